@@ -1,0 +1,9 @@
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """django-allauth's hook: people are added by an administrator, so sign-up is closed."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False

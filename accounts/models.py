@@ -1,0 +1,166 @@
+"""People and organizations, and the dated history that routing reads."""
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Now
+
+from accounts import public_ids
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in by e-mail. API keys belong to a user, never to an organization."""
+
+    public_id = models.CharField(max_length=32, default=public_ids.user_id, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    default_organization = models.ForeignKey(
+        "Organization",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
+            models.UniqueConstraint(fields=["public_id"], name="user_public_id_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def display_name(self) -> str:
+        return self.name or self.email
+
+    @property
+    def initials(self) -> str:
+        """One or two letters for the round badge in the top bar."""
+        words = self.name.split() or [self.email]
+        return "".join(word[0] for word in [words[0], *words[1:][-1:]]).upper()
+
+
+class Organization(models.Model):
+    """A customer of the API. With a `parent` it is billed to that parent (one level: consolidated billing)."""
+
+    class UsageVisibility(models.TextChoices):
+        ANY_ROLE = "any_role", "Everyone in the organization"
+        OWNERS_AND_ADMINS = (
+            "owners_and_admins",
+            "Owners and admins; others see their own usage",
+        )
+
+    public_id = models.CharField(max_length=32, default=public_ids.organization_id, editable=False)
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, db_index=False)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+    is_personal = models.BooleanField(default=False)
+    usage_visibility = models.CharField(
+        max_length=20, choices=UsageVisibility.choices, default=UsageVisibility.ANY_ROLE
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["slug"], name="organization_slug_unique"),
+            models.UniqueConstraint(fields=["public_id"], name="organization_public_id_unique"),
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True) | ~Q(parent=F("id")),
+                name="organization_not_its_own_parent",
+            ),
+            models.CheckConstraint(
+                condition=Q(usage_visibility__in=["any_role", "owners_and_admins"]),
+                name="organization_usage_visibility_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def current(self) -> "MembershipQuerySet":
+        return self.filter(left_at__isnull=True)
+
+
+class Membership(models.Model):
+    """A user's time in an organization. A row whose `left_at` is null is current; ended rows are the history for routing."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", "Owner"
+        ADMIN = "admin", "Admin"
+        READER = "reader", "Reader"
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=6, choices=Role.choices)
+    joined_at = models.DateTimeField()
+    left_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["Membership"]] = MembershipQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "organization"],
+                condition=Q(left_at__isnull=True),
+                name="membership_current_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(left_at__isnull=True) | Q(left_at__gt=F("joined_at")),
+                name="membership_left_after_joined",
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=["owner", "admin", "reader"]),
+                name="membership_role_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.organization} ({self.role})"
+
+
+class DefaultOrganizationChange(models.Model):
+    """From `effective_at` on, `organization` is the user's default. The first row also holds for all times before it."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="default_organization_changes")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    effective_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "effective_at"],
+                name="default_organization_change_unique",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} → {self.organization} from {self.effective_at:%Y-%m-%d %H:%M:%S}"

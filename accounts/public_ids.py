@@ -1,0 +1,24 @@
+"""Ids that people and programs see: a prefix that names the kind, and 96 random bits."""
+
+import secrets
+import string
+
+ALPHABET = string.digits + string.ascii_letters
+RANDOM_CHARACTERS = 17  # 62**17 > 2**96
+
+
+def random_text(length: int = RANDOM_CHARACTERS) -> str:
+    """`length` characters out of 62, from the system's secure source."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def organization_id() -> str:
+    return f"org_{random_text()}"
+
+
+def user_id() -> str:
+    return f"user_{random_text()}"
+
+
+def api_key_id() -> str:
+    return f"key_{random_text()}"

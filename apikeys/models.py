@@ -1,0 +1,84 @@
+"""Keys of people, tokens of gateways, and the dated history of tracking."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts import public_ids
+from accounts.models import User
+
+
+class APIKey(models.Model):
+    """A user's secret for the API. Only its SHA-256 digest is stored; a revoked key stays, so that past usage keeps its name."""
+
+    public_id = models.CharField(max_length=32, default=public_ids.api_key_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_keys")
+    name = models.CharField(max_length=255)
+    digest = models.BinaryField(max_length=32, editable=False)
+    redacted = models.CharField(max_length=20, editable=False)
+    tracked = models.BooleanField(
+        help_text="Whether usage is attributed to this key now; the history decides for the past."
+    )
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="api_key_public_id_unique"),
+            models.UniqueConstraint(fields=["digest"], name="api_key_digest_unique"),
+            models.CheckConstraint(condition=~Q(name=""), name="api_key_named"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.redacted})"
+
+
+class TrackingChange(models.Model):
+    """From `effective_at` on, the key is tracked or not. The first row also holds for all times before it."""
+
+    api_key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="tracking_changes")
+    tracked = models.BooleanField()
+    effective_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["api_key", "effective_at"], name="tracking_change_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.api_key}: {'tracked' if self.tracked else 'untracked'} from {self.effective_at}"
+
+
+class IngestToken(models.Model):
+    """A gateway's secret: it may report usage of any key."""
+
+    name = models.CharField(max_length=120)
+    digest = models.BinaryField(max_length=32, editable=False)
+    redacted = models.CharField(max_length=20, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["digest"], name="ingest_token_digest_unique"),
+            models.UniqueConstraint(fields=["name"], name="ingest_token_name_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DirectoryVersion(models.Model):
+    """One row, one number: raised in the transaction of every change that routing or authentication depends on.
+
+    Processes cache keys, tokens, histories and organizations under this number; see `apikeys.directory`.
+    """
+
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="directory_version_single_row")]
+
+    def __str__(self) -> str:
+        return str(self.version)
