@@ -124,7 +124,7 @@ class Membership(models.Model):
     joined_at = models.DateTimeField()
     left_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[models.Manager["Membership"]] = MembershipQuerySet.as_manager()  # type: ignore[assignment]
+    objects: ClassVar[models.Manager["Membership"]] = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -164,3 +164,18 @@ class DefaultOrganizationChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} → {self.organization} from {self.effective_at:%Y-%m-%d %H:%M:%S}"
+
+
+class RoutingVersion(models.Model):
+    """One row, one number: raised in the transaction of every change that routing or authentication depends on.
+
+    Processes keep keys, tokens and histories in memory under this number; see `accounts.changes` and `apikeys.directory`.
+    """
+
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="routing_version_single_row")]
+
+    def __str__(self) -> str:
+        return str(self.version)

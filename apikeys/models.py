@@ -67,18 +67,3 @@ class IngestToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class DirectoryVersion(models.Model):
-    """One row, one number: raised in the transaction of every change that routing or authentication depends on.
-
-    Processes cache keys, tokens, histories and organizations under this number; see `apikeys.directory`.
-    """
-
-    version = models.BigIntegerField(default=1)
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="directory_version_single_row")]
-
-    def __str__(self) -> str:
-        return str(self.version)

@@ -1,0 +1,115 @@
+"""Who is calling and where that counts, from memory: keys, tokens and the dated histories, under one routing version.
+
+The memory is right because it is used only inside `accounts.changes`' lock: ingest reads the version under the shared
+lock and throws away what was remembered under another one. A change (revocation, tracking, default organization,
+membership) raises the version alone with the lock, so it holds for the very next event.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from accounts.models import DefaultOrganizationChange, Membership, Organization
+from apikeys.models import APIKey, IngestToken, TrackingChange
+from apikeys.routing import KeyHistory
+
+MAX_REMEMBERED = 200_000  # entries of a kind; beyond that a directory starts anew
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated sender of events: a gateway with an ingest token (`key` is None), or a key that reports its own usage."""
+
+    key: KeyHistory | None
+    revoked_at: datetime | None
+    expires_at: datetime | None
+
+    def may_call(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(slots=True)
+class Directory:
+    """What is remembered under one routing version. Only what exists is remembered, so a new key is found at once."""
+
+    version: int
+    keys: dict[str, KeyHistory] = field(default_factory=dict)
+    organization_ids: dict[str, int] = field(default_factory=dict)
+    callers: dict[bytes, Caller] = field(default_factory=dict)
+
+    def caller(self, digest: bytes) -> Caller | None:
+        """Who has the secret with this SHA-256 digest; None if nobody."""
+        if digest not in self.callers:
+            caller = self._find_caller(digest)
+            if caller is None:
+                return None
+            self.callers[digest] = caller
+        return self.callers[digest]
+
+    def learn(self, key_ids: Iterable[str], organization_ids: Iterable[str]) -> None:
+        """Remember these public ids, where they exist, with at most five queries."""
+        if new_keys := set(key_ids) - self.keys.keys():
+            for history in _histories(list(APIKey.objects.filter(public_id__in=new_keys))):
+                self.keys[history.public_id] = history
+        if new_organizations := set(organization_ids) - self.organization_ids.keys():
+            found = Organization.objects.filter(public_id__in=new_organizations)
+            self.organization_ids.update(found.values_list("public_id", "id"))
+
+    def is_full(self) -> bool:
+        return max(len(self.keys), len(self.organization_ids), len(self.callers)) > MAX_REMEMBERED
+
+    def _find_caller(self, digest: bytes) -> Caller | None:
+        token = IngestToken.objects.filter(digest=digest).first()
+        if token is not None:
+            return Caller(key=None, revoked_at=token.revoked_at, expires_at=None)
+        api_key = APIKey.objects.filter(digest=digest).first()
+        if api_key is None:
+            return None
+        self.learn([api_key.public_id], [])
+        return Caller(key=self.keys[api_key.public_id], revoked_at=api_key.revoked_at, expires_at=api_key.expires_at)
+
+
+_lock = threading.Lock()
+_remembered = Directory(version=0)
+
+
+def remembered() -> Directory:
+    """This process's directory, of whatever version: good enough to refuse a stranger early."""
+    return _remembered
+
+
+def at_version(version: int) -> Directory:
+    """This process's directory of `version`; an empty one if it remembers another."""
+    global _remembered  # noqa: PLW0603 - one memory per process is the point
+    with _lock:
+        if _remembered.version != version or _remembered.is_full():
+            _remembered = Directory(version=version)
+        return _remembered
+
+
+def _histories(api_keys: list[APIKey]) -> list[KeyHistory]:
+    user_ids = {api_key.user_id for api_key in api_keys}
+    defaults: dict[int, list[tuple[datetime, int]]] = {}
+    for change in DefaultOrganizationChange.objects.filter(user_id__in=user_ids).order_by("effective_at"):
+        defaults.setdefault(change.user_id, []).append((change.effective_at, change.organization_id))
+    memberships: dict[int, list[tuple[int, datetime, datetime | None]]] = {}
+    for membership in Membership.objects.filter(user_id__in=user_ids):
+        memberships.setdefault(membership.user_id, []).append(
+            (membership.organization_id, membership.joined_at, membership.left_at)
+        )
+    tracking: dict[int, list[tuple[datetime, bool]]] = {}
+    for switch in TrackingChange.objects.filter(api_key__in=api_keys).order_by("effective_at"):
+        tracking.setdefault(switch.api_key_id, []).append((switch.effective_at, switch.tracked))
+    return [
+        KeyHistory(
+            id=api_key.id,
+            public_id=api_key.public_id,
+            user_id=api_key.user_id,
+            defaults=tuple(defaults.get(api_key.user_id, ())),
+            tracking=tuple(tracking.get(api_key.id, ())) or ((api_key.created_at, api_key.tracked),),
+            memberships=tuple(memberships.get(api_key.user_id, ())),
+            ended_at=min((moment for moment in (api_key.revoked_at, api_key.expires_at) if moment), default=None),
+        )
+        for api_key in api_keys
+    ]

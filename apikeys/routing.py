@@ -1,0 +1,97 @@
+"""Where an event counts: a pure function of the key, the organization that the request named, and the event's own time.
+
+The rules are in product.md, section 2. The answer is decided once, when the event arrives, and stored with it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntFlag
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+
+class Route(IntFlag):
+    """Why an event counts where it does. Stored as a number with each event."""
+
+    NAMED = 1  # the request named the organization
+    DEFAULT = 2  # the organization was the user's default one at that time
+    TRACKED = 4  # the key was tracked at that time
+
+
+ATTRIBUTED: Final = Route.DEFAULT | Route.TRACKED
+"""Usage shows its API key only with both bits; else it reads Untracked."""
+
+
+class NotAMemberError(Exception):
+    """The key's user was not in the organization that the request named, or was in none, at the event's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHistory:
+    """One key with all that routing may ask about it. Changes are (effective_at, value) in order of time."""
+
+    id: int
+    public_id: str
+    user_id: int
+    defaults: Sequence[tuple[datetime, int]]
+    tracking: Sequence[tuple[datetime, bool]]
+    memberships: Sequence[tuple[int, datetime, datetime | None]]
+    ended_at: datetime | None
+    """When the key was revoked or expired: its usage counts until then."""
+    constant: tuple[int, int] | None = field(init=False, default=None)
+    """(organization, route) of every event that names no organization, for the common key whose state never changed."""
+
+    def __post_init__(self) -> None:
+        if len(self.defaults) == 1 and len(self.tracking) == 1:
+            route = Route.DEFAULT | (Route.TRACKED if self.tracking[0][1] else 0)
+            object.__setattr__(self, "constant", (self.defaults[0][1], int(route)))
+
+
+def route(key: KeyHistory, *, named: int | None, at: datetime) -> tuple[int, int]:
+    """(organization id, bits of Route) of an event of `key` at time `at` that named the organization `named`, or none.
+
+    Raises NotAMemberError.
+    """
+    if named is None and key.constant is not None:
+        return key.constant
+    if not key.defaults:
+        raise NotAMemberError
+    default = _state_at(key.defaults, at)
+    bits = Route.TRACKED if _state_at(key.tracking, at) else Route(0)
+    if named is None:
+        return default, int(bits | Route.DEFAULT)
+    if not _was_member(key, named, at):
+        raise NotAMemberError
+    return named, int(bits | Route.NAMED | (Route.DEFAULT if named == default else 0))
+
+
+def earlier_homes(key: KeyHistory, *, at: datetime, ahead: timedelta) -> list[int]:
+    """Organizations in which an event at `at` that names none may already be stored: those that were the default before
+    a switch within `ahead` before `at`.
+
+    Events may be dated up to `ahead` into the future. One that arrived before the switch, dated after it, was routed
+    by the state that held then; sent again after the switch it must be found there, and not count a second time.
+    """
+    return [
+        organization
+        for (_, organization), (switched_at, _) in zip(key.defaults, key.defaults[1:], strict=False)
+        if switched_at <= at <= switched_at + ahead
+    ]
+
+
+def _state_at(changes: Sequence[tuple[datetime, T]], at: datetime) -> T:
+    """The state in force at `at`; the first one also holds for times before it."""
+    if len(changes) == 1:
+        return changes[0][1]
+    position = bisect_right(changes, at, key=lambda change: change[0])
+    return changes[max(position - 1, 0)][1]
+
+
+def _was_member(key: KeyHistory, organization_id: int, at: datetime) -> bool:
+    return any(
+        organization_id == member_of and joined_at <= at and (left_at is None or at < left_at)
+        for member_of, joined_at, left_at in key.memberships
+    )

@@ -1,0 +1,35 @@
+import argparse
+from collections import Counter
+from datetime import date
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing import verification
+from metering.verification import days_with_events
+
+
+class Command(BaseCommand):
+    help = "Prove that raw events = hourly = daily = cost, row by row. Prints the drift; exits with 1 if there is any."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--from", dest="start", type=date.fromisoformat, help="first UTC day, default: all kept days"
+        )
+        parser.add_argument("--to", dest="end", type=date.fromisoformat, help="UTC day after the last one")
+
+    def handle(self, *, start: date | None, end: date | None, verbosity: int, **options: object) -> None:  # noqa: ARG002
+        days = [day for day in days_with_events() if (not start or day.start >= start) and (not end or day.start < end)]
+        rows: Counter[str] = Counter()
+        different: Counter[str] = Counter()
+        for drift in verification.verify(days):
+            rows[drift.layer] += drift.num_rows
+            different[drift.layer] += drift.num_different
+            if drift.num_different:
+                self.stdout.write(f"{drift.day.start}  {drift.layer}: {drift.num_different:,} rows differ")
+            elif verbosity > 1:
+                self.stdout.write(f"{drift.day.start}  {drift.layer}: {drift.num_rows:,} rows agree")
+        for layer, num_rows in rows.items():
+            self.stdout.write(f"{layer:<22} {num_rows:>12,} rows  drift {different[layer]}")
+        self.stdout.write(f"{len(days)} days verified, drift {different.total()}")
+        if different.total():
+            raise CommandError("The rollups differ from the raw events; rebuild_rollups computes them again.")

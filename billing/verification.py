@@ -1,0 +1,46 @@
+"""Proof and repair of every layer from raw events to cost, on any range of days, while ingest goes on."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from django.db import connection, transaction
+
+from billing import rating
+from billing.rating import COST_SQL, HAS_COST
+from metering import rollups, verification
+from metering.periods import Period
+from metering.verification import Drift
+
+COST_COLUMNS: Final = "organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id"
+EXPECTED_COST: Final = f"{COST_SQL} AND {HAS_COST} AND usage.day = %(day)s"
+STORED_COST: Final = f"SELECT {COST_COLUMNS} FROM billing_dailycost WHERE day = %(day)s"
+
+
+class RawEventsGoneError(Exception):
+    """A day's raw events were dropped, so that its rollups cannot be computed again."""
+
+
+def verify(days: Iterable[Period]) -> Iterator[Drift]:
+    """Compare raw = hourly = daily = organization = cost for each day, each in one consistent view of the database."""
+    for day in days:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield from list(verification.verify_day(cursor, day))
+            yield verification.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)
+
+
+def rebuild(days: Iterable[Period]) -> Iterator[Period]:
+    """Compute the rollups and the cost of each day again from its raw events; yields each day when it is committed.
+
+    Raises RawEventsGoneError for a day whose raw events are not kept any more, before anything of that day is touched.
+    """
+    kept = set(verification.days_with_events())
+    for day in days:
+        if day not in kept:
+            raise RawEventsGoneError(f"The raw events of {day.start} are not here; its rollups are left as they are.")
+        with transaction.atomic(), connection.cursor() as cursor:
+            rollups.lock(cursor, wait=True)
+            rollups.rebuild_day(cursor, day)
+            cursor.execute("DELETE FROM billing_dailycost WHERE day = %s", [day.start])
+            rating.rate_touched(cursor)
+        yield day

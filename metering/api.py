@@ -1,0 +1,116 @@
+"""`POST /v1/usage/events`: the way in for usage."""
+
+import json
+import zlib
+from functools import lru_cache
+from typing import Final
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from apikeys import directory
+from apikeys.authentication import bearer_digest
+from metering import ingest
+from metering.formats import native
+from metering.formats.events import Refusal, UnreadableError
+from metering.rows import ACCEPTED, DUPLICATE, Outcome
+
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+
+
+@csrf_exempt
+def usage_events(request: HttpRequest) -> HttpResponse:
+    """Store the events of the body; 200 follows the commit and answers each of them. docs/events.md has the details."""
+    if request.method != "POST":
+        return _error(405, "method_not_allowed", "Usage events are sent with POST.", Allow="POST")
+    digest = bearer_digest(request.headers.get("Authorization", ""))
+    if digest is None:
+        return _unauthenticated()
+    try:
+        if directory.remembered().caller(digest) is None:
+            return _unauthenticated()
+        events = native.decode(_body(request), lines=request.content_type in NDJSON_TYPES)
+        return _answer(ingest.store(events, secret_digest=digest))
+    except UnreadableError as error:
+        return _error(error.status, error.code, error.message)
+    except ingest.UnauthenticatedError:
+        return _unauthenticated()
+    except (OperationalError, InterfaceError):
+        return _error(
+            503, "unavailable", "The events could not be stored now; send them again.", **{"Retry-After": "1"}
+        )
+
+
+def _body(request: HttpRequest) -> bytes:
+    """The unpacked body. Raises UnreadableError before more than MAX_BODY_BYTES are in memory."""
+    declared = int(request.META.get("CONTENT_LENGTH") or 0)
+    if declared > MAX_BODY_BYTES:
+        raise _too_large()
+    body = request.read(MAX_BODY_BYTES + 1)
+    if len(body) < declared:
+        raise UnreadableError("incomplete_body", f"The body ended after {len(body)} of {declared} bytes.")
+    match request.headers.get("Content-Encoding", "identity").strip().lower():
+        case "identity" | "":
+            return body
+        case "gzip":
+            return _gunzip(body)
+    raise UnreadableError("unknown_encoding", "Content-Encoding must be gzip or identity.", 415)
+
+
+def _gunzip(packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        body = unpacker.decompress(packed, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
+        raise UnreadableError("invalid_gzip", "The body is not valid gzip.") from error
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_large()
+    if not unpacker.eof or unpacker.unused_data:
+        raise UnreadableError("invalid_gzip", "The gzip body must be one complete member.")
+    return body
+
+
+def _too_large() -> UnreadableError:
+    return UnreadableError("body_too_large", f"A body has {MAX_BODY_BYTES:,} bytes at most, unpacked.", 413)
+
+
+def _answer(outcomes: list[Outcome]) -> HttpResponse:
+    if outcomes.count(ACCEPTED) == len(outcomes):
+        return HttpResponse(_all_accepted(len(outcomes)), content_type="application/json")
+    return HttpResponse(_encode(outcomes), content_type="application/json")
+
+
+@lru_cache(maxsize=64)
+def _all_accepted(num_events: int) -> bytes:
+    return _encode([ACCEPTED] * num_events)
+
+
+def _encode(outcomes: list[Outcome]) -> bytes:
+    results = [
+        {"index": index, "status": "rejected", "code": outcome.code, "message": outcome.message}
+        if isinstance(outcome, Refusal)
+        else {"index": index, "status": outcome}
+        for index, outcome in enumerate(outcomes)
+    ]
+    accepted, duplicates = outcomes.count(ACCEPTED), outcomes.count(DUPLICATE)
+    counts = {
+        "accepted": accepted,
+        "duplicates": duplicates,
+        "rejected": len(outcomes) - accepted - duplicates,
+    }
+    return json.dumps({**counts, "results": results}, separators=(",", ":")).encode()
+
+
+def _unauthenticated() -> HttpResponse:
+    return _error(
+        401,
+        "unauthenticated",
+        "Send `Authorization: Bearer …` with a valid API key or ingest token.",
+        **{"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _error(status: int, code: str, message: str, **headers: str) -> HttpResponse:
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status, headers=headers)

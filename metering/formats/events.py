@@ -1,0 +1,84 @@
+"""The event as every format delivers it, and the answer to one that cannot be taken."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from metering.measures import MAX_MEASURE
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_MEASURE)]
+SignedCount = Annotated[int, msgspec.Meta(ge=-MAX_MEASURE, le=MAX_MEASURE)]
+CallerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+ModelName = Annotated[str, msgspec.Meta(max_length=128)]
+Timestamp = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
+
+
+class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """One event of usage; fields, units and limits as in docs/events.md. `timestamp` is RFC 3339 or Unix seconds."""
+
+    id: CallerId
+    timestamp: Timestamp
+    usage_type: str
+    model: ModelName = ""
+    api_key_id: str | None = None
+    organization: str | None = None
+    service_tier: str | None = None
+    batch: bool = False
+    num_model_requests: Count = 1
+    input_tokens: Count = 0
+    input_cached_tokens: Count = 0
+    input_cache_write_tokens: Count = 0
+    input_audio_tokens: Count = 0
+    output_tokens: Count = 0
+    output_audio_tokens: Count = 0
+    images: Count = 0
+    seconds: Count = 0
+    characters: Count = 0
+    usage_bytes: Count = 0
+    num_sessions: Count = 0
+
+
+class Correction(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """An event that changes what an earlier one reported: `corrects` names it, the signed measures are added to its own."""
+
+    id: CallerId
+    timestamp: Timestamp
+    usage_type: str
+    corrects: CallerId
+    model: ModelName = ""
+    api_key_id: str | None = None
+    organization: str | None = None
+    service_tier: str | None = None
+    batch: bool = False
+    num_model_requests: SignedCount = 0
+    input_tokens: SignedCount = 0
+    input_cached_tokens: SignedCount = 0
+    input_cache_write_tokens: SignedCount = 0
+    input_audio_tokens: SignedCount = 0
+    output_tokens: SignedCount = 0
+    output_audio_tokens: SignedCount = 0
+    images: SignedCount = 0
+    seconds: SignedCount = 0
+    characters: SignedCount = 0
+    usage_bytes: SignedCount = 0
+    num_sessions: SignedCount = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one event was not stored: a stable code for programs and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class UnreadableError(Exception):
+    """The request as a whole cannot be read, so that no event of it was looked at."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status

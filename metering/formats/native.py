@@ -1,0 +1,106 @@
+"""Our own format: one JSON object, a JSON array, or one JSON object a line (NDJSON)."""
+
+import re
+from typing import Final, TypeVar
+
+import msgspec
+
+from metering.formats.events import Correction, Event, Refusal, UnreadableError
+from metering.measures import MEASURES
+
+T = TypeVar("T")
+MAX_EVENTS: Final = 10_000
+CORRECTION_MARK: Final = re.compile(rb'"corrects"\s*:')
+
+_events = msgspec.json.Decoder(list[Event])
+_raw_events = msgspec.json.Decoder(list[msgspec.Raw])
+_event = msgspec.json.Decoder(Event)
+_correction = msgspec.json.Decoder(Correction)
+_FIELD_CODES: Final = {
+    "id": "invalid_id",
+    "timestamp": "invalid_timestamp",
+    "usage_type": "unknown_usage_type",
+    "model": "invalid_model",
+    "corrects": "invalid_id",
+    **dict.fromkeys(MEASURES, "invalid_measure"),
+}
+
+
+def decode(body: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
+    """The events of a request body in their order, with a Refusal in the place of each that cannot be read.
+
+    `lines` says that the sender declared NDJSON. Raises UnreadableError for a body that is no JSON, or too many events.
+    """
+    text = body.strip()
+    if not text:
+        raise UnreadableError("empty_body", "The request has no body: send a JSON object, a JSON array or NDJSON.")
+    if text[:1] == b"[" and not lines:
+        return _decode_array(text)
+    if not lines:
+        try:
+            return [_event.decode(text)]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass  # one event with a fault, a correction, or several lines
+    return _decode_lines(text, lines=lines)
+
+
+def _decode_array(text: bytes) -> list[Event | Correction | Refusal]:
+    """In one typed pass when all is well; else one by one, to tell the good events from the bad."""
+    try:
+        events: list[Event | Correction | Refusal] = _events.decode(text)  # type: ignore[assignment]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:
+            events = [_decode_one(bytes(raw)) for raw in _limited(_raw_events.decode(text))]
+        except msgspec.DecodeError as error:
+            raise UnreadableError("invalid_json", f"The body is not valid JSON: {error}.") from error
+    return _limited(events)
+
+
+def _decode_lines(text: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
+    rows = [row for row in text.split(b"\n") if row.strip()]
+    if len(rows) > 1 and not lines and not _is_json(rows[0]):
+        rows = [text]  # one object written over several lines
+    events = [_decode_one(row) for row in _limited(rows)]
+    if len(events) == 1 and isinstance(events[0], Refusal) and events[0].code in ("invalid_json", "invalid_utf8"):
+        raise UnreadableError(events[0].code, events[0].message)
+    return events
+
+
+def _decode_one(text: bytes) -> Event | Correction | Refusal:
+    decoder = _correction if CORRECTION_MARK.search(text) else _event
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError as error:
+        return _refusal(str(error))
+    except msgspec.DecodeError as error:
+        return Refusal("invalid_json", f"This is not valid JSON: {error}.")
+    except UnicodeDecodeError:
+        return Refusal("invalid_utf8", "The text of this event is not valid UTF-8.")
+
+
+def _refusal(problem: str) -> Refusal:
+    """msgspec's sentence, with the code that belongs to the field it is about."""
+    if problem.startswith("Object missing required field"):
+        return Refusal("missing_field", f"{problem}.")
+    if problem.startswith("Object contains unknown field"):
+        return Refusal("unknown_field", f"{problem}.")
+    path = re.search(r"`\$\.(\w+)`$", problem)
+    if path is None:
+        return Refusal("invalid_event", f"{problem}.")
+    return Refusal(_FIELD_CODES.get(path[1], "invalid_field"), f"{problem.replace('$.', '')}.")
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _limited(events: list[T]) -> list[T]:
+    if len(events) > MAX_EVENTS:
+        raise UnreadableError(
+            "too_many_events", f"A request holds {MAX_EVENTS:,} events at most, not {len(events):,}.", 413
+        )
+    return events

@@ -1,0 +1,51 @@
+import argparse
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from metering.traces import Sender, TraceError, events, replay
+
+
+def _utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+class Command(BaseCommand):
+    help = "Send a request trace (TIMESTAMP,ContextTokens,GeneratedTokens) to a running server. Safe to run twice."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("--url", required=True, help="address of the server, as http://127.0.0.1:8000")
+        parser.add_argument("--token", required=True, help="ingest token, or the secret of the API key")
+        parser.add_argument("--api-key-id", required=True, help="public id of the key that made the requests")
+        parser.add_argument("--model", required=True)
+        parser.add_argument("--start", type=_utc, required=True, metavar="DATE", help="UTC day of the first request")
+        parser.add_argument("--batch", type=int, default=1000, help="events in a request (default 1000)")
+        parser.add_argument("--speed", type=float, help="times the trace's own pace (default: as fast as it goes)")
+
+    def handle(self, *, file: Path, batch: int, speed: float | None, **options: str) -> None:
+        try:
+            counts = self._replay(file, batch, speed, options)
+        except (TraceError, OSError) as error:
+            raise CommandError(str(error)) from error
+        summary = (
+            f"{counts['accepted']:,} accepted, {counts['duplicates']:,} duplicates, {counts['rejected']:,} rejected"
+        )
+        self.stdout.write(f"{file.name}: {summary}")
+        if counts["rejected"]:
+            raise CommandError("Some events were rejected.")
+
+    def _replay(self, file: Path, batch: int, speed: float | None, options: dict[str, str]) -> Counter[str]:
+        trace = list(
+            events(file, api_key_id=options["api_key_id"], model=options["model"], start=options["start"])  # type: ignore[arg-type]
+        )
+        counts: Counter[str] = Counter()
+        sender = Sender(options["url"], options["token"])
+        for counts in replay(sender, trace, batch_size=max(1, batch), speed=speed):
+            self.stderr.write(f"\r{file.name}: {counts.total():,} of {len(trace):,} events", ending="")
+            self.stderr.flush()
+        self.stderr.write("")
+        return counts

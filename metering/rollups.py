@@ -1,0 +1,160 @@
+"""From raw events to the tables that pages read: each event is added exactly once, whenever the process dies.
+
+A run claims batches that wait, adds up their events once into a temporary table of hourly sums, adds those to the hours,
+days and organization days, and marks the batches, all in one transaction of the caller's. The claim follows arrival, so
+late and out-of-order events need no path of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+
+from metering import partitions
+from metering.measures import MEASURES
+from metering.periods import Period
+
+ROLL_UP_LOCK: Final = 0x5553_4147_4502  # an advisory lock's key: any number that nothing else here uses
+
+SUMS: Final = ", ".join(f"coalesce(sum({measure}), 0) AS {measure}" for measure in MEASURES)
+COLUMNS: Final = ", ".join(MEASURES)
+HOUR: Final = "date_bin('1 hour', occurred_at, '2000-01-01 00:00Z')"
+DAY: Final = "(hour AT TIME ZONE 'UTC')::date"
+VISIBLE_KEY: Final = "CASE WHEN routing & 6 = 6 THEN api_key_id ELSE 0 END"  # routing.ATTRIBUTED; 0 reads Untracked
+
+CLAIM_SQL: Final = """
+WITH waiting AS (
+    SELECT id, sum(num_events) OVER (ORDER BY id) - num_events AS events_before
+    FROM metering_ingestbatch
+    WHERE rolled_up_at IS NULL
+)
+UPDATE metering_ingestbatch AS batch
+SET rolled_up_at = clock_timestamp()
+FROM waiting
+WHERE waiting.id = batch.id AND waiting.events_before < %s
+RETURNING batch.id, batch.first_occurred_at, batch.last_occurred_at, batch.num_events
+"""
+# The range of batch ids finds the rows through the BRIN index, the list keeps out the batches that are not claimed.
+DELTA_SQL: Final = f"""
+CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS
+SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
+FROM metering_usageevent
+WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s AND batch_id = ANY (%(batches)s)
+  AND occurred_at BETWEEN %(first)s AND %(last)s
+GROUP BY 1, 2, 3, 4, 5
+"""
+DAILY_DELTA_SQL: Final = f"""
+CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS
+SELECT organization_id, {DAY} AS day, user_id, api_key_id, sku_id, {SUMS}
+FROM hourly_delta GROUP BY 1, 2, 3, 4, 5
+"""
+ORGANIZATION_DELTA_SQL: Final = f"""
+CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS
+SELECT organization_id, day, sku_id, {SUMS}
+FROM daily_delta GROUP BY 1, 2, 3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A table of sums, the columns of its key, and the table of new sums that are added to it."""
+
+    table: str
+    key: str
+    delta: str
+
+    @property
+    def add_sql(self) -> str:
+        """Keys are sorted, so that writers of the same rows would wait for each other in turn."""
+        changes = ", ".join(f"{measure} = total.{measure} + excluded.{measure}" for measure in MEASURES)
+        return f"""
+            INSERT INTO {self.table} AS total ({self.key}, {COLUMNS})
+            SELECT {self.key}, {COLUMNS} FROM {self.delta} ORDER BY {self.key}
+            ON CONFLICT ({self.key}) DO UPDATE SET {changes}
+        """
+
+
+HOURLY: Final = Rollup("metering_hourlyusage", "organization_id, hour, user_id, api_key_id, sku_id", "hourly_delta")
+DAILY: Final = Rollup("metering_dailyusage", "organization_id, day, user_id, api_key_id, sku_id", "daily_delta")
+ORGANIZATION_DAILY: Final = Rollup(
+    "metering_organizationdailyusage", "organization_id, day, sku_id", "organization_delta"
+)
+
+
+def lock(cursor: Any, *, wait: bool) -> bool:
+    """Become the one writer of rollups until the transaction ends; False if another is and `wait` is off."""
+    if wait:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLL_UP_LOCK])
+        return True
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ROLL_UP_LOCK])
+    return bool(cursor.fetchone()[0])
+
+
+def roll_up(cursor: Any) -> int:
+    """Add the next waiting batches (about ROLL_UP_MAX_EVENTS events at most) to the rollups; returns the number of events.
+
+    The caller holds the lock and the transaction. Afterwards `organization_delta` names the rows whose cost changed.
+    """
+    cursor.execute("SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off")
+    cursor.execute(CLAIM_SQL, [settings.ROLL_UP_MAX_EVENTS])
+    claimed = cursor.fetchall()
+    if not claimed:
+        return 0
+    batches, firsts, lasts, counts = zip(*claimed, strict=True)
+    cursor.execute(
+        DELTA_SQL,
+        {
+            "first_batch": min(batches),
+            "last_batch": max(batches),
+            "batches": list(batches),
+            "first": min(firsts),
+            "last": max(lasts),
+        },
+    )
+    _add(cursor)
+    return sum(counts)
+
+
+def _add(cursor: Any) -> None:
+    """Add `hourly_delta` to the hours, days and organization days."""
+    cursor.execute(DAILY_DELTA_SQL)
+    cursor.execute(ORGANIZATION_DELTA_SQL)
+    for rollup in (HOURLY, DAILY, ORGANIZATION_DAILY):
+        cursor.execute(rollup.add_sql)
+
+
+def summarize(days: Sequence[datetime]) -> None:
+    """Tell the BRIN indexes of these days about new pages, so that the next run finds its rows without reading old ones."""
+    with connection.cursor() as cursor:
+        for day in days:
+            cursor.execute(
+                "SELECT brin_summarize_new_values(indexrelid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+                " JOIN pg_am ON pg_am.oid = relam WHERE indrelid = to_regclass(%s) AND amname = 'brin'",
+                [partitions.partition_name(day)],
+            )
+
+
+def rebuild_day(cursor: Any, day: Period) -> None:
+    """Compute one UTC day of the rollups again from its raw events; what waits is left to wait.
+
+    The caller holds the lock and the transaction. Afterwards `organization_delta` names the day's rows.
+    """
+    cursor.execute("SET LOCAL work_mem = '256MB'")
+    bounds = {"start": day.start_at, "end": day.end_at, "day": day.start}
+    cursor.execute("DELETE FROM metering_hourlyusage WHERE hour >= %(start)s AND hour < %(end)s", bounds)
+    cursor.execute("DELETE FROM metering_dailyusage WHERE day = %(day)s", bounds)
+    cursor.execute("DELETE FROM metering_organizationdailyusage WHERE day = %(day)s", bounds)
+    cursor.execute(f"CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS {RAW_HOURS_SQL}", bounds)
+    _add(cursor)
+
+
+RAW_HOURS_SQL: Final = f"""
+SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
+FROM metering_usageevent
+WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
+  AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
+GROUP BY 1, 2, 3, 4, 5
+"""

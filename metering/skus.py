@@ -1,0 +1,70 @@
+"""The dictionary of SKUs in this process's memory: (model, usage type, service tier, batch, context band) → id.
+
+Rows of the dictionary are never changed or deleted, so what is remembered stays true.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from django.db import connection
+
+from metering.measures import CONTEXT_BANDS
+
+SkuKey = tuple[str, int, int, bool, int]
+MAX_REMEMBERED = 200_000
+
+_ids: dict[SkuKey, int] = {}
+
+
+def context_band(input_tokens: int, num_model_requests: int) -> int:
+    """The largest threshold of CONTEXT_BANDS that the input of one request exceeds, or 0.
+
+    The input of a pre-summed event is its average per request.
+    """
+    size = input_tokens if num_model_requests <= 1 else -(-input_tokens // num_model_requests)
+    position = bisect_left(CONTEXT_BANDS, size)
+    return CONTEXT_BANDS[position - 1] if position else 0
+
+
+def sku_ids(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
+    """The ids of these SKUs, at least; new ones are added to the dictionary. Not to be called inside a transaction."""
+    if missing := sorted(set(keys) - _ids.keys()):
+        if len(_ids) > MAX_REMEMBERED:
+            _ids.clear()
+        _ids.update(_find_or_add(missing))
+    return _ids
+
+
+def forget() -> None:
+    """Drop this process's memory (for tests, whose transactions are rolled back)."""
+    _ids.clear()
+
+
+def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::integer[])"
+    wanted += " AS wanted (name, usage_type, service_tier, batch, context_band)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO metering_model (name) SELECT DISTINCT unnest(%s::text[]) ORDER BY 1 ON CONFLICT DO NOTHING",
+            columns[:1],
+        )
+        cursor.execute(
+            f"""
+            INSERT INTO metering_sku (model_id, usage_type, service_tier, batch, context_band)
+            SELECT model.id, usage_type, service_tier, batch, context_band
+            FROM {wanted} JOIN metering_model AS model USING (name)
+            ORDER BY 1, 2, 3, 4, 5 ON CONFLICT DO NOTHING
+            """,
+            columns,
+        )
+        cursor.execute(
+            f"""
+            SELECT name, usage_type, service_tier, batch, context_band, sku.id
+            FROM {wanted} JOIN metering_model AS model USING (name)
+            JOIN metering_sku AS sku USING (usage_type, service_tier, batch, context_band)
+            WHERE sku.model_id = model.id
+            """,
+            columns,
+        )
+        return {(name, *rest): sku_id for name, *rest, sku_id in cursor.fetchall()}

@@ -1,0 +1,10 @@
+"""Celery only triggers. Each task calls a domain function that is safe to run twice, or never."""
+
+from celery import shared_task
+
+from metering import partitions
+
+
+@shared_task(name="metering.tasks.make_partitions")
+def make_partitions() -> None:
+    partitions.ensure_ahead()
