@@ -37,6 +37,8 @@ class Directory:
     keys: dict[str, KeyHistory] = field(default_factory=dict)
     organization_ids: dict[str, int] = field(default_factory=dict)
     callers: dict[bytes, Caller] = field(default_factory=dict)
+    row_parts: dict[str | None, tuple[bytes, bytes]] = field(default_factory=dict)
+    """What ingest derives from a key, by public id; forgotten with the version that it is true under."""
 
     def caller(self, digest: bytes) -> Caller | None:
         """Who has the secret with this SHA-256 digest; None if nobody."""
@@ -86,6 +88,13 @@ def at_version(version: int) -> Directory:
         if _remembered.version != version or _remembered.is_full():
             _remembered = Directory(version=version)
         return _remembered
+
+
+def forget() -> None:
+    """Drop this process's memory (for tests, whose transactions are rolled back)."""
+    global _remembered  # noqa: PLW0603 - one memory per process is the point
+    with _lock:
+        _remembered = Directory(version=0)
 
 
 def _histories(api_keys: list[APIKey]) -> list[KeyHistory]:

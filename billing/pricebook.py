@@ -111,7 +111,7 @@ def find(model_name: str) -> tuple[str, ModelInfo] | None:
 def default_prices(model: ModelInfo) -> list[DefaultPrice]:
     """Every price of the package's entry. Prices by the time of day cannot be told from daily usage and are left out."""
     conditional = model.prices if isinstance(model.prices, list) else [ConditionalPrice(prices=model.prices)]
-    prices = []
+    prices: list[DefaultPrice] = []
     for entry in conditional:
         if entry.constraint is None or isinstance(entry.constraint, StartDateConstraint):
             start = entry.constraint.start_date if entry.constraint else FIRST_DATE

@@ -8,12 +8,15 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from metering.measures import CONTEXT_BANDS
+from metering.measures import CONTEXT_BANDS, SERVICE_TIERS, ServiceTier, UsageType
+from metering.rows import sku_part
 
 SkuKey = tuple[str, int, int, bool, int]
 MAX_REMEMBERED = 200_000
 
 _ids: dict[SkuKey, int] = {}
+plain_parts: dict[tuple[str, str | None, bool], bytes] = {}
+"""(model, service tier as sent, batch) of completions with a short context → the part of a row that names their SKU."""
 
 
 def context_band(input_tokens: int, num_model_requests: int) -> int:
@@ -30,14 +33,21 @@ def sku_ids(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
     """The ids of these SKUs, at least; new ones are added to the dictionary. Not to be called inside a transaction."""
     if missing := sorted(set(keys) - _ids.keys()):
         if len(_ids) > MAX_REMEMBERED:
-            _ids.clear()
-        _ids.update(_find_or_add(missing))
+            forget()
+        found = _find_or_add(missing)
+        _ids.update(found)
+        for (model, usage_type, service_tier, batch, band), sku_id in found.items():
+            if usage_type == UsageType.COMPLETIONS and band == 0:
+                labels = [label for label, tier in SERVICE_TIERS.items() if tier == service_tier]
+                labels += [None] if service_tier == ServiceTier.DEFAULT else []
+                plain_parts.update({(model, label, batch): sku_part(sku_id) for label in labels})
     return _ids
 
 
 def forget() -> None:
     """Drop this process's memory (for tests, whose transactions are rolled back)."""
     _ids.clear()
+    plain_parts.clear()
 
 
 def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -72,6 +72,8 @@ class Refusal:
 
     code: str
     message: str
+    api_key_id: ClassVar[None] = None  # a refused event names no key and no organization
+    organization: ClassVar[None] = None
 
 
 class UnreadableError(Exception):

@@ -1,0 +1,154 @@
+"""One request's view of time and directory: turns its checked events into rows, or says why not."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Any, Final
+
+from django.conf import settings
+
+from apikeys.directory import Caller, Directory
+from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, route
+from metering import rows
+from metering.checks import Checked, utc
+from metering.formats.events import Correction, Event, Refusal
+from metering.measures import MEASURES
+from metering.rows import ACCEPTED, Outcome, microseconds, plain_row
+from metering.skus import SkuKey
+
+_measures: Final = attrgetter(*MEASURES)
+
+
+class Admission:
+    """What becomes of a request's events before any of them is stored.
+
+    `rows`, `moments` and `places` belong together: the row of each admitted event, its microseconds since 2000, and its
+    place in the request. `outcomes` has an entry per event. `homes` are (place, organization) in which an admitted event may be stored already.
+    """
+
+    def __init__(self, known: Directory, caller: Caller, *, now: datetime, batch_id: int) -> None:
+        self.known = known
+        self.caller = caller
+        self.batch_id = batch_id
+        self.ahead = timedelta(seconds=settings.USAGE_EVENT_MAX_AHEAD_SECONDS)
+        self.oldest = now - timedelta(days=settings.USAGE_EVENT_MAX_AGE_DAYS)
+        self.newest = now + self.ahead
+        self.rows: list[bytes] = []
+        self.moments: list[int] = []
+        self.places: list[int] = []
+        self.homes: list[tuple[int, int]] = []
+        self.outcomes: list[Outcome] = []
+
+    def admit_all(
+        self,
+        events: Sequence[Event | Correction | Refusal],
+        checked: Sequence[Checked],
+        sku_ids: dict[SkuKey, int],
+    ) -> None:
+        """Admit or refuse every event. A plain event of a key without history takes the short way, of one pack."""
+        self._learn(events)
+        parts_of, oldest, newest = self._parts(), self.oldest, self.newest
+        batch = rows.batch_part(self.batch_id)
+        self.outcomes = [ACCEPTED] * len(events)
+        for place, event in enumerate(events):
+            check = checked[place]
+            if type(check) is bytes:
+                at = event.timestamp
+                parts = parts_of.get(event.api_key_id)
+                if (
+                    parts is not None
+                    and event.organization is None
+                    and type(at) is datetime
+                    and at.tzinfo is UTC
+                    and oldest <= at <= newest
+                ):
+                    moment = microseconds(at)
+                    self.places.append(place)
+                    self.moments.append(moment)
+                    self.rows.append(
+                        plain_row(
+                            parts[0], moment, blake2b(event.id.encode(), digest_size=16).digest(), parts[1],
+                            check, batch, event.num_model_requests, event.input_tokens, event.input_cached_tokens,
+                            event.output_tokens,
+                        )
+                    )  # fmt: skip
+                    continue
+            self.outcomes[place] = check if type(check) is Refusal else self._admit(place, event, check, sku_ids)
+
+    def _admit(self, place: int, event: Any, check: bytes | SkuKey, sku_ids: dict[SkuKey, int]) -> Outcome:
+        at = utc(event.timestamp)
+        if at is None or not self.oldest <= at <= self.newest:
+            return self._out_of_window(at)
+        key = self._key(event.api_key_id)
+        if isinstance(key, Refusal):
+            return key
+        if key.ended_at is not None and at >= key.ended_at:
+            return Refusal("key_ended", "The API key was revoked or had expired at the event's time.")
+        named = None if event.organization is None else self.known.organization_ids.get(event.organization, 0)
+        try:
+            organization_id, routing = route(key, named=named, at=at)
+        except NotAMemberError:
+            return Refusal("not_a_member", "The API key's user was not in the named organization at the event's time.")
+        if named is None and len(key.defaults) > 1:
+            self.homes.extend((place, home) for home in earlier_homes(key, at=at, ahead=self.ahead))
+        self.places.append(place)
+        self.moments.append(microseconds(at))
+        self.rows.append(
+            rows.any_row(
+                rows.organization_part(organization_id),
+                self.moments[-1],
+                _event_id(event.id),
+                rows.caller_part(key.user_id, key.id, routing),
+                check if isinstance(check, bytes) else rows.sku_part(sku_ids[check]),
+                self.batch_id,
+                _event_id(event.corrects) if isinstance(event, Correction) else None,
+                _measures(event),
+            )
+        )
+        return ACCEPTED
+
+    def _learn(self, events: Sequence[Any]) -> None:
+        key_ids = {event.api_key_id for event in events} - {None}
+        self.known.learn(key_ids, {event.organization for event in events} - {None})
+        for public_id in key_ids - self.known.row_parts.keys():
+            self._remember_parts(self.known.keys.get(public_id))
+        self._remember_parts(self.caller.key)
+
+    def _remember_parts(self, key: KeyHistory | None) -> None:
+        if key is not None and key.constant is not None and key.ended_at is None:
+            organization_id, routing = key.constant
+            parts = rows.organization_part(organization_id), rows.caller_part(key.user_id, key.id, routing)
+            self.known.row_parts[key.public_id] = parts
+
+    def _parts(self) -> Mapping[str | None, tuple[bytes, bytes]]:
+        """Public id of a key, as an event gives it → the parts of its rows, for keys whose events all go the same way."""
+        own = self.caller.key
+        if own is None:
+            return self.known.row_parts
+        parts = self.known.row_parts.get(own.public_id)
+        return {} if parts is None else {None: parts, own.public_id: parts}
+
+    def _key(self, public_id: str | None) -> KeyHistory | Refusal:
+        own = self.caller.key
+        if own is not None:
+            if public_id is None or public_id == own.public_id:
+                return own
+            return Refusal("forbidden_api_key", "An API key may report its own usage only; use an ingest token.")
+        if public_id is None:
+            return Refusal("missing_api_key_id", "With an ingest token each event names its `api_key_id`.")
+        key = self.known.keys.get(public_id)
+        return key or Refusal("unknown_api_key", "No API key has this `api_key_id`.")
+
+    def _out_of_window(self, at: datetime | None) -> Refusal:
+        if at is None:
+            return Refusal("invalid_timestamp", "`timestamp` is no moment of the calendar.")
+        if at < self.oldest:
+            days = settings.USAGE_EVENT_MAX_AGE_DAYS
+            return Refusal("too_old", f"Events are accepted for {days} days; this one is of {at.isoformat()}.")
+        seconds = settings.USAGE_EVENT_MAX_AHEAD_SECONDS
+        return Refusal("in_the_future", f"Events may be {seconds} seconds ahead; this one is of {at.isoformat()}.")
+
+
+def _event_id(caller_id: str) -> bytes:
+    return blake2b(caller_id.encode(), digest_size=16).digest()

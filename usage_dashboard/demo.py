@@ -1,0 +1,59 @@
+"""The demo: an enterprise with two child organizations and sixty days of usage, loaded through the ingest of real events."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+from accounts.changes import routing_change
+from accounts.clock import database_now
+from apikeys import keys, secrets
+from apikeys.models import IngestToken
+from billing import rating
+from metering import ingest, partitions
+from usage_dashboard import demo_people, demo_usage
+from usage_dashboard.demo_people import PASSWORD, SIGN_INS
+
+__all__ = ["PASSWORD", "SIGN_INS", "fill", "is_filled"]
+
+DAYS: Final = 60
+BATCH_SIZE: Final = 5_000
+BAR_WIDTH: Final = 30
+LOADER: Final = "demo loader"
+
+
+def is_filled() -> bool:
+    """Whether the demo was filled to the end: the loader's token is revoked last."""
+    return IngestToken.objects.filter(name__startswith=LOADER, revoked_at__isnull=False).exists()
+
+
+def fill(*, write: Callable[[str], object]) -> None:
+    """Fill the demo unless it is there; `write` gets the progress bar.
+
+    A fill that was cut off is completed: its events follow from the enterprise's age and have the same ids again.
+    """
+    if is_filled():
+        return
+    started_at = database_now()
+    with routing_change():
+        enterprise = demo_people.find() or demo_people.create(started_at)
+    token, secret = keys.create_ingest_token(name=f"{LOADER} {started_at:%Y-%m-%d %H:%M:%S.%f}")
+    partitions.ensure_ahead()
+    _load(demo_usage.Plan(enterprise, days=DAYS), secret=secret, write=write)
+    with routing_change() as now:
+        keys.revoke_ingest_token(token=token, now=now)
+
+
+def _load(plan: demo_usage.Plan, *, secret: str, write: Callable[[str], object]) -> None:
+    events = plan.events()
+    digest = secrets.digest(secret)
+    done = 0
+    while batch := list(islice(events, BATCH_SIZE)):
+        refused = [outcome for outcome in ingest.store(batch, secret_digest=digest) if not isinstance(outcome, str)]
+        if refused:
+            raise RuntimeError(f"The demo's own event was refused: {refused[0].message}")
+        done += len(batch)
+        share = min(done / plan.expected_events, 0.99)
+        write(f"\rFilling the demo [{'=' * int(share * BAR_WIDTH):<{BAR_WIDTH}}] {done:,} events")
+    write(f"\rFilling the demo [{'=' * BAR_WIDTH}] {done:,} events, adding them up …")
+    rating.catch_up()
+    write(" done.\n")
