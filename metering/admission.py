@@ -12,7 +12,7 @@ from apikeys.directory import Caller, Directory
 from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, route
 from metering import rows
 from metering.checks import Checked, utc
-from metering.formats.events import Correction, Event, Refusal
+from metering.formats.events import Correction, Refusal
 from metering.measures import MEASURES
 from metering.rows import ACCEPTED, Outcome, microseconds, plain_row
 from metering.skus import SkuKey
@@ -24,7 +24,8 @@ class Admission:
     """What becomes of a request's events before any of them is stored.
 
     `rows`, `moments` and `places` belong together: the row of each admitted event, its microseconds since 2000, and its
-    place in the request. `outcomes` has an entry per event. `homes` are (place, organization) in which an admitted event may be stored already.
+    place in the request. `outcomes` has an entry per event. `homes` are (place, organization) in which an admitted event
+    may be stored already.
     """
 
     def __init__(self, known: Directory, caller: Caller, *, now: datetime, batch_id: int) -> None:
@@ -42,7 +43,7 @@ class Admission:
 
     def admit_all(
         self,
-        events: Sequence[Event | Correction | Refusal],
+        events: Sequence[Any],
         checked: Sequence[Checked],
         sku_ids: dict[SkuKey, int],
     ) -> None:
@@ -74,7 +75,7 @@ class Admission:
                         )
                     )  # fmt: skip
                     continue
-            self.outcomes[place] = check if type(check) is Refusal else self._admit(place, event, check, sku_ids)
+            self.outcomes[place] = check if isinstance(check, Refusal) else self._admit(place, event, check, sku_ids)
 
     def _admit(self, place: int, event: Any, check: bytes | SkuKey, sku_ids: dict[SkuKey, int]) -> Outcome:
         at = utc(event.timestamp)

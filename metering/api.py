@@ -21,7 +21,7 @@ NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "applicatio
 
 
 @csrf_exempt
-def usage_events(request: HttpRequest) -> HttpResponse:
+def usage_events(request: HttpRequest) -> HttpResponse:  # noqa: PLR0911 - one return per answer
     """Store the events of the body; 200 follows the commit and answers each of them. docs/events.md has the details."""
     if request.method != "POST":
         return _error(405, "method_not_allowed", "Usage events are sent with POST.", Allow="POST")

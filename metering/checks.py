@@ -31,7 +31,8 @@ Checked = bytes | SkuKey | Refusal
 
 def check_all(events: Sequence[Event | Correction | Refusal]) -> list[Checked]:
     """Check each event by itself. Completions with a short context and no rare measure, most events by far, pass at once."""
-    plain, checked = skus.plain_parts, []
+    plain = skus.plain_parts
+    checked: list[Checked] = []
     for event in events:
         if (
             type(event) is Event
@@ -48,7 +49,7 @@ def check_all(events: Sequence[Event | Correction | Refusal]) -> list[Checked]:
         ):
             checked.append(sku)
         else:
-            checked.append(event if type(event) is Refusal else check(event))
+            checked.append(event if isinstance(event, Refusal) else check(event))
     return checked
 
 

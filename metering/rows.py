@@ -13,7 +13,13 @@ from typing import Final
 from metering.formats.events import Refusal
 from metering.measures import MEASURES
 
-COLUMNS: Final = f"organization_id, occurred_at, event_id, user_id, api_key_id, routing, sku_id, batch_id, corrects, {MEASURE_COLUMNS}"
+COLUMNS: Final = ", ".join(
+    (
+        *("organization_id", "occurred_at", "event_id", "user_id", "api_key_id"),
+        *("routing", "sku_id", "batch_id", "corrects"),
+        *MEASURES,
+    )
+)
 NUM_COLUMNS: Final = 9 + len(MEASURES)
 
 ACCEPTED: Final = "accepted"

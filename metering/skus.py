@@ -38,7 +38,7 @@ def sku_ids(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
         _ids.update(found)
         for (model, usage_type, service_tier, batch, band), sku_id in found.items():
             if usage_type == UsageType.COMPLETIONS and band == 0:
-                labels = [label for label, tier in SERVICE_TIERS.items() if tier == service_tier]
+                labels: list[str | None] = [label for label, tier in SERVICE_TIERS.items() if tier == service_tier]
                 labels += [None] if service_tier == ServiceTier.DEFAULT else []
                 plain_parts.update({(model, label, batch): sku_part(sku_id) for label in labels})
     return _ids
