@@ -179,3 +179,28 @@ class RoutingVersion(models.Model):
 
     def __str__(self) -> str:
         return str(self.version)
+
+
+class AuditEvent(models.Model):
+    """Who did what, when and from where. Append-only: the database refuses to change or delete a row (see the migration).
+
+    `event` is a dotted name of the field's vocabulary (`api_key.created`); `organization` is the one whose owners may read
+    it, null for what concerns a person alone. Names are kept as they were.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, related_name="+")
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    actor_name = models.CharField(max_length=254)
+    event = models.CharField(max_length=60)
+    target_id = models.CharField(max_length=64, blank=True)
+    target_name = models.CharField(max_length=255, blank=True)
+    details = models.JSONField(default=dict)
+    address = models.GenericIPAddressField(null=True)
+    occurred_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "-occurred_at"], name="audit_event_by_organization")]
+        constraints = [models.CheckConstraint(condition=~Q(event=""), name="audit_event_named")]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name}: {self.event} {self.target_name}"

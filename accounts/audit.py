@@ -1,0 +1,55 @@
+"""The audit log: one row per change to keys, tracking, default organizations, members, roles, prices, budgets, exports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from django.http import HttpRequest
+
+from accounts.models import AuditEvent, Organization, User
+
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and from which address. `user` None is the system itself, or a program with a token called `name`."""
+
+    user: User | None = None
+    name: str = SYSTEM
+    address: str | None = None
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The signed-in user of a request, with the address that the connection comes from."""
+    user = request.user if isinstance(request.user, User) else None
+    return Actor(user=user, name=user.email if user else SYSTEM, address=_valid(request.META.get("REMOTE_ADDR", "")))
+
+
+def record(  # noqa: PLR0913 - one keyword for each thing that an entry says
+    event: str,
+    *,
+    actor: Actor,
+    organization: Organization | None = None,
+    target_id: str = "",
+    target_name: str = "",
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Add an entry, in the transaction of the change that it tells of. `details` must hold no secret."""
+    AuditEvent.objects.create(
+        organization=organization,
+        actor=actor.user,
+        actor_name=actor.name,
+        event=event,
+        target_id=target_id,
+        target_name=target_name[:255],
+        details=dict(details or {}),
+        address=actor.address,
+    )
+
+
+def _valid(address: str) -> str | None:
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return None
