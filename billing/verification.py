@@ -1,6 +1,6 @@
 """Proof and repair of every layer from raw events to cost, on any range of days, while ingest goes on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from django.db import connection, transaction
@@ -8,25 +8,29 @@ from django.db import connection, transaction
 from billing import rating
 from billing.rating import COST_SQL, HAS_COST
 from metering import rollups, verification
-from metering.periods import Period
+from metering.periods import Period, month_of
 from metering.verification import Drift
 
 COST_COLUMNS: Final = "organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id"
-EXPECTED_COST: Final = f"{COST_SQL} AND {HAS_COST} AND usage.day = %(day)s"
-STORED_COST: Final = f"SELECT {COST_COLUMNS} FROM billing_dailycost WHERE day = %(day)s"
+EXPECTED_COST: Final = f"{COST_SQL} AND {HAS_COST} AND usage.day = %(first_day)s"
+STORED_COST: Final = f"SELECT {COST_COLUMNS} FROM billing_dailycost WHERE day = %(first_day)s"
 
 
 class RawEventsGoneError(Exception):
     """A day's raw events were dropped, so that its rollups cannot be computed again."""
 
 
-def verify(days: Iterable[Period]) -> Iterator[Drift]:
-    """Compare raw = hourly = daily = organization = cost for each day, each in one consistent view of the database."""
+def verify(days: Sequence[Period]) -> Iterator[Drift]:
+    """Compare raw = hourly = daily = organization = cost for each day, and its month = days, each in one consistent view of
+    the database."""
     for day in days:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield from list(verification.verify_day(cursor, day))
             yield verification.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)
+    for month in sorted({month_of(day.start) for day in days}):
+        with transaction.atomic(), connection.cursor() as cursor:
+            yield verification.verify_month(cursor, month)
 
 
 def rebuild(days: Iterable[Period]) -> Iterator[Period]:

@@ -198,3 +198,17 @@ class OrganizationDailyUsage(RollupMeasures):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.num_model_requests} requests"
+
+
+class MonthlyUsage(RollupMeasures):
+    """Usage per calendar month (UTC, named by its first day), user, key and SKU: what rankings and totals of a month read."""
+
+    pk = models.CompositePrimaryKey("organization_id", "month", "user_id", "api_key_id", "sku_id")
+    organization_id = models.BigIntegerField()
+    month = models.DateField()
+    user_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+    sku_id = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.num_model_requests} requests"

@@ -7,7 +7,7 @@ late and out-of-order events need no path of their own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from django.db import connection
 
 from metering import partitions
 from metering.measures import MEASURES
-from metering.periods import Period
+from metering.periods import Period, month_of
 
 ROLL_UP_LOCK: Final = 0x5553_4147_4502  # an advisory lock's key: any number that nothing else here uses
 
@@ -23,6 +23,7 @@ SUMS: Final = ", ".join(f"coalesce(sum({measure}), 0) AS {measure}" for measure 
 COLUMNS: Final = ", ".join(MEASURES)
 HOUR: Final = "date_bin('1 hour', occurred_at, '2000-01-01 00:00Z')"
 DAY: Final = "(hour AT TIME ZONE 'UTC')::date"
+MONTH: Final = "date_trunc('month', day::timestamp)::date"
 VISIBLE_KEY: Final = "CASE WHEN routing & 6 = 6 THEN api_key_id ELSE 0 END"  # routing.ATTRIBUTED; 0 reads Untracked
 
 CLAIM_SQL: Final = """
@@ -51,10 +52,27 @@ CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS
 SELECT organization_id, {DAY} AS day, user_id, api_key_id, sku_id, {SUMS}
 FROM hourly_delta GROUP BY 1, 2, 3, 4, 5
 """
+MONTHLY_DELTA_SQL: Final = f"""
+CREATE TEMPORARY TABLE monthly_delta ON COMMIT DROP AS
+SELECT organization_id, {MONTH} AS month, user_id, api_key_id, sku_id, {SUMS}
+FROM daily_delta GROUP BY 1, 2, 3, 4, 5
+"""
 ORGANIZATION_DELTA_SQL: Final = f"""
 CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS
 SELECT organization_id, day, sku_id, {SUMS}
 FROM daily_delta GROUP BY 1, 2, 3
+"""
+# What the rows of a period must be, computed from the layer below.
+MONTH_FROM_DAYS_SQL: Final = f"""
+SELECT organization_id, {MONTH} AS month, user_id, api_key_id, sku_id, {SUMS}
+FROM metering_dailyusage WHERE day >= %(first_day)s AND day < %(end_day)s GROUP BY 1, 2, 3, 4, 5
+"""
+RAW_HOURS_SQL: Final = f"""
+SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
+FROM metering_usageevent
+WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
+  AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
+GROUP BY 1, 2, 3, 4, 5
 """
 
 
@@ -79,6 +97,7 @@ class Rollup:
 
 HOURLY: Final = Rollup("metering_hourlyusage", "organization_id, hour, user_id, api_key_id, sku_id", "hourly_delta")
 DAILY: Final = Rollup("metering_dailyusage", "organization_id, day, user_id, api_key_id, sku_id", "daily_delta")
+MONTHLY: Final = Rollup("metering_monthlyusage", "organization_id, month, user_id, api_key_id, sku_id", "monthly_delta")
 ORGANIZATION_DAILY: Final = Rollup(
     "metering_organizationdailyusage", "organization_id, day, sku_id", "organization_delta"
 )
@@ -119,14 +138,25 @@ def roll_up(cursor: Any) -> int:
 
 
 def _add(cursor: Any) -> None:
-    """Add `hourly_delta` to the hours, days and organization days."""
+    """Add `hourly_delta` to the hours, and what follows from it to the days, organization days and months."""
+    _add_to_days(cursor)
+    cursor.execute(MONTHLY_DELTA_SQL)
+    cursor.execute(MONTHLY.add_sql)
+
+
+def _add_to_days(cursor: Any) -> None:
     cursor.execute(DAILY_DELTA_SQL)
     cursor.execute(ORGANIZATION_DELTA_SQL)
     for rollup in (HOURLY, DAILY, ORGANIZATION_DAILY):
         cursor.execute(rollup.add_sql)
 
 
-def summarize(days: Sequence[datetime]) -> None:
+def bounds_of(period: Period) -> dict[str, date | datetime]:
+    """The parameters of queries over a period's rows: moments for hours and events, days for days."""
+    return {"start": period.start_at, "end": period.end_at, "first_day": period.start, "end_day": period.end}
+
+
+def summarize(days: Sequence[date]) -> None:
     """Tell the BRIN indexes of these days about new pages, so that the next run finds its rows without reading old ones."""
     with connection.cursor() as cursor:
         for day in days:
@@ -138,23 +168,20 @@ def summarize(days: Sequence[datetime]) -> None:
 
 
 def rebuild_day(cursor: Any, day: Period) -> None:
-    """Compute one UTC day of the rollups again from its raw events; what waits is left to wait.
+    """Compute one UTC day of the rollups again from its raw events, and its month from its days; what waits goes on waiting.
 
     The caller holds the lock and the transaction. Afterwards `organization_delta` names the day's rows.
     """
     cursor.execute("SET LOCAL work_mem = '256MB'")
-    bounds = {"start": day.start_at, "end": day.end_at, "day": day.start}
+    bounds = bounds_of(day)
     cursor.execute("DELETE FROM metering_hourlyusage WHERE hour >= %(start)s AND hour < %(end)s", bounds)
-    cursor.execute("DELETE FROM metering_dailyusage WHERE day = %(day)s", bounds)
-    cursor.execute("DELETE FROM metering_organizationdailyusage WHERE day = %(day)s", bounds)
+    cursor.execute("DELETE FROM metering_dailyusage WHERE day = %(first_day)s", bounds)
+    cursor.execute("DELETE FROM metering_organizationdailyusage WHERE day = %(first_day)s", bounds)
     cursor.execute(f"CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS {RAW_HOURS_SQL}", bounds)
-    _add(cursor)
-
-
-RAW_HOURS_SQL: Final = f"""
-SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
-FROM metering_usageevent
-WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
-  AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
-GROUP BY 1, 2, 3, 4, 5
-"""
+    _add_to_days(cursor)
+    month = month_of(day.start)
+    cursor.execute("DELETE FROM metering_monthlyusage WHERE month = %s", [month.start])
+    cursor.execute(
+        f"INSERT INTO metering_monthlyusage ({MONTHLY.key}, {COLUMNS}) {MONTH_FROM_DAYS_SQL}",
+        bounds_of(month),
+    )

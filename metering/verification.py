@@ -8,19 +8,31 @@ from django.db import connection
 
 from metering import partitions
 from metering.periods import Period, one_day
-from metering.rollups import COLUMNS, DAILY, DAY, HOURLY, ORGANIZATION_DAILY, RAW_HOURS_SQL, SUMS
+from metering.rollups import (
+    COLUMNS,
+    DAILY,
+    DAY,
+    HOURLY,
+    MONTH_FROM_DAYS_SQL,
+    MONTHLY,
+    ORGANIZATION_DAILY,
+    RAW_HOURS_SQL,
+    SUMS,
+    bounds_of,
+)
 
 STORED_HOURS: Final = f"SELECT {HOURLY.key}, {COLUMNS} FROM {HOURLY.table} WHERE hour >= %(start)s AND hour < %(end)s"
-STORED_DAYS: Final = f"SELECT {DAILY.key}, {COLUMNS} FROM {DAILY.table} WHERE day = %(day)s"
+STORED_DAYS: Final = f"SELECT {DAILY.key}, {COLUMNS} FROM {DAILY.table} WHERE day = %(first_day)s"
 STORED_ORGANIZATION_DAYS: Final = (
-    f"SELECT {ORGANIZATION_DAILY.key}, {COLUMNS} FROM {ORGANIZATION_DAILY.table} WHERE day = %(day)s"
+    f"SELECT {ORGANIZATION_DAILY.key}, {COLUMNS} FROM {ORGANIZATION_DAILY.table} WHERE day = %(first_day)s"
 )
+STORED_MONTHS: Final = f"SELECT {MONTHLY.key}, {COLUMNS} FROM {MONTHLY.table} WHERE month = %(first_day)s"
 DAYS_FROM_HOURS: Final = f"""
 SELECT organization_id, {DAY} AS day, user_id, api_key_id, sku_id, {SUMS}
 FROM {HOURLY.table} WHERE hour >= %(start)s AND hour < %(end)s GROUP BY 1, 2, 3, 4, 5
 """
 ORGANIZATION_DAYS_FROM_DAYS: Final = f"""
-SELECT organization_id, day, sku_id, {SUMS} FROM {DAILY.table} WHERE day = %(day)s GROUP BY 1, 2, 3
+SELECT organization_id, day, sku_id, {SUMS} FROM {DAILY.table} WHERE day = %(first_day)s GROUP BY 1, 2, 3
 """
 LAYERS: Final = (
     ("raw = hourly", RAW_HOURS_SQL, STORED_HOURS),
@@ -31,9 +43,9 @@ LAYERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What one comparison of one day found: how many rows there are, and how many differ or are on one side only."""
+    """What one comparison of one day or month found: how many rows there are, and how many differ or are on one side only."""
 
-    day: Period
+    period: Period
     layer: str
     num_rows: int
     num_different: int
@@ -55,9 +67,8 @@ def verify_day(cursor: Any, day: Period) -> Iterator[Drift]:
         yield compare(cursor, day, layer, expected, stored)
 
 
-def compare(cursor: Any, day: Period, layer: str, expected: str, stored: str) -> Drift:
-    """Compare two queries with the same columns, of one day, row by row."""
-    bounds = {"start": day.start_at, "end": day.end_at, "day": day.start}
+def compare(cursor: Any, period: Period, layer: str, expected: str, stored: str) -> Drift:
+    """Compare two queries with the same columns, of one day or month, row by row."""
     cursor.execute(
         f"""
         WITH expected AS MATERIALIZED ({expected}), stored AS MATERIALIZED ({stored})
@@ -68,7 +79,12 @@ def compare(cursor: Any, day: Period, layer: str, expected: str, stored: str) ->
                 UNION ALL (SELECT * FROM stored EXCEPT ALL SELECT * FROM expected)
             ) AS different)
         """,
-        bounds,
+        bounds_of(period),
     )
     num_rows, num_different = cursor.fetchone()
-    return Drift(day, layer, num_rows, num_different)
+    return Drift(period, layer, num_rows, num_different)
+
+
+def verify_month(cursor: Any, month: Period) -> Drift:
+    """Compare the monthly rows with the days of their month."""
+    return compare(cursor, month, "daily = monthly", MONTH_FROM_DAYS_SQL, STORED_MONTHS)

@@ -25,9 +25,9 @@ class Command(BaseCommand):
             rows[drift.layer] += drift.num_rows
             different[drift.layer] += drift.num_different
             if drift.num_different:
-                self.stdout.write(f"{drift.day.start}  {drift.layer}: {drift.num_different:,} rows differ")
+                self.stdout.write(f"{drift.period.start}  {drift.layer}: {drift.num_different:,} rows differ")
             elif verbosity > 1:
-                self.stdout.write(f"{drift.day.start}  {drift.layer}: {drift.num_rows:,} rows agree")
+                self.stdout.write(f"{drift.period.start}  {drift.layer}: {drift.num_rows:,} rows agree")
         for layer, num_rows in rows.items():
             self.stdout.write(f"{layer:<22} {num_rows:>12,} rows  drift {different[layer]}")
         self.stdout.write(f"{len(days)} days verified, drift {different.total()}")
