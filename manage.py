@@ -4,12 +4,31 @@
 import os
 import sys
 
+import psycopg2
 from django.core.management import execute_from_command_line
+from django.db import OperationalError, connection
+
+from usage_dashboard.embedded import DataDirectoryError
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "usage_dashboard.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DataDirectoryError as error:
+        sys.exit(str(error))
+    except OperationalError as error:
+        if not _could_not_connect(error):
+            raise
+        sys.exit(
+            f"PostgreSQL does not answer at {connection.settings_dict['HOST']}. "
+            f"Start it with “make demo” or “make run”, or set DATABASE_URL. It said:\n{error}"
+        )
+
+
+def _could_not_connect(error: OperationalError) -> bool:
+    """PostgreSQL gives its own errors a code; having no connection has none."""
+    return isinstance(error.__cause__, psycopg2.OperationalError) and error.__cause__.pgcode is None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,18 @@
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+
+COPY requirements.lock .
+RUN pip install --require-hashes --requirement requirements.lock
+
+COPY . .
+# DATA_DIR holds the collected static files only: data is in PostgreSQL, and SECRET_KEY comes from the environment.
+ENV DATA_DIR=/app/var WEB_HOST=0.0.0.0 PORT=8000
+RUN SECRET_KEY=only-for-this-step python manage.py collectstatic --no-input --verbosity 0 \
+    && python -m compileall -q . \
+    && useradd --system --no-create-home dashboard
+USER dashboard
+
+EXPOSE 8000
+CMD ["sh", "-c", "exec granian --interface wsgi usage_dashboard.wsgi:application --no-ws --host $WEB_HOST --port $PORT --log-level warning --workers ${WEB_WORKERS:-2} --blocking-threads ${WEB_THREADS:-8} --respawn-failed-workers --workers-kill-timeout 2"]

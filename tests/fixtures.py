@@ -1,0 +1,54 @@
+"""Fixtures over the named world (`tests.world`)."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.apps import apps
+from django.db.models.signals import post_migrate
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.models import RoutingVersion, User
+from tests.servers import DATA_DIR
+from tests.world import World, make_world
+
+
+@pytest.fixture(autouse=True)
+def quick_settings(settings: Settings) -> None:
+    """Passwords hashed fast, and static files served as they lie in the source."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STATIC_ROOT = DATA_DIR / "staticfiles"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def rows_of_migrations() -> Iterator[None]:
+    """A test with real transactions ends by emptying every table; what migrations put there is put back."""
+
+    def put_back(**_kwargs: object) -> None:
+        RoutingVersion.objects.get_or_create(id=1)
+
+    post_migrate.connect(put_back, sender=apps.get_app_config("accounts"))
+    yield
+    post_migrate.disconnect(put_back, sender=apps.get_app_config("accounts"))
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """The named world, in this test's transaction."""
+    return make_world()
+
+
+@pytest.fixture
+def client_of() -> Callable[[User], Client]:
+    """A browser in which the given user is signed in."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in

@@ -1,0 +1,55 @@
+"""The servers of one test session: the embedded PostgreSQL and Valkey under a temporary DATA_DIR, started at first need.
+
+Loaded by `tests/conftest.py` before anything that reads Django's settings, because those follow from DATA_DIR. With
+DATABASE_URL or REDIS_URL set, that server is used and not started.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import django
+import pytest
+from django.conf import settings
+
+from usage_dashboard.servers import start_postgres, start_redis
+
+if settings.configured and not os.environ.get("DATABASE_URL"):
+    raise pytest.UsageError("Django's settings were read before the tests could choose a DATA_DIR of their own.")
+
+_temporary = tempfile.TemporaryDirectory(prefix="usage-dashboard-tests-")
+DATA_DIR = Path(_temporary.name).resolve()
+(DATA_DIR / "staticfiles").mkdir()
+os.environ["DATA_DIR"] = str(DATA_DIR)
+os.environ["DJANGO_SETTINGS_MODULE"] = "usage_dashboard.settings"
+os.environ.pop("DEMO", None)
+django.setup()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[None]:
+    """PostgreSQL is running while this fixture is in use."""
+    with ExitStack() as stack:
+        if not os.environ.get("DATABASE_URL"):
+            stack.callback(start_postgres(DATA_DIR).stop)
+        yield
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[None]:
+    """The Redis-compatible server at `settings.REDIS_URL` is running while this fixture is in use."""
+    with ExitStack() as stack:
+        if not os.environ.get("REDIS_URL"):
+            stack.callback(start_redis(DATA_DIR).stop)
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: None) -> None:
+    """pytest-django's hook before it makes the test database."""
+
+
+def pytest_unconfigure() -> None:
+    _temporary.cleanup()

@@ -1,0 +1,147 @@
+"""The embedded servers: they come up from nothing, repair what a killed run left, and say why when they cannot."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+
+from usage_dashboard import embedded
+from usage_dashboard.processes import Child, LaunchError
+from usage_dashboard.server_account import private_directory, server_account
+from usage_dashboard.servers import start_postgres, start_redis
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """A DATA_DIR whose path has a space, a quote and a letter outside ASCII, and is too long for a socket."""
+    directory = tmp_path / ("über 'long' " + "x" * 100)
+    directory.mkdir()
+    yield directory
+    shutil.rmtree(embedded.socket_directory(directory), ignore_errors=True)
+
+
+@pytest.fixture
+def started() -> Iterator[list[Child]]:
+    """Servers to stop when the test ends, however it ends."""
+    children: list[Child] = []
+    yield children
+    for child in reversed(children):
+        child.stop()
+
+
+def query(data_dir: Path, sql: str) -> object:
+    connection = psycopg2.connect(
+        host=str(embedded.socket_directory(data_dir)), user=embedded.DATABASE_USER, dbname=embedded.DATABASE_NAME
+    )
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return next(iter(cursor), (None,))[0] if cursor.description else None
+    finally:
+        connection.close()
+
+
+def test_both_servers_come_up_under_an_awkward_path_and_listen_on_private_sockets_only(
+    data_dir: Path, started: list[Child]
+) -> None:
+    started.append(start_postgres(data_dir))
+    started.append(start_redis(data_dir))
+
+    sockets = embedded.socket_directory(data_dir)
+    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+    assert query(data_dir, "SHOW listen_addresses") == ""
+    assert query(data_dir, "SHOW fsync") == "on"
+    listening = [
+        connection
+        for child in started
+        for connection in psutil.Process(child.pid).net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == []
+
+
+def test_a_killed_postgres_is_started_again_with_what_was_committed(data_dir: Path, started: list[Child]) -> None:
+    first = start_postgres(data_dir)
+    started.append(first)
+    query(data_dir, "CREATE TABLE kept AS SELECT 1 AS number")
+    os.kill(first.pid, signal.SIGKILL)
+
+    started.append(start_postgres(data_dir))
+
+    assert query(data_dir, "SELECT number FROM kept") == 1
+
+
+def test_a_server_that_an_earlier_run_left_behind_is_stopped_first(data_dir: Path, started: list[Child]) -> None:
+    left_behind = start_postgres(data_dir)
+    started.append(left_behind)
+
+    started.append(start_postgres(data_dir))
+
+    assert not left_behind.is_alive()
+    assert query(data_dir, "SELECT 1") == 1
+
+
+def test_a_lock_file_that_names_another_programs_process_is_removed(data_dir: Path, started: list[Child]) -> None:
+    start_postgres(data_dir).stop()
+    account = server_account()
+    other = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, user=account.user_id if account else None
+    )
+    try:
+        (data_dir / "postgres" / "postmaster.pid").write_text(f"{other.pid}\n{data_dir / 'postgres'}\n1\n5432\n\n\n")
+        started.append(start_postgres(data_dir))
+        assert other.poll() is None
+    finally:
+        other.communicate(b"\n")
+    assert query(data_dir, "SELECT 1") == 1
+
+
+def test_a_first_start_that_was_killed_in_the_middle_is_done_again(data_dir: Path, started: list[Child]) -> None:
+    (data_dir / "postgres.unfinished" / "base").mkdir(parents=True)
+
+    started.append(start_postgres(data_dir))
+
+    assert query(data_dir, "SELECT 1") == 1
+    assert not (data_dir / "postgres.unfinished").exists()
+
+
+def test_postgres_that_cannot_start_shows_the_end_of_its_log(data_dir: Path) -> None:
+    start_postgres(data_dir).stop()
+    (data_dir / "postgres" / "global" / "pg_control").unlink()
+
+    with pytest.raises(LaunchError, match=r"(?s)postgres did not start.*pg_control"):
+        start_postgres(data_dir)
+
+
+def test_sockets_are_not_put_where_another_user_or_a_link_could_take_them_over(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "target")
+
+    with pytest.raises(LaunchError, match="belongs to someone else"):
+        private_directory(tmp_path / "run", server_account())
+
+
+def test_the_secret_key_is_made_once_and_is_private(tmp_path: Path) -> None:
+    key = embedded.secret_key(tmp_path)
+
+    assert len(key) >= 50
+    assert embedded.secret_key(tmp_path) == key
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_a_data_directory_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(embedded.DataDirectoryError, match="set DATA_DIR to another directory"):
+        embedded.secret_key(tmp_path / "file" / "data")

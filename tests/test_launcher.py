@@ -1,0 +1,284 @@
+"""The one command: it starts everything, keeps it running, says what is wrong, and leaves nothing behind."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+from django.conf import settings
+
+from usage_dashboard import embedded
+from usage_dashboard.orphans import only_launcher, record, stop_orphans
+from usage_dashboard.processes import Child, LaunchError, wait_until
+from usage_dashboard.supervision import QUICK_DEATHS, Supervisor
+
+pytestmark = pytest.mark.faults
+TIMEOUT_SECONDS = 60
+
+
+class Launched:
+    """`manage.py run` over a DATA_DIR, and what it printed."""
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self.data_dir, self.port = data_dir, port
+        self.output = data_dir.parent / f"output-{time.monotonic_ns()}"
+        own = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY")
+        inherited = {name: value for name, value in os.environ.items() if name not in own}
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "run"],
+                cwd=settings.BASE_DIR,
+                env={**inherited, "DATA_DIR": str(data_dir), "PORT": str(port), "WEB_WORKERS": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def wait_until_ready(self) -> None:
+        wait_until(
+            lambda: "Ready at" in self.text() or self.process.poll() is not None, timeout_seconds=TIMEOUT_SECONDS
+        )
+        assert "Ready at" in self.text(), self.text()
+
+    def pid_of(self, name: str) -> int:
+        entries = json.loads((self.data_dir / "processes.json").read_text(encoding="ascii"))
+        return next(int(entry["pid"]) for entry in entries if entry["name"] == name)
+
+    def status_of(self, path: str) -> int | None:
+        web = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            web.request("GET", path)
+            return web.getresponse().status
+        except OSError:
+            return None
+        finally:
+            web.close()
+
+    def left(self) -> list[str]:
+        """The processes that still carry this DATA_DIR."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("DATA_DIR") == str(self.data_dir):
+                    found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return found
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(TIMEOUT_SECONDS)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    directory = tmp_path / "data with spaces"
+    directory.mkdir()
+    yield directory
+    shutil.rmtree(embedded.socket_directory(directory), ignore_errors=True)
+
+
+@pytest.fixture
+def launched(data_dir: Path, port: int) -> Iterator[Launched]:
+    launched = Launched(data_dir, port)
+    try:
+        yield launched
+    finally:
+        launched.process.send_signal(signal.SIGTERM)
+        launched.process.wait(TIMEOUT_SECONDS)
+
+
+def test_the_whole_life_of_a_launch(launched: Launched) -> None:
+    """One story, because starting takes seconds: ready, second launcher refused, web killed, Ctrl-C, nothing left."""
+    launched.wait_until_ready()
+    assert launched.status_of("/healthz") == 200
+    assert launched.status_of("/accounts/login/") == 200
+
+    second = Launched(launched.data_dir, launched.port + 1)
+    assert second.process.wait(TIMEOUT_SECONDS) == 1
+    assert f"It is running already, at http://localhost:{launched.port}" in second.text()
+    assert "Traceback" not in second.text()
+
+    os.kill(launched.pid_of("web"), signal.SIGKILL)
+    assert wait_until(lambda: "web ended unexpectedly" in launched.text(), timeout_seconds=TIMEOUT_SECONDS)
+    assert wait_until(lambda: launched.status_of("/healthz") == 200, timeout_seconds=TIMEOUT_SECONDS)
+
+    asked = time.monotonic()
+    assert launched.end() == 0
+    assert time.monotonic() - asked < 10
+    assert launched.left() == []
+    assert "Traceback" not in launched.text()
+
+
+def test_after_kill_9_the_next_start_finds_the_data_and_no_rivals(
+    launched: Launched, data_dir: Path, port: int
+) -> None:
+    launched.wait_until_ready()
+    query(data_dir, "CREATE TABLE kept AS SELECT 1 AS number")
+    launched.end(signal.SIGKILL)
+
+    again = Launched(data_dir, port)
+    try:
+        again.wait_until_ready()
+        assert query(data_dir, "SELECT number FROM kept") == 1
+    finally:
+        assert again.end(signal.SIGTERM) == 0
+    assert again.left() == []
+
+
+def test_a_port_in_use_is_said_before_anything_starts(data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        launched = Launched(data_dir, port)
+        assert launched.process.wait(TIMEOUT_SECONDS) == 1
+
+    assert f"Port {port} cannot be used" in launched.text()
+    assert f"PORT={port + 1}" in launched.text()
+    assert "Traceback" not in launched.text()
+    assert not (data_dir / "postgres").exists()
+
+
+def test_a_data_directory_that_cannot_be_used_is_said_without_a_traceback(tmp_path: Path, port: int) -> None:
+    (tmp_path / "file").touch()
+
+    completed = subprocess.run(
+        [sys.executable, "manage.py", "run"],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DATA_DIR": str(tmp_path / "file" / "data"), "PORT": str(port), "SECRET_KEY": ""},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+
+    assert completed.returncode == 1
+    assert "set DATA_DIR to another directory" in completed.stderr
+    assert "Traceback" not in completed.stderr
+
+
+def test_a_command_without_its_database_says_how_to_start_it(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    completed = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--check"],
+        cwd=settings.BASE_DIR,
+        env={**environment, "DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+
+    assert completed.returncode == 1
+    assert "PostgreSQL does not answer" in completed.stderr
+    assert "Traceback" not in completed.stderr
+
+
+def test_orphans_are_known_by_number_and_start_time(tmp_path: Path) -> None:
+    orphan, bystander = sleeper(tmp_path, "orphan"), sleeper(tmp_path, "bystander")
+    try:
+        record(tmp_path, [orphan, bystander])
+        entries = json.loads((tmp_path / "processes.json").read_text(encoding="ascii"))
+        entries[1]["started_at"] -= 3600  # the number was given to another process since
+        (tmp_path / "processes.json").write_text(json.dumps(entries), encoding="ascii")
+
+        assert stop_orphans(tmp_path) == 1
+
+        assert not orphan.is_alive()
+        assert bystander.is_alive()
+    finally:
+        orphan.stop()
+        bystander.stop()
+
+
+def test_a_service_that_keeps_dying_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
+    printed: list[str] = []
+    supervisor = Supervisor(tmp_path, printed.append)
+
+    def dying() -> Child:
+        child = Child(
+            "dying", ["/bin/sh", "-c", "echo no such thing; exit 3"], tmp_path / "log" / "dying.log", tmp_path
+        )
+        child.start()
+        return child
+
+    supervisor.start("dying", dying)
+    with pytest.raises(LaunchError, match=r"(?s)dying died 5 times.*no such thing"):
+        look_without_pauses(supervisor)
+    assert len(printed) == QUICK_DEATHS - 1
+    supervisor.stop()
+
+
+def test_a_child_that_ignores_the_signal_is_killed_with_what_it_started(tmp_path: Path) -> None:
+    script = "trap '' TERM; (trap '' TERM; sleep 60) & echo $! > inner; wait; sleep 60"
+    child = Child("stubborn", ["/bin/sh", "-c", script], tmp_path / "log", tmp_path, stop_timeout_seconds=0.2)
+    child.start()
+    assert wait_until(
+        lambda: (tmp_path / "inner").exists() and (tmp_path / "inner").read_text() != "", timeout_seconds=5
+    )
+    inner = psutil.Process(int((tmp_path / "inner").read_text()))
+
+    child.stop()
+
+    assert not child.is_alive()
+    _, alive = psutil.wait_procs([inner], timeout=5)
+    assert alive == [] or alive[0].status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_data_directory_has_one_launcher_at_a_time(tmp_path: Path) -> None:
+    with (
+        only_launcher(tmp_path, "http://localhost:1"),
+        pytest.raises(LaunchError, match="running already, at http://localhost:1"),
+        only_launcher(tmp_path, "http://localhost:3"),
+    ):
+        pass
+    with only_launcher(tmp_path, "http://localhost:2"):
+        pass
+
+
+def look_without_pauses(supervisor: Supervisor) -> None:
+    while True:
+        supervisor.look()
+        for service in supervisor.services:
+            service.start_again_at = service.start_again_at and 0.0
+        time.sleep(0.01)
+
+
+def sleeper(directory: Path, name: str) -> Child:
+    child = Child(name, ["/bin/sleep", "60"], directory / "log" / f"{name}.log", directory)
+    child.start()
+    return child
+
+
+def query(data_dir: Path, sql: str) -> object:
+    connection = psycopg2.connect(
+        host=str(embedded.socket_directory(data_dir)), user=embedded.DATABASE_USER, dbname=embedded.DATABASE_NAME
+    )
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return next(iter(cursor), (None,))[0] if cursor.description else None
+    finally:
+        connection.close()

@@ -1,0 +1,34 @@
+import sys
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from usage_dashboard.launcher import Plan, launch
+from usage_dashboard.processes import LaunchError
+
+
+class Command(BaseCommand):
+    help = "Run web, worker and beat until Ctrl-C, and PostgreSQL and Redis unless their URLs are set."
+    requires_system_checks = ()
+
+    def handle(self, *_args: object, **_options: object) -> None:
+        plan = self.plan()
+        try:
+            launch(plan, write=self.write, greeting=self.greeting(plan))
+        except LaunchError as error:
+            sys.exit(str(error))
+
+    def plan(self) -> Plan:
+        return Plan(data_dir=settings.DATA_DIR, port=settings.PORT, demo=settings.DEMO)
+
+    def greeting(self, plan: Plan) -> str:
+        return f"Ready at {plan.address} – Ctrl-C ends it."
+
+    def write(self, line: str) -> None:
+        """Print a line at once, to a pipe too."""
+        self.write_part(f"{line}\n")
+
+    def write_part(self, text: str) -> None:
+        """Print the text as it is: a part of a line, such as a progress bar."""
+        self.stdout.write(text, ending="")
+        self.stdout.flush()

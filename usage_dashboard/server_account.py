@@ -1,0 +1,78 @@
+"""The account that the embedded servers run as: one's own or, since PostgreSQL refuses to run as root, `pgserver`.
+
+The second half gives that account the access it needs to the servers' programs and directories, and no more.
+"""
+
+import os
+import pwd
+import stat
+import subprocess
+from pathlib import Path
+
+from usage_dashboard.processes import Account, LaunchError
+
+ACCOUNT_NAME = "pgserver"
+
+
+def server_account() -> Account | None:
+    """None for one's own account; for root the account `pgserver`, made if there is none."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = _entry()
+    except (OSError, subprocess.SubprocessError, KeyError) as error:
+        raise LaunchError(
+            f"PostgreSQL does not run as root, and no user “{ACCOUNT_NAME}” could be added for it ({error}). "
+            "Run this as an ordinary user, or set DATABASE_URL and REDIS_URL."
+        ) from error
+    return Account(ACCOUNT_NAME, entry.pw_uid, entry.pw_gid)
+
+
+def _entry() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(ACCOUNT_NAME)
+    except KeyError:
+        command = ["useradd", "--system", "--shell", "/bin/false", ACCOUNT_NAME]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 – no input in it
+        return pwd.getpwnam(ACCOUNT_NAME)
+
+
+def private_directory(path: Path, account: Account | None) -> None:
+    """Make `path` a directory that the account owns and nobody else enters; refuse one that belongs to another.
+
+    The path may lie in a directory that everyone writes to, so what is found there is checked, not followed.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    owners = {os.geteuid(), account.user_id if account else os.geteuid()}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
+        raise LaunchError(
+            f"{path} belongs to someone else, and the servers' sockets must not lie there. "
+            "Remove it, or choose another DATA_DIR."
+        )
+    path.chmod(0o700)
+    if account:
+        os.chown(path, account.user_id, account.group_id)
+
+
+def open_way(path: Path, account: Account | None) -> None:
+    """Let the account pass through the directories above `path` (not list them); nothing to do for one's own."""
+    if account is None:
+        return
+    for directory in path.parents:
+        mode = directory.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            directory.chmod(mode | stat.S_IXOTH)
+
+
+def open_program(binary: Path, account: Account | None) -> None:
+    """Let the account read what was installed with `binary` (its directory and the ones beside it) and run it."""
+    if account is None:
+        return
+    open_way(binary, account)
+    installed = binary.parent.parent
+    for path in [installed, *installed.rglob("*")]:
+        mode = path.lstat().st_mode
+        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if wanted != mode and not stat.S_ISLNK(mode):
+            path.chmod(wanted)
