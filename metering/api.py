@@ -5,7 +5,7 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -29,7 +29,8 @@ def usage_events(request: HttpRequest) -> HttpResponse:  # noqa: PLR0911 - one r
     if digest is None:
         return _unauthenticated()
     try:
-        if directory.remembered().caller(digest) is None:
+        caller = directory.remembered().caller(digest)
+        if caller is None or caller.revoked_at is not None:
             return _unauthenticated()
         events = native.decode(_body(request), lines=request.content_type in NDJSON_TYPES)
         return _answer(ingest.store(events, secret_digest=digest))
@@ -37,7 +38,7 @@ def usage_events(request: HttpRequest) -> HttpResponse:  # noqa: PLR0911 - one r
         return _error(error.status, error.code, error.message)
     except ingest.UnauthenticatedError:
         return _unauthenticated()
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, InternalError):  # the last one when PostgreSQL takes no writes
         return _error(
             503, "unavailable", "The events could not be stored now; send them again.", **{"Retry-After": "1"}
         )
@@ -45,7 +46,7 @@ def usage_events(request: HttpRequest) -> HttpResponse:  # noqa: PLR0911 - one r
 
 def _body(request: HttpRequest) -> bytes:
     """The unpacked body. Raises UnreadableError before more than MAX_BODY_BYTES are in memory."""
-    declared = int(request.META.get("CONTENT_LENGTH") or 0)
+    declared = _content_length(request)
     if declared > MAX_BODY_BYTES:
         raise _too_large()
     body = request.read(MAX_BODY_BYTES + 1)
@@ -57,6 +58,14 @@ def _body(request: HttpRequest) -> bytes:
         case "gzip":
             return _gunzip(body)
     raise UnreadableError("unknown_encoding", "Content-Encoding must be gzip or identity.", 415)
+
+
+def _content_length(request: HttpRequest) -> int:
+    """The declared length of the body; 0 for one that is no number, as Django reads it."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
 
 
 def _gunzip(packed: bytes) -> bytes:

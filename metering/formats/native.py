@@ -11,6 +11,11 @@ from metering.measures import MEASURES
 T = TypeVar("T")
 MAX_EVENTS: Final = 10_000
 CORRECTION_MARK: Final = re.compile(rb'"corrects"\s*:')
+# Any escape of JSON; in group 1 a surrogate that is no half of a pair, as senders make them by cutting text in UTF-16.
+HALF_CHARACTER: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _events = msgspec.json.Decoder(list[Event])
 _raw_events = msgspec.json.Decoder(list[msgspec.Raw])
@@ -39,7 +44,7 @@ def decode(body: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
     if not lines:
         try:
             return [_event.decode(text)]
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             pass  # one event with a fault, a correction, or several lines
     return _decode_lines(text, lines=lines)
 
@@ -48,12 +53,17 @@ def _decode_array(text: bytes) -> list[Event | Correction | Refusal]:
     """In one typed pass when all is well; else one by one, to tell the good events from the bad."""
     try:
         events: list[Event | Correction | Refusal] = _events.decode(text)  # type: ignore[assignment]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         try:
-            events = [_decode_one(bytes(raw)) for raw in _limited(_raw_events.decode(text))]
-        except msgspec.DecodeError as error:
+            events = [_decode_one(bytes(raw)) for raw in _limited(_raw_events.decode(_marked(text)))]
+        except (msgspec.DecodeError, RecursionError) as error:
             raise UnreadableError("invalid_json", f"The body is not valid JSON: {error}.") from error
     return _limited(events)
+
+
+def _marked(text: bytes) -> bytes:
+    """Half characters become invalid UTF-8: the fault of the event that has them, where the parser would give up on all."""
+    return HALF_CHARACTER.sub(lambda escape: b"\xff" if escape[1] else escape[0], text)
 
 
 def _decode_lines(text: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
@@ -72,7 +82,7 @@ def _decode_one(text: bytes) -> Event | Correction | Refusal:
         return decoder.decode(text)
     except msgspec.ValidationError as error:
         return _refusal(str(error))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return Refusal("invalid_json", f"This is not valid JSON: {error}.")
     except UnicodeDecodeError:
         return Refusal("invalid_utf8", "The text of this event is not valid UTF-8.")
@@ -93,7 +103,7 @@ def _refusal(problem: str) -> Refusal:
 def _is_json(text: bytes) -> bool:
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
 

@@ -1,0 +1,17 @@
+"""What an organization without usage is told to run."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+
+COMMAND = """\
+curl {address} \\
+  -H "Authorization: Bearer $API_KEY" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"id": "first-event", "timestamp": "{timestamp}", "usage_type": "completions",
+       "model": "gpt-4o", "input_tokens": 120, "output_tokens": 30}}'"""
+
+
+def first_event_command(request: HttpRequest, now: datetime) -> str:
+    """A command that sends one event to this installation; the reader puts in their own key."""
+    return COMMAND.format(address=request.build_absolute_uri("/v1/usage/events"), timestamp=f"{now:%Y-%m-%dT%H:%M:%SZ}")

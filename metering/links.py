@@ -1,0 +1,38 @@
+"""Addresses of views: the whole state of a page in one query string."""
+
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+Parameters = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Address:
+    """A path and the parameters that were understood; changes make a new address."""
+
+    path: str
+    parameters: Parameters = ()
+
+    def __str__(self) -> str:
+        return f"{self.path}?{urlencode(self.parameters)}" if self.parameters else self.path
+
+    def at(self, path: str) -> "Address":
+        return replace(self, path=path)
+
+    def setting(self, name: str, value: str) -> "Address":
+        """With `name` set to `value` alone; an empty value removes it."""
+        kept = tuple(pair for pair in self.parameters if pair[0] != name)
+        return replace(self, parameters=(*kept, (name, value)) if value else kept)
+
+    def dropping(self, name: str, value: str) -> "Address":
+        """Without this one value of `name`."""
+        return replace(self, parameters=tuple(pair for pair in self.parameters if pair != (name, value)))
+
+    def without(self, *names: str) -> "Address":
+        return replace(self, parameters=tuple(pair for pair in self.parameters if pair[0] not in names))
+
+    @property
+    def view_query(self) -> str:
+        """The query string without filters: what can be kept when another organization is opened."""
+        kept = ("month", "group", "rank", "chart", "tokens")
+        return urlencode(tuple(pair for pair in self.parameters if pair[0] in kept))

@@ -1,0 +1,81 @@
+// [data-chart]: draws the Plotly figure in the box's JSON element. The library is loaded once, when the first chart needs it.
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+let library;
+
+const loadPlotly = () => {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = document.querySelector('meta[name="plotly"]').content;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = reject;
+    document.head.append(script);
+  });
+  return library;
+};
+
+const tokens = () => {
+  const style = getComputedStyle(document.documentElement);
+  return (name) => style.getPropertyValue(`--${name}`).trim();
+};
+
+const bar = (trace, token) => ({
+  ...trace,
+  marker: { color: token(trace.meta.color), line: { width: 0 } },
+  hovertemplate: "%{customdata}",
+});
+
+const total = (trace) => ({
+  ...trace,
+  mode: "markers",
+  marker: { opacity: 0, color: "rgba(0,0,0,0)" },
+  hovertemplate: "%{customdata}",
+});
+
+const themed = (figure, token) => {
+  const font = { family: token("font"), size: 11, color: token("muted") };
+  const axis = { fixedrange: true, showline: false, zeroline: false, tickfont: font, ticks: "" };
+  return {
+    data: figure.data.map((trace) => (trace.type === "bar" ? bar(trace, token) : total(trace))),
+    layout: {
+      ...figure.layout,
+      xaxis: { ...figure.layout.xaxis, ...axis, showgrid: false, showspikes: false, ticklabelstandoff: 5, unifiedhovertitle: { text: "%{x|%a, %b %-d}" } },
+      yaxis: { ...figure.layout.yaxis, ...axis, gridcolor: token("line"), ticklabelstandoff: 4, automargin: false },
+      font,
+      bargap: 0.26,
+      dragmode: false,
+      hovermode: "x unified",
+      hoverdistance: 40,
+      hoverlabel: { bgcolor: token("surface"), bordercolor: token("line"), font: { ...font, size: 12, color: token("text") } },
+      legend: { traceorder: "reversed" },
+      showlegend: false,
+      margin: { l: 46, r: 6, t: 8, b: 26 },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+    },
+  };
+};
+
+const draw = async (box) => {
+  const Plotly = await loadPlotly();
+  if (!box.isConnected) return;
+  const figure = themed(JSON.parse(box.querySelector("script").textContent), tokens());
+  let canvas = box.querySelector("div");
+  if (!canvas) {
+    canvas = document.createElement("div");
+    canvas.className = "chart-drawing";
+    box.append(canvas);
+  }
+  await Plotly.react(canvas, figure.data, figure.layout, { displayModeBar: false, responsive: true, showTips: false });
+};
+
+const drawAll = () => document.querySelectorAll("[data-chart]").forEach(draw);
+
+document.addEventListener("theme:change", drawAll);
+systemIsDark.addEventListener("change", drawAll);
+
+export const bindCharts = (root) => {
+  for (const box of root.querySelectorAll("[data-chart]:not([data-drawn])")) {
+    box.dataset.drawn = "";
+    draw(box);
+  }
+};

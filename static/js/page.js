@@ -1,0 +1,17 @@
+// Binds the behaviours to the page, and again to each part that htmx swaps in.
+import { bindCharts } from "./chart.js";
+import { bindCopy } from "./copy.js";
+import { bindMenus } from "./menu.js";
+import { bindSwap } from "./swap.js";
+import { bindThemeSwitch } from "./theme-switch.js";
+
+const bind = () => {
+  bindCharts(document);
+  bindCopy(document);
+};
+
+bindMenus();
+bindSwap();
+bindThemeSwitch();
+bind();
+document.addEventListener("htmx:after:swap", bind);
