@@ -51,10 +51,10 @@ class Directory:
 
     def learn(self, key_ids: Iterable[str], organization_ids: Iterable[str]) -> None:
         """Remember these public ids, where they exist, with at most five queries."""
-        if new_keys := set(key_ids) - self.keys.keys():
+        if new_keys := _storable(key_ids) - self.keys.keys():
             for history in _histories(list(APIKey.objects.filter(public_id__in=new_keys))):
                 self.keys[history.public_id] = history
-        if new_organizations := set(organization_ids) - self.organization_ids.keys():
+        if new_organizations := _storable(organization_ids) - self.organization_ids.keys():
             found = Organization.objects.filter(public_id__in=new_organizations)
             self.organization_ids.update(found.values_list("public_id", "id"))
 
@@ -95,6 +95,11 @@ def forget() -> None:
     global _remembered  # noqa: PLW0603 - one memory per process is the point
     with _lock:
         _remembered = Directory(version=0)
+
+
+def _storable(public_ids: Iterable[str]) -> set[str]:
+    """Those that PostgreSQL can be asked for: it has no text with a NUL character."""
+    return {public_id for public_id in public_ids if "\x00" not in public_id}
 
 
 def _histories(api_keys: list[APIKey]) -> list[KeyHistory]:

@@ -1,0 +1,54 @@
+"""Staff's look at keys and tokens. Digests are never shown, and nothing that authentication depends on is edited here."""
+
+from django.contrib import admin
+
+from accounts.admin import ReadOnlyAdmin
+from apikeys.models import APIKey, IngestToken, TrackingChange
+
+
+class TrackingChangeInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = TrackingChange
+    extra = 0
+    can_delete = False
+    fields = ["tracked", "effective_at"]
+    readonly_fields = ["tracked", "effective_at"]
+
+
+@admin.register(APIKey)
+class APIKeyAdmin(ReadOnlyAdmin):
+    list_display = ["name", "redacted", "user", "tracked", "created_at", "last_used_at", "expires_at", "revoked_at"]
+    list_filter = ["tracked", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["name", "public_id", "redacted", "user__email"]
+    ordering = ["-created_at", "-id"]
+    exclude = ["digest"]
+    fields = [
+        "public_id",
+        "name",
+        "redacted",
+        "user",
+        "tracked",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    ]
+    inlines = [TrackingChangeInline]
+
+
+@admin.register(IngestToken)
+class IngestTokenAdmin(ReadOnlyAdmin):
+    list_display = ["name", "redacted", "created_at", "revoked_at"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name"]
+    ordering = ["-created_at", "-id"]
+    fields = ["name", "redacted", "created_at", "revoked_at"]
+
+
+@admin.register(TrackingChange)
+class TrackingChangeAdmin(ReadOnlyAdmin):
+    list_display = ["api_key", "tracked", "effective_at"]
+    list_filter = ["tracked"]
+    list_select_related = ["api_key"]
+    search_fields = ["api_key__name", "api_key__public_id", "api_key__user__email"]
+    ordering = ["-effective_at", "-id"]

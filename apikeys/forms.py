@@ -1,0 +1,60 @@
+"""Forms of the API keys page."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+
+from apikeys import secrets
+from apikeys.keys import MAX_NAME_LENGTH, InvalidNameError, clean_name
+
+EXPIRY_CHOICES = [("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
+
+
+class NameForm(forms.Form):
+    """The name of a key. A secret that was pasted into it is refused, and not sent back in the page."""
+
+    name = forms.CharField(
+        label="Name",
+        # The length is judged by `clean_name`, after white space is gone; here only the browser is told.
+        widget=forms.TextInput(
+            attrs={"maxlength": MAX_NAME_LENGTH, "autocomplete": "off", "dir": "auto", "spellcheck": "false"}
+        ),
+        error_messages={"required": "Give it a name."},
+    )
+
+    def __init__(self, data: Any = None, **kwargs: Any) -> None:
+        if data is not None and secrets.contains_secret(data.get("name", "")):
+            self.pasted_secret = data["name"]
+            data = data.copy()
+            data["name"] = ""
+        else:
+            self.pasted_secret = ""
+        super().__init__(data, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        try:
+            cleaned["name"] = clean_name(self.pasted_secret or cleaned.get("name", ""))
+        except InvalidNameError as error:
+            self.errors.pop("name", None)
+            self.add_error("name", str(error))
+        return cleaned
+
+
+class NewKeyForm(NameForm):
+    """A new key: its name, and how long it opens the API."""
+
+    expires_in_days = forms.TypedChoiceField(
+        label="Expires", choices=EXPIRY_CHOICES, coerce=int, empty_value=None, required=False
+    )
+
+    def expires_at(self, now: datetime) -> datetime | None:
+        days = self.cleaned_data["expires_in_days"]
+        return None if days is None else now + timedelta(days=days)
+
+
+class TrackingForm(forms.Form):
+    """The state that the switch asks for."""
+
+    tracked = forms.TypedChoiceField(choices=[("on", "on"), ("off", "off")], coerce=lambda value: value == "on")

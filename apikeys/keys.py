@@ -1,0 +1,125 @@
+"""Changes to API keys and ingest tokens.
+
+Functions that take `now` change what routing or authentication depends on: call them inside
+`with accounts.changes.routing_change() as now`, which says when the change takes effect.
+"""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Final
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from apikeys import secrets
+from apikeys.models import APIKey, IngestToken, TrackingChange
+
+TRACKED_BY_DEFAULT_FROM: Final = datetime(2023, 12, 21, tzinfo=UTC)
+"""Keys created after 20 December 2023 (UTC), so from this moment on, are tracked from the start (product.md, section 2).
+An older key is not, until its user turns tracking on."""
+
+MAX_NAME_LENGTH: Final = 255
+REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line breaks
+
+
+class InvalidNameError(ValueError):
+    """A name that a key or token cannot have; the message says why."""
+
+
+class KeyRevokedError(ValueError):
+    """A revoked key cannot be changed any more."""
+
+
+def create_api_key(
+    *, user: User, name: str, created_at: datetime, expires_at: datetime | None = None
+) -> tuple[APIKey, str]:
+    """A new key of the user, and its secret, which is nowhere else and cannot be shown again.
+
+    Tracked by default if created after 20 December 2023 (UTC). Raises InvalidNameError.
+    """
+    secret = secrets.make_api_key_secret()
+    tracked = created_at >= TRACKED_BY_DEFAULT_FROM
+    with transaction.atomic():
+        api_key = APIKey.objects.create(
+            user=user,
+            name=clean_name(name),
+            digest=secrets.digest(secret),
+            redacted=secrets.redact(secret),
+            tracked=tracked,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+        TrackingChange.objects.create(api_key=api_key, tracked=tracked, effective_at=created_at)
+    return api_key, secret
+
+
+def rename_api_key(*, api_key: APIKey, name: str) -> None:
+    """Gives the key another name, in past usage too. Raises InvalidNameError or KeyRevokedError."""
+    _require_usable(api_key)
+    api_key.name = clean_name(name)
+    api_key.save(update_fields=["name"])
+
+
+def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime) -> bool:
+    """From `now` on the key is tracked or not; usage before that stays as it was. Returns whether anything changed.
+
+    Raises KeyRevokedError, and ValueError for a moment before an earlier switch.
+    """
+    _require_usable(api_key)
+    if api_key.tracked == tracked:
+        return False
+    if api_key.tracking_changes.filter(effective_at__gt=now).exists():
+        raise ValueError("Tracking works forward only: this key has a later switch.")
+    api_key.tracked = tracked
+    api_key.save(update_fields=["tracked"])
+    TrackingChange.objects.update_or_create(api_key=api_key, effective_at=now, defaults={"tracked": tracked})
+    return True
+
+
+def revoke_api_key(*, api_key: APIKey, now: datetime) -> None:
+    """From `now` on the key opens nothing. It stays, so that past usage keeps its name. A second time changes nothing."""
+    if api_key.revoked_at is None:
+        api_key.revoked_at = now
+        api_key.save(update_fields=["revoked_at"])
+
+
+def create_ingest_token(*, name: str) -> tuple[IngestToken, str]:
+    """A new token for a gateway, and its secret, which cannot be shown again. Raises InvalidNameError, also for a taken name."""
+    name = clean_name(name, max_length=120)
+    secret = secrets.make_ingest_token_secret()
+    try:
+        with transaction.atomic():
+            token = IngestToken.objects.create(
+                name=name, digest=secrets.digest(secret), redacted=secrets.redact(secret)
+            )
+    except IntegrityError as error:
+        raise InvalidNameError(f"There is an ingest token with the name “{name}” already.") from error
+    return token, secret
+
+
+def revoke_ingest_token(*, token: IngestToken, now: datetime) -> None:
+    """From `now` on the token opens nothing. A second time changes nothing."""
+    if token.revoked_at is None:
+        token.revoked_at = now
+        token.save(update_fields=["revoked_at"])
+
+
+def clean_name(name: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
+    """The name without white space around it. Raises InvalidNameError if it is empty, too long, unprintable or a secret."""
+    name = name.strip()
+    if not name:
+        raise InvalidNameError("Give it a name.")
+    if len(name) > max_length:
+        raise InvalidNameError(f"A name has at most {max_length} characters; this one has {len(name)}.")
+    if any(unicodedata.category(character) in REFUSED_CATEGORIES for character in name):
+        raise InvalidNameError("A name cannot contain control characters or line breaks.")
+    if secrets.contains_secret(name):
+        raise InvalidNameError(
+            "This looks like a secret. A name is shown in clear to others, so it was not stored; choose another name."
+        )
+    return name
+
+
+def _require_usable(api_key: APIKey) -> None:
+    if api_key.revoked_at is not None:
+        raise KeyRevokedError("This key is revoked and cannot be changed any more.")

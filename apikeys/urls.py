@@ -1,0 +1,13 @@
+"""User settings, API keys."""
+
+from django.urls import path
+
+from apikeys import views
+
+app_name = "apikeys"
+urlpatterns = [
+    path("settings/api-keys/", views.api_keys, name="keys"),
+    path("settings/api-keys/<slug:public_id>/tracking/", views.tracking, name="tracking"),
+    path("settings/api-keys/<slug:public_id>/name/", views.name, name="name"),
+    path("settings/api-keys/<slug:public_id>/revocation/", views.revocation, name="revocation"),
+]

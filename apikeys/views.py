@@ -1,0 +1,96 @@
+"""User settings, API keys: each person's own."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.changes import routing_change
+from accounts.clock import database_now
+from accounts.frame import SignedInRequest, user_frame
+from apikeys import keys
+from apikeys.forms import NameForm, NewKeyForm, TrackingForm
+from apikeys.listing import keys_of
+from apikeys.models import APIKey
+
+PAGE = "apikeys:keys"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def api_keys(request: SignedInRequest) -> HttpResponse:
+    """The list of keys; POST makes a new one, and its answer is the only page that ever shows the secret."""
+    now = database_now()
+    form = NewKeyForm(request.POST if request.method == "POST" else None)
+    if not form.is_bound or not form.is_valid():
+        return _list_page(request, form)
+    api_key, secret = keys.create_api_key(
+        user=request.user, name=form.cleaned_data["name"], created_at=now, expires_at=form.expires_at(now)
+    )
+    context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "secret": secret}
+    return render(request, "apikeys/created.html", context, status=201)
+
+
+@require_POST
+@login_required
+def tracking(request: SignedInRequest, public_id: str) -> HttpResponse:
+    """Tracking on or off from now on."""
+    form = TrackingForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse("Say “tracked=on” or “tracked=off”.", status=400, content_type="text/plain; charset=utf-8")
+    with routing_change() as now:
+        api_key = _own_key(request, public_id)
+        changed = keys.set_tracking(api_key=api_key, tracked=form.cleaned_data["tracked"], now=now)
+    address = reverse(PAGE)
+    return redirect(f"{address}?switched={public_id}#{public_id}" if changed else f"{address}#{public_id}")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def name(request: SignedInRequest, public_id: str) -> HttpResponse:
+    """Another name for a key."""
+    api_key = _own_key(request, public_id)
+    form = NameForm(request.POST if request.method == "POST" else None, initial={"name": api_key.name})
+    if not form.is_bound or not form.is_valid():
+        context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "form": form}
+        return render(request, "apikeys/name.html", context)
+    keys.rename_api_key(api_key=api_key, name=form.cleaned_data["name"])
+    messages.success(request, f"The key is called “{api_key.name}” now, in past usage too.")
+    return redirect(PAGE)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
+    """The question before a key is revoked; POST revokes it."""
+    if request.method != "POST":
+        context = {"frame": user_frame(request.user, page=PAGE), "api_key": _own_key(request, public_id)}
+        return render(request, "apikeys/revocation.html", context)
+    with routing_change() as now:
+        api_key = _own_key(request, public_id)
+        keys.revoke_api_key(api_key=api_key, now=now)
+    messages.success(request, f"“{api_key.name}” is revoked since {now:%Y-%m-%d %H:%M:%S} UTC.")
+    return redirect(PAGE)
+
+
+def _own_key(request: SignedInRequest, public_id: str) -> APIKey:
+    """The person's own key that is not revoked; any other does not exist for them."""
+    return get_object_or_404(APIKey, public_id=public_id, user=request.user, revoked_at__isnull=True)
+
+
+def _list_page(request: SignedInRequest, form: NewKeyForm) -> HttpResponse:
+    listed = keys_of(request.user, now=database_now())
+    switched = request.GET.get("switched", "")
+    context = {
+        "frame": user_frame(request.user, page=PAGE),
+        "form": form,
+        "usable": [key for key in listed if key.api_key.revoked_at is None],
+        "revoked": [key for key in listed if key.api_key.revoked_at is not None],
+        "switched": next((key for key in listed if key.api_key.public_id == switched and key.switched_at), None),
+        "default_organization": request.user.default_organization,
+    }
+    return render(request, "apikeys/keys.html", context)

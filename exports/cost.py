@@ -1,0 +1,70 @@
+"""The Cost export: one row per UTC day × line item × model × user × key, apart where the unit price differs.
+
+`cost` is in cents and `cost_in_major` in dollars, with eight decimals or as many more as the exact value has, so that
+the sum of the rows is the sum of the costs. Both are empty, like `unit_price`, where no price is known.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from billing.line_items import QUANTITIES, UNITS
+from billing.models import LineItem
+from exports.columns import Column, csv_chunks, exact_cell, named_cell
+from exports.names import day_by_day_sql
+from metering.queries import UsageQuery
+
+AMOUNT: Final = "sums.quantity * sums.unit_price"
+COLUMNS: Final = (
+    Column("timestamp", "extract(epoch FROM sums.day)::bigint"),
+    Column("currency", "'usd'"),
+    Column("name", "models.name"),
+    Column("cost", exact_cell(f"{AMOUNT} * 100")),
+    Column("organization_id", "organizations.public_id"),
+    Column("project_id", "''"),
+    Column("project_name", "''"),
+    Column("organization_name", "organizations.name"),
+    Column("cost_in_major", exact_cell(AMOUNT, decimals=8)),
+    Column("date", "sums.day"),
+    Column("line_item", named_cell("sums.line_item", {item.value: item.label for item in LineItem})),
+    Column("model", "models.name"),
+    Column("quantity", "sums.quantity"),
+    Column("quantity_unit", named_cell("sums.line_item", {item.value: unit for item, unit in UNITS.items()})),
+    Column("unit_price", exact_cell("sums.unit_price")),
+    Column("user_id", "people.public_id"),
+    Column("user_email", "people.email"),
+    Column("api_key_id", "keys.public_id"),
+    Column("api_key_name", "keys.name"),
+)
+GROUPS: Final = (
+    "usage.organization_id",
+    "usage.day",
+    "usage.user_id",
+    "usage.api_key_id",
+    "sku.model_id",
+    "cost.line_item",
+    "cost.unit_price",
+)
+ORDER: Final = tuple(group.partition(".")[2] for group in GROUPS)
+QUANTITY: Final = (
+    "CASE cost.line_item "
+    + " ".join(f"WHEN {line_item.value} THEN {quantity}" for line_item, quantity in QUANTITIES.items())
+    + " END"
+)
+
+
+def cost_csv(query: UsageQuery) -> Iterator[str]:
+    """The file of all costs that the query finds, in pieces; the grouping of the query does not matter here."""
+    return csv_chunks(COLUMNS, _sql(query), query.parameters())
+
+
+def _sql(query: UsageQuery) -> str:
+    sums_sql = f"""
+        SELECT {", ".join(GROUPS)}, sum({QUANTITY}) AS quantity
+        FROM metering_dailyusage usage
+        JOIN metering_sku sku ON sku.id = usage.sku_id
+        JOIN billing_dailycost cost ON cost.organization_id = usage.organization_id
+            AND cost.day = usage.day AND cost.sku_id = usage.sku_id
+        WHERE usage.day = days.day AND {query.conditions("usage")} AND {QUANTITY} <> 0
+        GROUP BY {", ".join(GROUPS)}
+    """
+    return day_by_day_sql(query, sums_sql, COLUMNS, order=ORDER)

@@ -1,0 +1,72 @@
+"""What a person may ask an export for: a month or a range of days, and the filters of the open view."""
+
+import re
+from dataclasses import replace
+from datetime import date
+from typing import Final
+
+from django.http import QueryDict
+
+from accounts.access import Access
+from metering.forms import read_filter_form, shortened
+from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, parse_month
+from metering.queries import Group, UsageQuery
+
+MAX_DAYS: Final = 60
+
+
+class RefusedExportError(ValueError):
+    """A range or a filter that cannot be exported; the message says why."""
+
+
+def read_export_query(data: QueryDict, *, access: Access, today: date) -> UsageQuery:
+    """The usage to export. Raises RefusedExportError, also for a filter that fits nothing: a page can say that it left
+    one out, a file cannot."""
+    period = _period(data, today)
+    filters = data.copy()
+    for name in ("month", "start", "end"):
+        filters.pop(name, None)
+    form = read_filter_form(filters, access=access, today=today, groups=tuple(Group))
+    if form.ignored:
+        raise RefusedExportError(" ".join(form.ignored))
+    return replace(form.query, period=period)
+
+
+def _period(data: QueryDict, today: date) -> Period:
+    """`start` to before `end`, or a month; without either, the current month."""
+    if "start" in data or "end" in data:
+        period = _range(data.get("start", ""), data.get("end", ""))
+    elif "month" in data:
+        period = _month(data.get("month", ""))
+    else:
+        period = month_of(today)
+    if period.num_days > MAX_DAYS:
+        raise RefusedExportError(
+            f"An export has at most {MAX_DAYS} days; {period.start} to {period.end} is {period.num_days}."
+            " Ask for a shorter range, several times if need be."
+        )
+    return period
+
+
+def _range(start: str, end: str) -> Period:
+    first, last = _day("start", start), _day("end", end)
+    if last <= first:
+        raise RefusedExportError(f"The end ({last}) must be after the start ({first}); the day of the end is left out.")
+    return Period(first, last)
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        day = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+    except ValueError:
+        day = None
+    if day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise RefusedExportError(f"“{name}” must be a day like 2026-11-01, not “{shortened(text)}”.")
+    return day
+
+
+def _month(text: str) -> Period:
+    month = parse_month(text)
+    if month is None:
+        raise RefusedExportError(f"“month” must be a month like 2026-11, not “{shortened(text)}”.")
+    return month
