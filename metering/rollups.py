@@ -26,6 +26,8 @@ DAY: Final = "(hour AT TIME ZONE 'UTC')::date"
 MONTH: Final = "date_trunc('month', day::timestamp)::date"
 VISIBLE_KEY: Final = "CASE WHEN routing & 6 = 6 THEN api_key_id ELSE 0 END"  # routing.ATTRIBUTED; 0 reads Untracked
 
+# Statistics know neither the groups of expressions nor the newest rows: say what is right for sums over new batches.
+PLAN_SQL: Final = "SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
 CLAIM_SQL: Final = """
 WITH waiting AS (
     SELECT id, sum(num_events) OVER (ORDER BY id) - num_events AS events_before
@@ -38,30 +40,21 @@ FROM waiting
 WHERE waiting.id = batch.id AND waiting.events_before < %s
 RETURNING batch.id, batch.first_occurred_at, batch.last_occurred_at, batch.num_events
 """
-# The range of batch ids finds the rows through the BRIN index, the list keeps out the batches that are not claimed.
+# The range of batch ids finds the rows through the BRIN index. Batches in it that this run did not claim (committed since, or
+# rolled up before) are kept out by the same statement, and so by the same snapshot, that sees their events.
 DELTA_SQL: Final = f"""
 CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS
 SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
 FROM metering_usageevent
-WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s AND batch_id = ANY (%(batches)s)
+WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s
+  AND batch_id NOT IN (
+    SELECT id FROM metering_ingestbatch
+    WHERE id BETWEEN %(first_batch)s AND %(last_batch)s AND id <> ALL (%(batches)s)
+  )
   AND occurred_at BETWEEN %(first)s AND %(last)s
 GROUP BY 1, 2, 3, 4, 5
 """
-DAILY_DELTA_SQL: Final = f"""
-CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS
-SELECT organization_id, {DAY} AS day, user_id, api_key_id, sku_id, {SUMS}
-FROM hourly_delta GROUP BY 1, 2, 3, 4, 5
-"""
-MONTHLY_DELTA_SQL: Final = f"""
-CREATE TEMPORARY TABLE monthly_delta ON COMMIT DROP AS
-SELECT organization_id, {MONTH} AS month, user_id, api_key_id, sku_id, {SUMS}
-FROM daily_delta GROUP BY 1, 2, 3, 4, 5
-"""
-ORGANIZATION_DELTA_SQL: Final = f"""
-CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS
-SELECT organization_id, day, sku_id, {SUMS}
-FROM daily_delta GROUP BY 1, 2, 3
-"""
+USED_SQL: Final = f"SELECT {', '.join(f'bool_or({measure} <> 0)' for measure in MEASURES)} FROM hourly_delta"
 # What the rows of a period must be, computed from the layer below.
 MONTH_FROM_DAYS_SQL: Final = f"""
 SELECT organization_id, {MONTH} AS month, user_id, api_key_id, sku_id, {SUMS}
@@ -78,29 +71,54 @@ GROUP BY 1, 2, 3, 4, 5
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """A table of sums, the columns of its key, and the table of new sums that are added to it."""
+    """A table of sums, the columns of its key, and the query whose rows (key, new sums) are added to it."""
 
     table: str
     key: str
-    delta: str
+    source: str
 
-    @property
-    def add_sql(self) -> str:
-        """Keys are sorted, so that writers of the same rows would wait for each other in turn."""
-        changes = ", ".join(f"{measure} = total.{measure} + excluded.{measure}" for measure in MEASURES)
-        return f"""
-            INSERT INTO {self.table} AS total ({self.key}, {COLUMNS})
-            SELECT {self.key}, {COLUMNS} FROM {self.delta} ORDER BY {self.key}
-            ON CONFLICT ({self.key}) DO UPDATE SET {changes}
+    def add(self, cursor: Any, used: Sequence[str]) -> None:
+        """Add the new sums of the measures in `used`; the others are 0 in all of them.
+
+        Keys are sorted, so that neighbours in the table are changed one after the other.
         """
+        values = ", ".join(measure if measure in used else "0" for measure in MEASURES)
+        changes = ", ".join(f"{measure} = total.{measure} + excluded.{measure}" for measure in used)
+        source = self.source.format(sums=", ".join(f"sum({measure}) AS {measure}" for measure in used))
+        cursor.execute(
+            f"""
+            INSERT INTO {self.table} AS total ({self.key}, {COLUMNS})
+            SELECT {self.key}, {values} FROM ({source}) AS new ORDER BY {self.key}
+            ON CONFLICT ({self.key}) DO UPDATE SET {changes}
+            """
+        )
 
 
-HOURLY: Final = Rollup("metering_hourlyusage", "organization_id, hour, user_id, api_key_id, sku_id", "hourly_delta")
-DAILY: Final = Rollup("metering_dailyusage", "organization_id, day, user_id, api_key_id, sku_id", "daily_delta")
-MONTHLY: Final = Rollup("metering_monthlyusage", "organization_id, month, user_id, api_key_id, sku_id", "monthly_delta")
-ORGANIZATION_DAILY: Final = Rollup(
-    "metering_organizationdailyusage", "organization_id, day, sku_id", "organization_delta"
+HOURLY: Final = Rollup(
+    "metering_hourlyusage", "organization_id, hour, user_id, api_key_id, sku_id", "SELECT * FROM hourly_delta"
 )
+DAILY: Final = Rollup(
+    "metering_dailyusage", "organization_id, day, user_id, api_key_id, sku_id", "SELECT * FROM daily_delta"
+)
+MONTHLY: Final = Rollup(
+    "metering_monthlyusage",
+    "organization_id, month, user_id, api_key_id, sku_id",
+    f"SELECT organization_id, {MONTH} AS month, user_id, api_key_id, sku_id, {{sums}} FROM daily_delta"
+    " GROUP BY 1, 2, 3, 4, 5",
+)
+ORGANIZATION_DAILY: Final = Rollup(
+    "metering_organizationdailyusage",
+    "organization_id, day, sku_id",
+    "SELECT organization_id, day, sku_id, {sums} FROM daily_delta GROUP BY 1, 2, 3",
+)
+DAILY_DELTA_SQL: Final = f"""
+CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS
+SELECT organization_id, {DAY} AS day, user_id, api_key_id, sku_id, {{sums}}
+FROM hourly_delta GROUP BY 1, 2, 3, 4, 5
+"""
+TOUCHED_SQL: Final = """
+CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS SELECT DISTINCT organization_id, day, sku_id FROM daily_delta
+"""
 
 
 def lock(cursor: Any, *, wait: bool) -> bool:
@@ -117,7 +135,7 @@ def roll_up(cursor: Any) -> int:
 
     The caller holds the lock and the transaction. Afterwards `organization_delta` names the rows whose cost changed.
     """
-    cursor.execute("SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off")
+    cursor.execute(PLAN_SQL)
     cursor.execute(CLAIM_SQL, [settings.ROLL_UP_MAX_EVENTS])
     claimed = cursor.fetchall()
     if not claimed:
@@ -139,16 +157,19 @@ def roll_up(cursor: Any) -> int:
 
 def _add(cursor: Any) -> None:
     """Add `hourly_delta` to the hours, and what follows from it to the days, organization days and months."""
-    _add_to_days(cursor)
-    cursor.execute(MONTHLY_DELTA_SQL)
-    cursor.execute(MONTHLY.add_sql)
+    used = _add_to_days(cursor)
+    MONTHLY.add(cursor, used)
 
 
-def _add_to_days(cursor: Any) -> None:
-    cursor.execute(DAILY_DELTA_SQL)
-    cursor.execute(ORGANIZATION_DELTA_SQL)
+def _add_to_days(cursor: Any) -> Sequence[str]:
+    """As `_add` without the months; returns the measures that are used at all, so that no one adds up zeros."""
+    cursor.execute(USED_SQL)
+    used = [measure for measure, is_used in zip(MEASURES, cursor.fetchone(), strict=True) if is_used] or MEASURES[:1]
+    cursor.execute(DAILY_DELTA_SQL.format(sums=", ".join(f"sum({measure}) AS {measure}" for measure in used)))
+    cursor.execute(TOUCHED_SQL)
     for rollup in (HOURLY, DAILY, ORGANIZATION_DAILY):
-        cursor.execute(rollup.add_sql)
+        rollup.add(cursor, used)
+    return used
 
 
 def bounds_of(period: Period) -> dict[str, date | datetime]:
@@ -156,15 +177,19 @@ def bounds_of(period: Period) -> dict[str, date | datetime]:
     return {"start": period.start_at, "end": period.end_at, "first_day": period.start, "end_day": period.end}
 
 
-def summarize(days: Sequence[date]) -> None:
-    """Tell the BRIN indexes of these days about new pages, so that the next run finds its rows without reading old ones."""
+def summarize() -> None:
+    """Tell the BRIN indexes about pages that are new, so that runs find their rows without reading old ones.
+
+    Costs about as much as a run reads, and is needed now and then only: until then runs read the new pages as well.
+    """
     with connection.cursor() as cursor:
-        for day in days:
-            cursor.execute(
-                "SELECT brin_summarize_new_values(indexrelid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
-                " JOIN pg_am ON pg_am.oid = relam WHERE indrelid = to_regclass(%s) AND amname = 'brin'",
-                [partitions.partition_name(day)],
-            )
+        cursor.execute(
+            "SELECT brin_summarize_new_values(index.indexrelid) FROM pg_inherits"
+            " JOIN pg_index AS index ON index.indrelid = pg_inherits.inhrelid"
+            " JOIN pg_class ON pg_class.oid = index.indexrelid JOIN pg_am ON pg_am.oid = pg_class.relam"
+            " WHERE pg_inherits.inhparent = %s::regclass AND pg_am.amname = 'brin'",
+            [partitions.TABLE],
+        )
 
 
 def rebuild_day(cursor: Any, day: Period) -> None:

@@ -2,9 +2,14 @@
 
 from celery import shared_task
 
-from metering import partitions
+from metering import partitions, rollups
 
 
 @shared_task(name="metering.tasks.make_partitions")
 def make_partitions() -> None:
     partitions.ensure_ahead()
+
+
+@shared_task(name="metering.tasks.summarize")
+def summarize() -> None:
+    rollups.summarize()

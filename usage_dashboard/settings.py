@@ -1,5 +1,6 @@
 """The one settings module. Every value that an operator may change comes from the environment; docs/operations.md lists them."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import environ
@@ -37,6 +38,17 @@ USAGE_EVENT_RETENTION_DAYS = env.int("USAGE_EVENT_RETENTION_DAYS", default=90)
 ROLL_UP_MAX_EVENTS = env.int("ROLL_UP_MAX_EVENTS", default=1_000_000)
 ROLL_UP_INTERVAL_SECONDS = env.float("ROLL_UP_INTERVAL_SECONDS", default=1.0)
 READY_MAX_LAG_SECONDS = env.int("READY_MAX_LAG_SECONDS", default=300)
+
+# Invoices: the seller, and the terms of payers whose billing details name none
+INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
+INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=30)
+INVOICE_TAX_NAME = env.str("INVOICE_TAX_NAME", default="Tax")
+INVOICE_TAX_RATE = Decimal(env.str("INVOICE_TAX_RATE", default="0"))  # 0.19 is 19 %
+INVOICE_SELLER_NAME = env.str("INVOICE_SELLER_NAME", default="The operator of this API")
+INVOICE_SELLER_ADDRESS = env.str("INVOICE_SELLER_ADDRESS", default="").replace("\\n", "\n")
+INVOICE_SELLER_TAX_ID = env.str("INVOICE_SELLER_TAX_ID", default="")
+INVOICE_PAYMENT_NOTE = env.str("INVOICE_PAYMENT_NOTE", default="").replace("\\n", "\n")
+WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=False)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -191,14 +203,40 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": ROLL_UP_INTERVAL_SECONDS,
         "options": {"expires": 2 * ROLL_UP_INTERVAL_SECONDS},
     },
+    "summarize": {
+        "task": "metering.tasks.summarize",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "make-partitions": {
         "task": "metering.tasks.make_partitions",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "re-rate": {
+        "task": "billing.tasks.re_rate",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "check-budgets": {
+        "task": "billing.tasks.check_budgets",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
+    "deliver": {
+        "task": "billing.tasks.deliver",
+        "schedule": 2.0,
+        "options": {"expires": 4},
+    },
+    "close-months": {
+        "task": "billing.tasks.close_months",
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
 }
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Usage Dashboard <usage-dashboard@localhost>")
 
 LOGGING = {
