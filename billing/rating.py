@@ -70,10 +70,6 @@ def roll_up_and_rate() -> int:
         num_events = rollups.roll_up(cursor)
         if num_events:
             rate_touched(cursor)
-            cursor.execute("SELECT DISTINCT day FROM organization_delta ORDER BY 1")
-            days = [day for (day,) in cursor.fetchall()]
-    if num_events:
-        rollups.summarize(days)
     return num_events
 
 
