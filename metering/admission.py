@@ -10,13 +10,13 @@ from django.conf import settings
 
 from apikeys.directory import Caller, Directory
 from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, route
-from metering import rows
-from metering.checks import Checked, utc
-from metering.formats.events import Correction, Refusal
-from metering.measures import MEASURES
+from metering import rows, skus
+from metering.checks import check, is_visible, utc
+from metering.formats.events import Correction, Event, Refusal
+from metering.measures import CONTEXT_BANDS, MEASURES
 from metering.rows import ACCEPTED, Outcome, microseconds, plain_row
-from metering.skus import SkuKey
 
+SHORT_CONTEXT: Final = CONTEXT_BANDS[0]
 _measures: Final = attrgetter(*MEASURES)
 
 
@@ -41,43 +41,64 @@ class Admission:
         self.homes: list[tuple[int, int]] = []
         self.outcomes: list[Outcome] = []
 
-    def admit_all(
-        self,
-        events: Sequence[Any],
-        checked: Sequence[Checked],
-        sku_ids: dict[SkuKey, int],
-    ) -> None:
-        """Admit or refuse every event. A plain event of a key without history takes the short way, of one pack."""
-        self._learn(events)
-        parts_of, oldest, newest = self._parts(), self.oldest, self.newest
+    def admit_all(self, events: Sequence[Any]) -> None:
+        """Admit or refuse every event. Raises skus.MissingError for SKUs that this process does not know.
+
+        Most events by far are plain: completions of a short context, without rare measures, by a key whose events all go
+        the same way. They are checked and packed here at once; the others take the longer way.
+        """
+        parts_of, plain_parts, oldest, newest = self._parts(), skus.plain_parts, self.oldest, self.newest
         batch = rows.batch_part(self.batch_id)
         self.outcomes = [ACCEPTED] * len(events)
+        others = []
         for place, event in enumerate(events):
-            check = checked[place]
-            if type(check) is bytes:
-                at = event.timestamp
-                parts = parts_of.get(event.api_key_id)
-                if (
-                    parts is not None
-                    and event.organization is None
-                    and type(at) is datetime
-                    and at.tzinfo is UTC
-                    and oldest <= at <= newest
-                ):
-                    moment = microseconds(at)
-                    self.places.append(place)
-                    self.moments.append(moment)
-                    self.rows.append(
-                        plain_row(
-                            parts[0], moment, blake2b(event.id.encode(), digest_size=16).digest(), parts[1],
-                            check, batch, event.num_model_requests, event.input_tokens, event.input_cached_tokens,
-                            event.output_tokens,
-                        )
-                    )  # fmt: skip
-                    continue
-            self.outcomes[place] = check if isinstance(check, Refusal) else self._admit(place, event, check, sku_ids)
+            if (
+                type(event) is Event
+                and event.usage_type == "completions"
+                and (sku := plain_parts.get((event.model, event.service_tier, event.batch))) is not None
+                and (parts := parts_of.get(event.api_key_id)) is not None
+                and event.organization is None
+                and type(at := event.timestamp) is datetime
+                and at.tzinfo is UTC
+                and oldest <= at <= newest
+                and event.num_model_requests == 1
+                and (output_tokens := event.output_tokens)
+                and (cached := event.input_cached_tokens) <= (input_tokens := event.input_tokens) <= SHORT_CONTEXT
+                and input_tokens
+                and not (event.input_cache_write_tokens or event.input_audio_tokens or event.output_audio_tokens)
+                and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
+                and is_visible(event.id)
+            ):
+                moment = microseconds(at)
+                self.moments.append(moment)
+                self.places.append(place)
+                self.rows.append(
+                    plain_row(
+                        parts[0], moment, blake2b(event.id.encode(), digest_size=16).digest(), parts[1],
+                        sku, batch, 1, input_tokens, cached, output_tokens,
+                    )
+                )  # fmt: skip
+            else:
+                others.append(place)
+        if others:
+            self._admit_others(events, others)
 
-    def _admit(self, place: int, event: Any, check: bytes | SkuKey, sku_ids: dict[SkuKey, int]) -> Outcome:
+    def _admit_others(self, events: Sequence[Any], places: Sequence[int]) -> None:
+        self._learn([events[place] for place in places])
+        missing = set()
+        for place in places:
+            event = events[place]
+            checked = event if isinstance(event, Refusal) else check(event)
+            if isinstance(checked, Refusal):
+                self.outcomes[place] = checked
+            elif (sku := skus.part_of(checked)) is None:
+                missing.add(checked)
+            else:
+                self.outcomes[place] = self._admit(place, event, sku)
+        if missing:
+            raise skus.MissingError(missing)
+
+    def _admit(self, place: int, event: Any, sku: bytes) -> Outcome:
         at = utc(event.timestamp)
         if at is None or not self.oldest <= at <= self.newest:
             return self._out_of_window(at)
@@ -101,7 +122,7 @@ class Admission:
                 self.moments[-1],
                 _event_id(event.id),
                 rows.caller_part(key.user_id, key.id, routing),
-                check if isinstance(check, bytes) else rows.sku_part(sku_ids[check]),
+                sku,
                 self.batch_id,
                 _event_id(event.corrects) if isinstance(event, Correction) else None,
                 _measures(event),

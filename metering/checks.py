@@ -1,15 +1,13 @@
 """What makes an event acceptable by itself, whoever sends it and whenever (product.md, section 3)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from metering import skus
 from metering.formats.events import Correction, Event, Refusal
 from metering.measures import (
     ALLOWED_MEASURES,
-    CONTEXT_BANDS,
     MEASURES,
     MODEL_OPTIONAL,
     SERVICE_TIERS,
@@ -18,39 +16,10 @@ from metering.measures import (
 )
 from metering.skus import SkuKey, context_band
 
-SHORT_CONTEXT: Final = CONTEXT_BANDS[0]
 _foreign_measures: Final[dict[UsageType, Callable[[Any], tuple[int, ...]]]] = {
     usage_type: attrgetter(*(measure for measure in MEASURES if measure not in allowed))
     for usage_type, allowed in ALLOWED_MEASURES.items()
 }
-
-
-Checked = bytes | SkuKey | Refusal
-"""The part of the event's row that names its SKU, the key of a SKU that has to be looked up, or a refusal."""
-
-
-def check_all(events: Sequence[Event | Correction | Refusal]) -> list[Checked]:
-    """Check each event by itself. Completions with a short context and no rare measure, most events by far, pass at once."""
-    plain = skus.plain_parts
-    checked: list[Checked] = []
-    for event in events:
-        if (
-            type(event) is Event
-            and event.usage_type == "completions"
-            and (sku := plain.get((event.model, event.service_tier, event.batch)))
-            and event.num_model_requests == 1
-            and event.output_tokens
-            and event.input_cached_tokens <= event.input_tokens <= SHORT_CONTEXT
-            and event.input_tokens
-            and not (event.input_cache_write_tokens or event.input_audio_tokens or event.output_audio_tokens)
-            and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
-            and event.id.isprintable()
-            and " " not in event.id
-        ):
-            checked.append(sku)
-        else:
-            checked.append(event if isinstance(event, Refusal) else check(event))
-    return checked
 
 
 def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one return per reason reads best
@@ -58,7 +27,7 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
     usage_type = USAGE_TYPES.get(event.usage_type)
     if usage_type is None:
         return Refusal("unknown_usage_type", f"`usage_type` must be one of {', '.join(USAGE_TYPES)}.")
-    if not event.id.isprintable() or " " in event.id:
+    if not is_visible(event.id):
         return Refusal("invalid_id", "`id` must consist of 1 to 64 visible characters.")
     service_tier = SERVICE_TIERS.get(event.service_tier or "default")
     if service_tier is None:
@@ -77,6 +46,11 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
             return refusal
         band = context_band(event.input_tokens, event.num_model_requests)
     return model, usage_type, service_tier, event.batch, band
+
+
+def is_visible(text: str) -> bool:
+    """Whether all characters can be seen: none is a space or a control character."""
+    return " " not in text and text.isprintable()
 
 
 def utc(timestamp: datetime | float) -> datetime | None:

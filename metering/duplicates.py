@@ -1,13 +1,16 @@
 """The road of events of which some may be stored already: each is stored once, and the others are told apart."""
 
 import io
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 from metering import rows
+from metering.admission import Admission
 from metering.formats.events import Refusal
 from metering.measures import MEASURES
-from metering.rows import ACCEPTED, COLUMNS, DUPLICATE, Outcome
+from metering.rows import ACCEPTED, COLUMNS, DUPLICATE
 
 CONFLICT: Final = Refusal(
     "conflict", "Another event with this id and timestamp is stored; the first stays. A correction is a new event."
@@ -56,22 +59,14 @@ JOIN metering_usageevent AS stored ON stored.organization_id = candidate.organiz
 """
 
 
-def insert(
-    cursor: Any,
-    events: Sequence[tuple[int, bytes]],
-    homes: Sequence[tuple[int, int]],
-    outcomes: list[Outcome],
-) -> int:
-    """Store those events that are not stored yet, note each one's outcome at its place; returns how many were new.
+def insert(cursor: Any, admitted: Sequence[Admission]) -> int:
+    """Store those admitted events that are not stored yet, note the outcome of each, and return how many were new.
 
-    `events` are (place in the request, row); `homes` (place, organization in which the event may be stored already).
+    All requests share one count of places, in which each begins where the one before it ends.
     """
     cursor.execute(PREPARE_SQL)
-    file = rows.file(rows.with_place(row, place) for place, row in events)
-    cursor.copy_expert(f"COPY incoming (place, {COLUMNS}) FROM STDIN (FORMAT binary)", io.BytesIO(file))
-    if homes:
-        places, organizations = zip(*homes, strict=True)
-        cursor.execute("INSERT INTO home SELECT * FROM unnest(%s, %s::bigint[])", [list(places), list(organizations)])
+    starts = list(accumulate((len(admission.outcomes) for admission in admitted), initial=0))
+    _copy_incoming(cursor, admitted, starts)
     cursor.execute(SPAN_SQL)
     first, last = cursor.fetchone()
     span = {"first": first, "last": last}
@@ -79,6 +74,25 @@ def insert(
     cursor.execute(CLASSIFY_SQL, span)
     num_new = 0
     for place, is_new, is_same in cursor.fetchall():
-        outcomes[place] = ACCEPTED if is_new else DUPLICATE if is_same else CONFLICT
+        request = bisect_right(starts, place) - 1
+        outcome = ACCEPTED if is_new else DUPLICATE if is_same else CONFLICT
+        admitted[request].outcomes[place - starts[request]] = outcome
         num_new += is_new
     return num_new
+
+
+def _copy_incoming(cursor: Any, admitted: Sequence[Admission], starts: Sequence[int]) -> None:
+    file = rows.file(
+        rows.with_place(row, start + place)
+        for admission, start in zip(admitted, starts, strict=False)
+        for place, row in zip(admission.places, admission.rows, strict=True)
+    )
+    cursor.copy_expert(f"COPY incoming (place, {COLUMNS}) FROM STDIN (FORMAT binary)", io.BytesIO(file))
+    homes = [
+        (start + place, organization_id)
+        for admission, start in zip(admitted, starts, strict=False)
+        for place, organization_id in admission.homes
+    ]
+    if homes:
+        places, organizations = zip(*homes, strict=True)
+        cursor.execute("INSERT INTO home SELECT * FROM unnest(%s, %s::bigint[])", [list(places), list(organizations)])

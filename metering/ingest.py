@@ -1,30 +1,34 @@
 """Events in: checked, routed, and stored once, in one transaction whose commit comes before the answer.
 
-The road of a request: check each event by itself → open a transaction that holds the routing lock shared → admit each
-event (time window, key, route) and make its row → COPY straight into the days' partitions, with one IngestBatch row →
-commit. Only when an event is stored already, or might be in another organization, is the slower road of `duplicates` taken.
+The road of a request: wait for the transaction before it and join those that came meanwhile (`group_commit`) → open a
+transaction that holds the routing lock shared → admit each event (its measures, time, key, route) and make its row → COPY
+straight into the days' partitions, with one IngestBatch row → commit. Only when an event is stored already, or might be in
+another organization, is the slower road of `duplicates` taken.
 """
 
 import io
 import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from psycopg2 import errors
 
 from accounts.changes import ROUTING_LOCK
 from apikeys import directory
 from metering import duplicates, partitions, rows, skus
 from metering.admission import Admission
-from metering.checks import Checked, check_all
 from metering.formats.events import Correction, Event, Refusal
-from metering.rows import COLUMNS, DAY_MICROSECONDS, EPOCH_SECONDS, Outcome
-from metering.skus import SkuKey
+from metering.group_commit import GroupCommit
+from metering.rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
 
-ATTEMPTS: Final = 5
-FIRST_DAY: Final = date(2000, 1, 1)
+ATTEMPTS: Final = 8
+MAX_EVENTS_TOGETHER: Final = 10_000
+# What is over when it is tried again: an event that is stored already (then with more care), a partition that was dropped,
+# two requests that wait for each other.
+PASSING: Final = (errors.UniqueViolation, errors.UndefinedTable, errors.DeadlockDetected)
 
 # One round trip. Each statement has its own snapshot, so the version is the one that holds under the lock.
 OPEN_SQL: Final = f"""
@@ -42,76 +46,93 @@ class UnauthenticatedError(Exception):
     """Nobody may call with this secret: it is unknown, revoked or expired."""
 
 
+@dataclass(slots=True)
+class Request:
+    """The events that one sender reports at once, and what became of them."""
+
+    events: Sequence[Event | Correction | Refusal]
+    secret_digest: bytes
+    outcomes: list[Outcome] | None = None
+    """One per event, in their order; None if the sender is nobody who may call."""
+
+
 def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: bytes) -> list[Outcome]:
     """Store the events that the holder of a secret reports; one outcome per event, in their order, after the commit.
 
     Raises UnauthenticatedError, or django.db.OperationalError when the database cannot take the events: then nothing of
     the request is stored.
     """
-    checked = check_all(events)
-    sku_ids = skus.sku_ids(check for check in checked if type(check) is tuple)
+    request = Request(events, secret_digest)
+    _together.submit(request, size=len(events))
+    if request.outcomes is None:
+        raise UnauthenticatedError
+    return request.outcomes
+
+
+def store_all(requests: Sequence[Request]) -> None:
+    """Store the events of all requests in one transaction, and set their outcomes once it is committed."""
     careful = False
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic(), connection.wrap_database_errors:  # COPY has no wrapper of its own
-                return _store_once(events, checked, sku_ids, secret_digest=secret_digest, careful=careful)
-        except partitions.MissingError as error:
-            partitions.ensure(error.days)
-        except ProgrammingError as error:
-            if attempt == ATTEMPTS or not isinstance(error.__cause__, errors.UndefinedTable):
+                outcomes = _store_once(requests, careful=careful)
+        except (partitions.MissingError, skus.MissingError) as error:
+            error.make()
+        except DatabaseError as error:
+            careful = careful or isinstance(error.__cause__, errors.UniqueViolation)
+            if attempt == ATTEMPTS or not isinstance(error.__cause__, PASSING):
                 raise
             partitions.forget()
-        except IntegrityError as error:
-            if careful or not isinstance(error.__cause__, errors.UniqueViolation):
-                raise
-            careful = True
-        except OperationalError as error:
-            if attempt == ATTEMPTS or not isinstance(error.__cause__, errors.DeadlockDetected):
-                raise
-            time.sleep(0.02 * attempt)
+            time.sleep(0.02 * (attempt - 1))
+        else:
+            for request, result in zip(requests, outcomes, strict=True):
+                request.outcomes = result
+            return
     raise OperationalError("The events could not be stored.")
 
 
-def _store_once(
-    events: Sequence[Event | Correction | Refusal],
-    checked: Sequence[Checked],
-    sku_ids: dict[SkuKey, int],
-    *,
-    secret_digest: bytes,
-    careful: bool,
-) -> list[Outcome]:
+_together: Final = GroupCommit(store_all, max_size=MAX_EVENTS_TOGETHER)
+
+
+def _store_once(requests: Sequence[Request], *, careful: bool) -> list[list[Outcome] | None]:
     with connection.cursor() as cursor:
         cursor.execute(OPEN_SQL)
         version, now, batch_id = cursor.fetchone()
         known = directory.at_version(version)
-        caller = known.caller(secret_digest)
-        if caller is None or not caller.may_call(now):
-            raise UnauthenticatedError
-        admission = Admission(known, caller, now=now, batch_id=batch_id)
-        admission.admit_all(events, checked, sku_ids)
-        if admission.rows:
-            _write(cursor, admission, careful=careful)
-        return admission.outcomes
+        admissions: list[Admission | None] = []
+        for request in requests:
+            caller = known.caller(request.secret_digest)
+            if caller is None or not caller.may_call(now):
+                admissions.append(None)
+                continue
+            admission = Admission(known, caller, now=now, batch_id=batch_id)
+            admission.admit_all(request.events)
+            admissions.append(admission)
+        admitted = [admission for admission in admissions if admission is not None and admission.rows]
+        if admitted:
+            _write(cursor, admitted, batch_id, careful=careful)
+        return [None if admission is None else admission.outcomes for admission in admissions]
 
 
-def _write(cursor: Any, admission: Admission, *, careful: bool) -> None:
+def _write(cursor: Any, admitted: Sequence[Admission], batch_id: int, *, careful: bool) -> None:
     """Store the rows and the batch that they came in."""
-    first, last = min(admission.moments), max(admission.moments)
+    moments = [moment for admission in admitted for moment in admission.moments]
+    first, last = min(moments), max(moments)
     if first // DAY_MICROSECONDS == last // DAY_MICROSECONDS:
-        days = {_day(first): admission.rows}
+        days = {_day(first): [row for admission in admitted for row in admission.rows]}
     else:
         days = {}
-        for moment, row in zip(admission.moments, admission.rows, strict=True):
-            days.setdefault(_day(moment), []).append(row)
+        for admission in admitted:
+            for moment, row in zip(admission.moments, admission.rows, strict=True):
+                days.setdefault(_day(moment), []).append(row)
     partitions.require(days)
-    if careful or admission.homes:
-        placed = list(zip(admission.places, admission.rows, strict=True))
-        num_events = duplicates.insert(cursor, placed, admission.homes, admission.outcomes)
+    if careful or any(admission.homes for admission in admitted):
+        num_events = duplicates.insert(cursor, admitted)
     else:
-        num_events = len(admission.rows)
+        num_events = len(moments)
         _copy(cursor, days)
     if num_events:
-        cursor.execute(BATCH_SQL, [admission.batch_id, _datetime(first), _datetime(last), num_events])
+        cursor.execute(BATCH_SQL, [batch_id, _datetime(first), _datetime(last), num_events])
 
 
 def _copy(cursor: Any, days: dict[date, list[bytes]]) -> None:
@@ -124,8 +145,8 @@ def _copy(cursor: Any, days: dict[date, list[bytes]]) -> None:
 
 
 def _day(moment: int) -> date:
-    return FIRST_DAY + timedelta(days=moment // DAY_MICROSECONDS)
+    return EPOCH.date() + timedelta(days=moment // DAY_MICROSECONDS)
 
 
 def _datetime(moment: int) -> datetime:
-    return datetime.fromtimestamp(EPOCH_SECONDS, UTC) + timedelta(microseconds=moment)
+    return EPOCH + timedelta(microseconds=moment)

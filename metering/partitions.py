@@ -25,6 +25,10 @@ class MissingError(Exception):
         super().__init__(days)
         self.days = days
 
+    def make(self) -> None:
+        """Make them, outside the transaction that asked for them."""
+        ensure(self.days)
+
 
 def partition_name(day: date) -> str:
     """The table that holds the events of a UTC day."""

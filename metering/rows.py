@@ -6,7 +6,7 @@ length and big-endian value, length -1 for null. A measure of 0 is stored as nul
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from struct import Struct
 from typing import Final
 
@@ -29,8 +29,8 @@ Outcome = str | Refusal
 
 MICROSECONDS: Final = 1_000_000
 DAY_MICROSECONDS: Final = 86_400 * MICROSECONDS
-EPOCH_SECONDS: Final = 946_684_800
-"""PostgreSQL counts from 2000-01-01 00:00 UTC; this is that moment in Unix seconds."""
+EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""PostgreSQL counts from here."""
 
 _FILE_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _FILE_TRAILER: Final = b"\xff\xff"
@@ -71,8 +71,9 @@ def batch_part(batch_id: int) -> bytes:
 
 
 def microseconds(at: datetime) -> int:
-    """PostgreSQL's number for a moment in UTC. Exact: the double of today's seconds is good to a fifth of a microsecond."""
-    return int((at.timestamp() - EPOCH_SECONDS) * MICROSECONDS + 0.5)
+    """PostgreSQL's number for a moment in UTC."""
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * MICROSECONDS + since.microseconds
 
 
 def plain_row(  # noqa: PLR0913, PLR0917 - positional and flat, because it runs for every event

@@ -1,4 +1,4 @@
-"""The dictionary of SKUs in this process's memory: (model, usage type, service tier, batch, context band) → id.
+"""The dictionary of SKUs in this process's memory: (model, usage type, service tier, batch, context band) → part of a row.
 
 Rows of the dictionary are never changed or deleted, so what is remembered stays true.
 """
@@ -14,7 +14,7 @@ from metering.rows import sku_part
 SkuKey = tuple[str, int, int, bool, int]
 MAX_REMEMBERED = 200_000
 
-_ids: dict[SkuKey, int] = {}
+_parts: dict[SkuKey, bytes] = {}
 plain_parts: dict[tuple[str, str | None, bool], bytes] = {}
 """(model, service tier as sent, batch) of completions with a short context → the part of a row that names their SKU."""
 
@@ -29,24 +29,45 @@ def context_band(input_tokens: int, num_model_requests: int) -> int:
     return CONTEXT_BANDS[position - 1] if position else 0
 
 
-def sku_ids(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
-    """The ids of these SKUs, at least; new ones are added to the dictionary. Not to be called inside a transaction."""
-    if missing := sorted(set(keys) - _ids.keys()):
-        if len(_ids) > MAX_REMEMBERED:
-            forget()
-        found = _find_or_add(missing)
-        _ids.update(found)
-        for (model, usage_type, service_tier, batch, band), sku_id in found.items():
-            if usage_type == UsageType.COMPLETIONS and band == 0:
-                labels: list[str | None] = [label for label, tier in SERVICE_TIERS.items() if tier == service_tier]
-                labels += [None] if service_tier == ServiceTier.DEFAULT else []
-                plain_parts.update({(model, label, batch): sku_part(sku_id) for label in labels})
-    return _ids
+class MissingError(Exception):
+    """SKUs that this process does not know."""
+
+    def __init__(self, keys: set[SkuKey]) -> None:
+        super().__init__(keys)
+        self.keys = keys
+
+    def make(self) -> None:
+        """Look them up or add them, outside the transaction that asked for them, so that no other waits for its end."""
+        add(self.keys)
+
+
+def part_of(key: SkuKey) -> bytes | None:
+    """The part of a row that names this SKU; None if this process does not know the SKU."""
+    return _parts.get(key)
+
+
+def add(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
+    """The ids of these SKUs, added to the dictionary where they are new. Not to be called inside a transaction."""
+    if len(_parts) > MAX_REMEMBERED:
+        forget()
+    found = _find_or_add(sorted(set(keys)))
+    for key, sku_id in found.items():
+        _parts[key] = sku_part(sku_id)
+        model, usage_type, service_tier, batch, band = key
+        if usage_type == UsageType.COMPLETIONS and band == 0:
+            plain_parts.update(((model, label, batch), _parts[key]) for label in _labels(service_tier))
+    return found
+
+
+def _labels(service_tier: int) -> list[str | None]:
+    """What an event may say to mean this tier."""
+    labels: list[str | None] = [label for label, tier in SERVICE_TIERS.items() if tier == service_tier]
+    return [*labels, None] if service_tier == ServiceTier.DEFAULT else labels
 
 
 def forget() -> None:
     """Drop this process's memory (for tests, whose transactions are rolled back)."""
-    _ids.clear()
+    _parts.clear()
     plain_parts.clear()
 
 

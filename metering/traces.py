@@ -27,10 +27,12 @@ def events(path: Path, *, api_key_id: str, model: str, start: datetime) -> Itera
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
-        if rows.fieldnames != COLUMNS:
-            raise TraceError(
-                f"{path} must have the columns {','.join(COLUMNS)}, not {','.join(rows.fieldnames or [])}."
-            )
+        try:
+            columns = list(rows.fieldnames or [])
+        except (csv.Error, ValueError) as error:
+            raise TraceError(f"{path} is no text: {error}") from error
+        if columns != COLUMNS:
+            raise TraceError(f"{path} must have the columns {','.join(COLUMNS)}, not {','.join(columns)}.")
         first: datetime | None = None
         for number, row in enumerate(rows, start=1):
             try:
@@ -54,10 +56,14 @@ class Sender:
 
     def __init__(self, url: str, token: str) -> None:
         parts = urllib.parse.urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise TraceError(f"{url} is no http address: {error}.") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TraceError(f"{url} is no http address.")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self.connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+        self.connection = kind(parts.hostname, port, timeout=TIMEOUT_SECONDS)
         self.path = f"{parts.path.rstrip('/')}/v1/usage/events"
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
@@ -77,6 +83,9 @@ class Sender:
                 break
             time.sleep(min(0.25 * 2**attempt, 10))
         raise TraceError(f"The server answered {status or 'nothing'}: {answer[:300]}")
+
+    def close(self) -> None:
+        self.connection.close()
 
     def _post(self, body: bytes) -> tuple[int, str]:
         self.connection.request("POST", self.path, body, self.headers)

@@ -1,5 +1,6 @@
 import argparse
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,9 +44,9 @@ class Command(BaseCommand):
             events(file, api_key_id=options["api_key_id"], model=options["model"], start=options["start"])  # type: ignore[arg-type]
         )
         counts: Counter[str] = Counter()
-        sender = Sender(options["url"], options["token"])
-        for counts in replay(sender, trace, batch_size=max(1, batch), speed=speed):
-            self.stderr.write(f"\r{file.name}: {counts.total():,} of {len(trace):,} events", ending="")
-            self.stderr.flush()
+        with closing(Sender(options["url"], options["token"])) as sender:
+            for counts in replay(sender, trace, batch_size=max(1, batch), speed=speed):
+                self.stderr.write(f"\r{file.name}: {counts.total():,} of {len(trace):,} events", ending="")
+                self.stderr.flush()
         self.stderr.write("")
         return counts

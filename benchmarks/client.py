@@ -1,0 +1,71 @@
+"""An HTTP client that costs little: prebuilt requests over one kept-alive socket, answers looked at and thrown away."""
+
+import re
+import socket
+from collections.abc import Iterable, Iterator
+
+from benchmarks.servers import HOST
+
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+
+def post_head(path: str, *, token: str, num_bytes: int) -> bytes:
+    """The head of a request with a JSON body of this size."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {num_bytes}\r\n\r\n"
+    ).encode()
+
+
+class Client:
+    """One kept-alive connection."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection((HOST, port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send a request and return the body of its answer. Raises RuntimeError for any status but 200."""
+        self._socket.sendall(request)
+        received = bytearray()
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            received += self._more()
+        head = bytes(received[:end])
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"The server answered {bytes(received[:500])!r}")
+        length = _LENGTH.search(head)
+        assert length is not None, head
+        missing = end + 4 + int(length[1]) - len(received)
+        while missing > 0:
+            received += (more := self._more())
+            missing -= len(more)
+        return bytes(received[end + 4 :])
+
+    def download(self, request: bytes) -> Iterator[bytes]:
+        """Send a request and yield the pieces of its answer as they come; the connection ends with it."""
+        self._socket.sendall(request)
+        first = self._more()
+        if not first.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"The server answered {first[:300]!r}")
+        yield first
+        while more := self._socket.recv(1 << 20):
+            yield more
+
+    def _more(self) -> bytes:
+        received = self._socket.recv(1 << 18)
+        if not received:
+            raise RuntimeError("The server closed the connection.")
+        return received
+
+
+def send_batches(port: int, requests: Iterable[bytes], *, num_events: int) -> int:
+    """Send requests of `num_events` new events each; returns how many were answered. Anything but acceptance is an error."""
+    client = Client(port)
+    accepted = b'{"accepted":%d,' % num_events
+    answered = 0
+    for request in requests:
+        answer = client.exchange(request)
+        if not answer.startswith(accepted):
+            raise RuntimeError(f"Not all events were accepted: {answer[:300]!r}")
+        answered += 1
+    return answered

@@ -1,0 +1,155 @@
+"""Figure: from the answer 200 until usage is in the rollups, at half of full load, with the real worker and beat.
+
+The delay of a batch runs from its `received_at`, which the database notes just before the commit that precedes the
+answer, to the moment when another connection sees it rolled up. So it is a little longer than what a reader waits for.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import psycopg2
+from django.conf import settings
+from django.db import connection
+
+from benchmarks.client import Client
+from benchmarks.events import BATCH, Template, endless, templates
+from benchmarks.generate import clear
+from benchmarks.ingest_batches import NUM_CLIENTS, prepare, through_http, warm_up
+from benchmarks.measure import Figure, percentile
+from benchmarks.servers import WEB_PORT, memory_mib, program
+from benchmarks.together import run_together
+from benchmarks.world import World
+from usage_dashboard.processes import Child
+from usage_dashboard.servers import start_redis
+
+WANT_SECONDS: Final = 3.0
+POLL_SECONDS: Final = 0.05
+LONGEST_WAIT_SECONDS: Final = 60
+UNSETTLED_IDS: Final = 500
+"""So far below the newest batch id a transaction may still be open that took its id earlier."""
+SEEN_SQL: Final = """
+SELECT id, extract(epoch FROM clock_timestamp() - received_at)::float8 FROM metering_ingestbatch
+WHERE id > %s AND rolled_up_at IS NOT NULL
+"""
+
+
+@dataclass
+class Watch:
+    """What the watcher saw: each batch's delay, and the memory of web and worker once a second."""
+
+    delays: dict[int, float] = field(default_factory=dict)
+    web_mib: list[float] = field(default_factory=list)
+    worker_mib: list[float] = field(default_factory=list)
+
+
+def measure(world: World, *, quick: bool) -> Figure:
+    """The figure, over 15 s (quick) or 60 s of load."""
+    seconds = 15.0 if quick else 60.0
+    prebuilt = templates(world, 40)
+    prepare(prebuilt)
+    with ExitStack() as stack:
+        stack.callback(start_redis(Path(settings.DATA_DIR)).stop)
+        web = stack.enter_context(program("web"))
+        warm_up(prebuilt)
+        full_rate = median(through_http(prebuilt, 60) for _ in range(3))
+        clear()
+        worker = stack.enter_context(program("worker"))
+        stack.enter_context(program("beat"))
+        _wait_for_worker(prebuilt)
+        rate = full_rate / 2
+        num_batches = int(rate / BATCH * seconds / NUM_CLIENTS)
+        senders = [partial(_send_paced, prebuilt, n, num_batches, rate) for n in range(NUM_CLIENTS)]
+        watcher = partial(_watch, connection.get_connection_params(), num_batches * NUM_CLIENTS, web, worker)
+        together = run_together([*senders, watcher])
+    return _figure(together.results, rate=rate, seconds=seconds)
+
+
+def _figure(results: list[Any], *, rate: float, seconds: float) -> Figure:
+    *late, watch = results
+    delays = list(watch.delays.values())
+    p95 = percentile(delays, 0.95)
+    return Figure(
+        name="freshness",
+        unit="s p95",
+        value=p95,
+        limit=None,
+        ratio=None,
+        want=WANT_SECONDS,
+        want_is="at most",
+        spread={"value": (min(delays), max(delays))},
+        repeats=len(delays),
+        notes={
+            "events/s sent": rate,
+            "seconds of load": seconds,
+            "p50 s": median(delays),
+            "longest s": max(delays),
+            "web MiB": _course(watch.web_mib),
+            "worker MiB": _course(watch.worker_mib),
+            "senders behind schedule at the end, s": max(late),
+        },
+    )
+
+
+def _course(memory: list[float]) -> str:
+    return f"{memory[0]:.0f} at the start, {max(memory):.0f} at most, {memory[-1]:.0f} at the end"
+
+
+def _wait_for_worker(prebuilt: list[Template]) -> None:
+    """Until worker and beat do their work: one batch has come through."""
+    client = Client(WEB_PORT)
+    client.exchange(next(endless(prebuilt, 1 << 30)))
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM metering_ingestbatch WHERE rolled_up_at IS NULL")
+            if cursor.fetchone() == (0,):
+                return
+        time.sleep(POLL_SECONDS)
+    raise RuntimeError("The worker did not roll up the first batch.")
+
+
+def _send_paced(prebuilt: list[Template], sender: int, num_batches: int, rate: float) -> float:
+    """Send at this sender's share of the rate; returns how many seconds behind schedule it ended."""
+    client, interval = Client(WEB_PORT), NUM_CLIENTS * BATCH / rate
+    started = time.monotonic() + interval * sender / NUM_CLIENTS
+    due = started
+    requests: Iterator[bytes] = endless(prebuilt, (sender + 1) << 26)
+    for n in range(num_batches):
+        due = started + n * interval
+        time.sleep(max(0.0, due - time.monotonic()))
+        client.exchange(next(requests))
+    return max(0.0, time.monotonic() - due - interval)
+
+
+def _watch(parameters: dict[str, Any], num_batches: int, web: Child, worker: Child) -> Watch:
+    for name in ("cursor_factory", "context"):
+        parameters.pop(name, None)
+    watch, floor, sampled_at = Watch(), 0, 0.0
+    silent_since = time.monotonic()
+    with psycopg2.connect(**parameters) as database, database.cursor() as cursor:
+        database.autocommit = True
+        while len(watch.delays) <= num_batches and time.monotonic() < silent_since + LONGEST_WAIT_SECONDS:
+            cursor.execute(SEEN_SQL, [floor])
+            for batch, delay in cursor.fetchall():
+                if batch not in watch.delays:
+                    watch.delays[batch] = delay
+                    silent_since = time.monotonic()
+            cursor.execute("SELECT coalesce(min(id), 0) FROM metering_ingestbatch WHERE rolled_up_at IS NULL")
+            (waiting,) = cursor.fetchone() or (0,)
+            newest = max(watch.delays, default=0)
+            floor = max(floor, min(waiting or newest, newest) - UNSETTLED_IDS)
+            if time.monotonic() > sampled_at + 1:
+                sampled_at = time.monotonic()
+                watch.web_mib.append(memory_mib(web))
+                watch.worker_mib.append(memory_mib(worker))
+            time.sleep(POLL_SECONDS)
+    watch.delays.pop(min(watch.delays))  # the batch that showed that the worker works
+    if len(watch.delays) < num_batches:
+        raise RuntimeError(f"{len(watch.delays)} of {num_batches} batches became visible.")
+    return watch

@@ -1,0 +1,153 @@
+"""Figure: requests per second with one event each from 32 clients, beside an empty Django view on the same server."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.db import connection
+
+from benchmarks.client import Client, post_head
+from benchmarks.events import PATH, event_of, templates
+from benchmarks.ingest_batches import empty_tables, prepare
+from benchmarks.measure import Figure, compare, in_turn
+from benchmarks.servers import EMPTY_PORT, EMPTY_SETTINGS, HOST, WEB_PORT, program
+from benchmarks.together import run_together
+from benchmarks.world import World
+
+NUM_CLIENTS: Final = 32
+NUM_WRK_THREADS: Final = 2
+NUM_BODIES: Final = 1_000
+WANT: Final = 0.40
+RUN_MARK: Final = "RRRRRRRR"
+CLIENT_MARK: Final = "CCCC"
+NUMBER_MARK: Final = "NNNNNNNN"
+EVENT_ID: Final = f"{RUN_MARK}-0000-4000-{CLIENT_MARK}-0000{NUMBER_MARK}"
+
+# wrk's request generator: each thread cycles through the bodies and gives every event an id of its own.
+WRK_SCRIPT: Final = """
+local threads, number = 0, 0
+function setup(thread) thread:set("client", string.format("%%04x", threads)); threads = threads + 1 end
+local bodies = {
+%(bodies)s
+}
+wrk.method = "POST"
+wrk.headers["Authorization"] = "Bearer %(token)s"
+wrk.headers["Content-Type"] = "application/json"
+function request()
+    number = number + 1
+    local body = bodies[number %% #bodies + 1]
+    return wrk.format(nil, nil, nil, body[1] .. client .. body[2] .. string.format("%%08x", number) .. body[3])
+end
+"""
+_runs = count(1)
+
+
+def measure(world: World, *, quick: bool) -> Figure:
+    """The figure; both servers run all the time, and get the same requests in turn."""
+    seconds = 2.0 if quick else 8.0
+    prebuilt = templates(world, 1, batch=NUM_BODIES)
+    prepare(prebuilt)
+    bodies = [event_of(world, sample, EVENT_ID) for sample in prebuilt[0].samples]
+    load = wrk if shutil.which("wrk") else python_clients
+    with program("web"), program("web", port=EMPTY_PORT, environment=EMPTY_SETTINGS):
+        for port in (WEB_PORT, EMPTY_PORT):
+            load(world, bodies, port, seconds / 2)
+        results = in_turn(
+            {
+                "limit": partial(load, world, bodies, EMPTY_PORT, seconds),
+                "product": partial(_stored, partial(load, world, bodies, WEB_PORT, seconds)),
+            },
+            repeats=3 if quick else 7,
+        )
+    notes = {"clients": NUM_CLIENTS, "load generator": load.__name__.replace("_", " "), "seconds per repeat": seconds}
+    return compare(
+        "ingest_single",
+        unit="requests/s",
+        values=results["product"],
+        limits=results["limit"],
+        want=WANT,
+        notes=notes,
+    )
+
+
+def _stored(load: partial[float]) -> float:
+    """The rate of requests, once it is sure that each of them stored its event."""
+    empty_tables()
+    started = time.monotonic()
+    rate = load()
+    seconds = time.monotonic() - started
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM metering_usageevent")
+        (stored,) = cursor.fetchone()
+    if stored < rate * seconds * 0.8:
+        raise RuntimeError(
+            f"{rate:.0f} requests a second for {seconds:.0f} s were answered, but {stored} events stored."
+        )
+    return rate
+
+
+def wrk(world: World, bodies: list[dict[str, object]], port: int, seconds: float) -> float:
+    """Requests per second by wrk, which takes little of the processor that it shares with the server."""
+    script = Path(settings.DATA_DIR) / "single.lua"
+    script.write_text(_wrk_script(world, bodies, next(_runs)), encoding="utf-8")
+    command = [
+        "wrk",
+        f"-t{NUM_WRK_THREADS}",
+        f"-c{NUM_CLIENTS}",
+        f"-d{max(1, round(seconds))}s",
+        "--timeout",
+        "30s",
+        "-s",
+        str(script),
+    ]
+    done = subprocess.run(
+        [*command, f"http://{HOST}:{port}{PATH}"], check=True, capture_output=True, text=True, timeout=seconds + 60
+    )
+    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise RuntimeError(f"wrk met errors:\n{done.stdout}")
+    found = re.search(r"Requests/sec: *([\d.]+)", done.stdout)
+    assert found is not None, done.stdout
+    return float(found[1])
+
+
+def python_clients(world: World, bodies: list[dict[str, object]], port: int, seconds: float) -> float:
+    """Requests per second by as many processes as clients: where wrk is not installed. They take more of the processor."""
+    run = next(_runs)
+    clients = [partial(_ask, port, seconds, _requests(world, bodies, run, number)) for number in range(NUM_CLIENTS)]
+    together = run_together(clients)
+    return float(sum(together.results)) / together.seconds
+
+
+def _wrk_script(world: World, bodies: list[dict[str, object]], run: int) -> str:
+    lines = []
+    for body in bodies:
+        first, rest = _text(body, run).split(CLIENT_MARK)
+        second, third = rest.split(NUMBER_MARK)
+        lines.append(f"{{{json.dumps(first)}, {json.dumps(second)}, {json.dumps(third)}}},")
+    return WRK_SCRIPT % {"bodies": "\n".join(lines), "token": world.token}
+
+
+def _requests(world: World, bodies: list[dict[str, object]], run: int, client: int) -> Iterator[bytes]:
+    texts = [_text(body, run).replace(CLIENT_MARK, f"{client:04x}").encode() for body in bodies[client::NUM_CLIENTS]]
+    prebuilt = [post_head(PATH, token=world.token, num_bytes=len(text)) + text for text in texts]
+    return (prebuilt[n % len(prebuilt)].replace(NUMBER_MARK.encode(), b"%08x" % n) for n in count())
+
+
+def _text(body: dict[str, object], run: int) -> str:
+    return json.dumps(body, separators=(",", ":")).replace(RUN_MARK, f"{run:08x}")
+
+
+def _ask(port: int, seconds: float, requests: Iterator[bytes]) -> int:
+    client, deadline, answered = Client(port), time.monotonic() + seconds, 0
+    while time.monotonic() < deadline:
+        client.exchange(next(requests))
+        answered += 1
+    return answered

@@ -1,0 +1,124 @@
+"""Figures: server time of the Activity and the Cost page, beside the same page over a hundredth of the events.
+
+Two organizations with the same people, keys and models; one has 100 times the events of the other. The events are made
+in PostgreSQL and rolled up by the product.
+"""
+
+import os
+import time
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
+from functools import partial
+from statistics import median
+from typing import Any, Final
+
+from django.db import connection
+from django.test import Client
+
+from accounts.clock import database_now
+from benchmarks.generate import clear, generate
+from benchmarks.measure import Figure, compare, in_turn, percentile
+from benchmarks.servers import HOST
+from benchmarks.world import World, make_world
+from billing import rating
+from usage_dashboard.preparation import collect_static
+
+DAYS: Final = 60
+TIMES_MORE: Final = 100
+WANT: Final = 1.3
+MOST_MILLISECONDS: Final = 50
+PAGES: Final = {"activity_page": "activity", "cost_page": "cost"}
+LARGEST_INSERT: Final = 500_000
+
+
+def measure(world: World, *, quick: bool) -> list[Figure]:
+    """One figure a page: 1,000,000 events beside 10,000 (quick), or PAGE_EVENTS (100 million) beside a hundredth."""
+    small = make_world("hundredth")
+    num_events = 1_000_000 if quick else int(os.environ.get("PAGE_EVENTS", "100_000_000"))
+    clear()
+    today = database_now().date()
+    started = time.monotonic()
+    for day in [today - timedelta(days=n) for n in range(DAYS, 0, -1)]:
+        _fill(world, day, num_events // DAYS)
+        _fill(small, day, num_events // TIMES_MORE // DAYS)
+    notes = {"events": num_events, "s to generate and roll up": time.monotonic() - started}
+    notes["daily rows"] = _num_daily_rows(world)
+    _settle()
+    collect_static()
+    month = today.replace(day=1) - timedelta(days=1)  # the last whole month lies within the 60 days
+    return [_page(name, (small, world), month, quick=quick, notes=notes) for name in PAGES]
+
+
+def _page(name: str, worlds: tuple[World, World], month: date, *, quick: bool, notes: dict[str, Any]) -> Figure:
+    rounds, requests = (3, 20) if quick else (7, 60)
+    times: dict[str, list[float]] = {"limit": [], "product": []}
+    visits = {
+        who: partial(_p95, _visitor(world), _address(world, PAGES[name], month), requests, times[who])
+        for who, world in zip(times, worlds, strict=True)
+    }
+    found = in_turn(visits, repeats=rounds)
+    own = {
+        "requests per repeat": requests,
+        "p50 ms": median(times["product"]),
+        "p95 of all requests, ms": percentile(times["product"], 0.95),
+        "most ms wanted": MOST_MILLISECONDS,
+    }
+    return compare(
+        name,
+        unit="ms p95",
+        values=found["product"],
+        limits=found["limit"],
+        want=WANT,
+        want_is="at most",
+        notes={**notes, **own},
+    )
+
+
+def _address(world: World, page: str, month: date) -> str:
+    return f"/settings/organization/{world.organization.slug}/usage/{page}/?month={month:%Y-%m}"
+
+
+def _fill(world: World, day: date, num_events: int) -> None:
+    """A day of usage through the product's own rollup."""
+    start = datetime.combine(day, time_of_day(), tzinfo=UTC)
+    left = num_events
+    while left > 0:
+        span = timedelta(days=1, microseconds=-1)
+        generate(world, num_events=min(left, LARGEST_INSERT), start=start, span=span, batch=10_000)
+        left -= LARGEST_INSERT
+        rating.catch_up()
+
+
+def _settle() -> None:
+    """As autovacuum would leave it after a while."""
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE metering_dailyusage")
+        cursor.execute("VACUUM ANALYZE metering_organizationdailyusage")
+        cursor.execute("VACUUM ANALYZE billing_dailycost")
+        cursor.execute("CHECKPOINT")
+
+
+def _visitor(world: World) -> Client:
+    client = Client(SERVER_NAME=HOST)
+    client.force_login(world.owner)
+    return client
+
+
+def _p95(client: Client, address: str, requests: int, times: list[float]) -> float:
+    """Of the requests of this repeat; `times` collects them all."""
+    found = []
+    for _ in range(requests + 1):
+        started = time.perf_counter()
+        response = client.get(address)
+        found.append((time.perf_counter() - started) * 1_000)
+        if response.status_code != 200:
+            raise RuntimeError(f"{address} answered {response.status_code}.")
+    times += found[1:]  # the first one fills caches of the process
+    return percentile(found[1:], 0.95)
+
+
+def _num_daily_rows(world: World) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM metering_dailyusage WHERE organization_id = %s", [world.organization.id])
+        (found,) = cursor.fetchone()
+    return int(found)

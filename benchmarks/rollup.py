@@ -1,0 +1,97 @@
+"""Figures: events per second rolled up and rated, beside the bare GROUP BY of the same columns and groups."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from apikeys.routing import ATTRIBUTED
+from benchmarks.generate import Made, clear, generate
+from benchmarks.measure import Figure, compare
+from benchmarks.world import World
+from billing import rating
+from metering.measures import MEASURES
+
+MILLION: Final = 1_000_000
+SPAN: Final = timedelta(hours=1)
+SUMS: Final = ", ".join(f"coalesce(sum({measure}), 0) AS {measure}" for measure in MEASURES)
+# count(groups) needs every column of every group, and sends one row.
+LIMIT_SQL: Final = f"""
+SELECT count(groups) FROM (
+    SELECT
+        organization_id, date_bin('1 hour', occurred_at, '2000-01-01 00:00Z') AS hour, user_id,
+        CASE WHEN routing & {int(ATTRIBUTED)} = {int(ATTRIBUTED)} THEN api_key_id ELSE 0 END AS api_key_id, sku_id, {SUMS}
+    FROM metering_usageevent
+    WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s AND occurred_at BETWEEN %(first)s AND %(last)s
+    GROUP BY 1, 2, 3, 4, 5
+) AS groups
+"""
+
+
+def measure_million(world: World, *, quick: bool) -> Figure:
+    """Runs of 1,000,000 events."""
+    return _measure(world, "rollup_1m", num_events=MILLION, want=0.40, repeats=3 if quick else 7)
+
+
+def measure_hundred_thousand(world: World, *, quick: bool) -> Figure:
+    """Runs of 100,000 events."""
+    return _measure(world, "rollup_100k", num_events=MILLION // 10, want=0.20, repeats=5 if quick else 15)
+
+
+def _measure(world: World, name: str, *, num_events: int, want: float, repeats: int) -> Figure:
+    if num_events > settings.ROLL_UP_MAX_EVENTS:
+        raise RuntimeError(f"A run takes {settings.ROLL_UP_MAX_EVENTS} events at most here.")
+    clear()
+    start = datetime.now(UTC) - SPAN
+    _rolled_up(generate(world, num_events=num_events, start=start, span=SPAN))  # from now on the hours' rows exist
+    limits: list[float] = []
+    values: list[float] = []
+    for repeat in range(repeats):
+        made = generate(world, num_events=num_events, start=start, span=SPAN)
+        for measure, results in _order(repeat, limits, values):
+            results.append(measure(made))
+    notes = {"events per run": num_events, "events stored at the end": num_events * (repeats + 1)}
+    notes["groups per run"] = _groups(made)
+    return compare(name, unit="events/s", values=values, limits=limits, want=want, notes=notes)
+
+
+def _order(repeat: int, limits: list[float], values: list[float]) -> list[tuple[Callable[[Made], float], list[float]]]:
+    """In turn the limit and the product go first: whoever does finds rows that nobody has read before."""
+    pair: list[tuple[Callable[[Made], float], list[float]]] = [(_grouped, limits), (_rolled_up, values)]
+    return pair if repeat % 2 else pair[::-1]
+
+
+def _rolled_up(made: Made) -> float:
+    started = time.monotonic()
+    num_events = rating.roll_up_and_rate()
+    seconds = time.monotonic() - started
+    if num_events != made.num_events:
+        raise RuntimeError(f"A run took {num_events} events, not {made.num_events}.")
+    return num_events / seconds
+
+
+def _grouped(made: Made) -> float:
+    started = time.monotonic()
+    _groups(made)
+    return made.num_events / (time.monotonic() - started)
+
+
+def _groups(made: Made) -> int:
+    """The number of groups, with the session settings of a run."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            LIMIT_SQL,
+            {
+                "first_batch": made.first_batch,
+                "last_batch": made.last_batch,
+                "first": made.first,
+                "last": made.last,
+            },
+        )
+        (found,) = cursor.fetchone()
+    assert isinstance(found, int)
+    return found

@@ -1,0 +1,128 @@
+"""The run: servers up, the chosen figures one after the other, a table and results.json."""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.db import connection, connections
+
+from benchmarks import export, freshness, ingest_batches, ingest_single, pages, rollup
+from benchmarks.measure import Figure
+from benchmarks.world import World, make_world
+from usage_dashboard.preparation import migrate
+from usage_dashboard.servers import start_postgres
+
+RESULTS = Path(__file__).with_name("results.json")
+
+
+class Measure(Protocol):
+    """How each figure's module is called."""
+
+    def __call__(self, world: World, *, quick: bool) -> Figure | list[Figure]: ...
+
+
+FIGURES: dict[str, Measure] = {
+    "ingest_batches": ingest_batches.measure,
+    "ingest_single": ingest_single.measure,
+    "rollup_1m": rollup.measure_million,
+    "rollup_100k": rollup.measure_hundred_thousand,
+    "pages": pages.measure,
+    "freshness": freshness.measure,
+    "export": export.measure,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and report; 0 if every figure could be measured, whatever it is."""
+    options = _options(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    started = time.monotonic()
+    before = os.getloadavg()
+    with ExitStack() as stack:
+        stack.callback(start_postgres(Path(settings.DATA_DIR)).stop)
+        stack.callback(connections.close_all)
+        migrate()
+        world = make_world("bench")
+        figures: list[Figure] = []
+        for name in options.figures or FIGURES:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            found = FIGURES[name](world, quick=options.quick)
+            figures += found if isinstance(found, list) else [found]
+        machine = _machine(before)
+    _write(figures, machine, quick=options.quick)
+    _print(figures, seconds=time.monotonic() - started)
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smaller amounts, fewer repeats: under two minutes in all")
+    parser.add_argument("figures", nargs="*", metavar="figure", help=f"all, or some of: {', '.join(FIGURES)}")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.figures) - FIGURES.keys():
+        parser.error(f"unknown figure: {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
+    return options
+
+
+def _machine(load_before: tuple[float, float, float]) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        (postgres,) = cursor.fetchone()
+    return {
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "postgres": postgres,
+        "load_average_before": load_before,
+        "load_average_after": os.getloadavg(),
+    }
+
+
+def _write(figures: list[Figure], machine: dict[str, Any], *, quick: bool) -> None:
+    results = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": quick,
+        **machine,
+        "figures": {figure.name: figure.as_json() for figure in figures},
+    }
+    RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _print(figures: list[Figure], *, seconds: float) -> None:
+    line = "{:<16} {:>12} {:>12} {:<9} {:>6} {:>6}  {:<4} {:<14} {:>7}"
+    print(line.format("figure", "value", "limit", "unit", "ratio", "want", "met", "ratio, spread", "repeats"))
+    for figure in figures:
+        sign = "≥" if figure.want_is == "at least" else "≤"
+        low, high = figure.spread.get("ratio") or figure.spread["value"]
+        print(
+            line.format(
+                figure.name,
+                _number(figure.value),
+                _number(figure.limit),
+                figure.unit,
+                "–" if figure.ratio is None else f"{figure.ratio:.2f}",
+                f"{sign}{figure.want:g}",
+                "yes" if figure.is_met else "no",
+                f"{low:.2f}–{high:.2f}",
+                figure.repeats,
+            )
+        )
+        for name, note in figure.notes.items():
+            print(f"    {name}: {_number(note) if isinstance(note, int | float) else note}")
+    print(f"{seconds:.0f} s in all; written to {RESULTS}")
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
