@@ -21,6 +21,8 @@ from metering.models import Model
 RELEASE: Final = f"genai-prices {version('genai-prices')}"
 FIRST_DATE: Final = date(2000, 1, 1)
 """From when a price holds that the package gives without a start."""
+NAMED_PROVIDERS: Final = ("openai",)
+"""Asked by name when the model's name alone says nothing to the package: OpenAI's embeddings, for example."""
 SMALLEST_STEP: Final = Decimal("1e-12")
 THOUSAND: Final = 1_000
 MILLION: Final = 1_000_000
@@ -55,15 +57,22 @@ TOKEN_ITEMS: Final = (
 UNIT_ITEMS: Final = (LineItem.IMAGE, LineItem.SECOND, LineItem.CHARACTER)
 
 
+Scope = tuple[LineItem, int, UsageType | None]
+
+
 @dataclass(frozen=True, slots=True)
 class DefaultPrice:
-    """One price of the package in the terms of our book."""
+    """One price of the package in the terms of our book; without `unit_price`, the end of an earlier one."""
 
     line_item: LineItem
     context_band: int
     effective_date: date
-    unit_price: Decimal
+    unit_price: Decimal | None
     usage_type: UsageType | None = None
+
+    @property
+    def scope(self) -> Scope:
+        return self.line_item, self.context_band, self.usage_type
 
 
 def price_new_models() -> None:
@@ -101,21 +110,32 @@ def add_default_prices(model: Model) -> None:
 
 def find(model_name: str) -> tuple[str, ModelInfo] | None:
     """(provider id, model) of the package's entry for a model name as the API reports it; None if it has none."""
-    try:
-        provider, model = get_snapshot().find_provider_model(model_name, None, None, None)
-    except LookupError:
-        return None
-    return provider.id, model
+    for provider_id in (None, *NAMED_PROVIDERS):
+        try:
+            provider, model = get_snapshot().find_provider_model(model_name, None, provider_id, None)
+        except LookupError:
+            continue
+        return provider.id, model
+    return None
 
 
 def default_prices(model: ModelInfo) -> list[DefaultPrice]:
-    """Every price of the package's entry. Prices by the time of day cannot be told from daily usage and are left out."""
+    """Every price of the package's entry. Prices by the time of day cannot be told from daily usage and are left out.
+
+    A dated list replaces the one before it as a whole: what it does not hold any more (long contexts that now cost the
+    same, say) ends when it begins.
+    """
     conditional = model.prices if isinstance(model.prices, list) else [ConditionalPrice(prices=model.prices)]
     prices: list[DefaultPrice] = []
+    in_force: set[Scope] = set()
     for entry in conditional:
         if entry.constraint is None or isinstance(entry.constraint, StartDateConstraint):
             start = entry.constraint.start_date if entry.constraint else FIRST_DATE
-            prices.extend(_prices_from(entry.prices, start))
+            begun = list(_prices_from(entry.prices, start))
+            ended = in_force - {price.scope for price in begun}
+            prices += begun
+            prices += [DefaultPrice(item, band, start, None, usage_type) for item, band, usage_type in ended]
+            in_force = {price.scope for price in begun}
     return prices + _uncharged({price.line_item for price in prices})
 
 

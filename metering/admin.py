@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from accounts.admin import ReadOnlyAdmin
-from metering.models import IngestBatch, Model, Sku
+from metering.models import IngestBatch, Model, Sku, Verification
 
 
 @admin.register(Model)
@@ -28,3 +28,10 @@ class IngestBatchAdmin(ReadOnlyAdmin):
     list_filter = [("rolled_up_at", admin.EmptyFieldListFilter)]
     ordering = ["-id"]
     show_full_result_count = False
+
+
+@admin.register(Verification)
+class VerificationAdmin(ReadOnlyAdmin):
+    list_display = ["started_at", "finished_at", "first_day", "last_day", "num_rows", "num_different"]
+    list_filter = ["started_at"]
+    ordering = ["-started_at"]

@@ -1,6 +1,7 @@
 """One request's view of time and directory: turns its checked events into rows, or says why not."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from operator import attrgetter
@@ -82,6 +83,12 @@ class Admission:
                 others.append(place)
         if others:
             self._admit_others(events, others)
+
+    def used_keys(self, events: Sequence[Any]) -> AbstractSet[str]:
+        """Public ids of the keys that the events are of."""
+        if self.caller.key is not None:
+            return {self.caller.key.public_id}
+        return {event.api_key_id for event in events} & self.known.keys.keys()
 
     def _admit_others(self, events: Sequence[Any], places: Sequence[int]) -> None:
         self._learn([events[place] for place in places])

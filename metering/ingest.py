@@ -7,8 +7,10 @@ another organization, is the slower road of `duplicates` taken.
 """
 
 import io
+import logging
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -17,13 +19,14 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from psycopg2 import errors
 
 from accounts.changes import ROUTING_LOCK
-from apikeys import directory
+from apikeys import directory, last_use
 from metering import duplicates, partitions, rows, skus
 from metering.admission import Admission
 from metering.formats.events import Correction, Event, Refusal
 from metering.group_commit import GroupCommit
 from metering.rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
 
+logger = logging.getLogger(__name__)
 ATTEMPTS: Final = 8
 MAX_EVENTS_TOGETHER: Final = 10_000
 # What is over when it is tried again: an event that is stored already (then with more care), a partition that was dropped,
@@ -54,6 +57,8 @@ class Request:
     secret_digest: bytes
     outcomes: list[Outcome] | None = None
     """One per event, in their order; None if the sender is nobody who may call."""
+    used_keys: AbstractSet[str] = frozenset()
+    """Public ids of the keys whose usage was reported."""
 
 
 def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: bytes) -> list[Outcome]:
@@ -66,6 +71,7 @@ def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: byte
     _together.submit(request, size=len(events))
     if request.outcomes is None:
         raise UnauthenticatedError
+    _note_use(request)
     return request.outcomes
 
 
@@ -108,6 +114,7 @@ def _store_once(requests: Sequence[Request], *, careful: bool) -> list[list[Outc
             admission = Admission(known, caller, now=now, batch_id=batch_id)
             admission.admit_all(request.events)
             admissions.append(admission)
+            request.used_keys = admission.used_keys(request.events)
         admitted = [admission for admission in admissions if admission is not None and admission.rows]
         if admitted:
             _write(cursor, admitted, batch_id, careful=careful)
@@ -150,3 +157,11 @@ def _day(moment: int) -> date:
 
 def _datetime(moment: int) -> datetime:
     return EPOCH + timedelta(microseconds=moment)
+
+
+def _note_use(request: Request) -> None:
+    """What is stored stays stored, whatever becomes of this."""
+    try:
+        last_use.note(request.used_keys)
+    except DatabaseError:
+        logger.warning("The last use of keys could not be noted.", exc_info=True)

@@ -182,6 +182,10 @@ class DailyUsage(RollupMeasures):
                 fields=["organization_id", "api_key_id", "day"],
                 name="daily_usage_by_key",
             ),
+            models.Index(
+                fields=["organization_id", "user_id", "day"],
+                name="daily_usage_by_user",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -212,3 +216,20 @@ class MonthlyUsage(RollupMeasures):
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}: {self.num_model_requests} requests"
+
+
+class Verification(models.Model):
+    """One proof of the rollups: what was compared, and whether anything differed. Shown to staff; kept for ever."""
+
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    first_day = models.DateField(null=True)
+    last_day = models.DateField(null=True)
+    num_rows = models.BigIntegerField(default=0)
+    num_different = models.BigIntegerField(default=0)
+    differences = models.JSONField(default=list)
+    """The first of them, as [day, layer, number of rows that differ]."""
+
+    def __str__(self) -> str:
+        state = "unfinished" if self.finished_at is None else f"drift {self.num_different}"
+        return f"{self.started_at:%Y-%m-%d %H:%M}: {state}"

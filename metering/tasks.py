@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from metering import partitions, rollups
+from metering import partitions, retention, rollups
 
 
 @shared_task(name="metering.tasks.make_partitions")
@@ -13,3 +13,8 @@ def make_partitions() -> None:
 @shared_task(name="metering.tasks.summarize")
 def summarize() -> None:
     rollups.summarize()
+
+
+@shared_task(name="metering.tasks.drop_old")
+def drop_old() -> None:
+    retention.drop_old()

@@ -1,0 +1,93 @@
+"""`metering.group_commit`: everything that is submitted is stored once, together where it comes together, and answered after."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from metering.group_commit import GroupCommit
+
+
+def test_what_comes_while_the_first_is_stored_is_stored_together() -> None:
+    groups: list[list[int]] = []
+    first_is_stored, all_wait = threading.Event(), threading.Event()
+
+    def store(items: Sequence[int]) -> None:
+        groups.append(list(items))
+        if len(groups) == 1:
+            first_is_stored.set()
+            assert all_wait.wait(10)
+
+    together = GroupCommit(store, max_size=100)
+    with ThreadPoolExecutor(6) as pool:
+        first = pool.submit(together.submit, 0, size=1)
+        assert first_is_stored.wait(10)
+        others = [pool.submit(together.submit, number, size=1) for number in range(1, 6)]
+        while len(together._waiting) < 5:
+            threading.Event().wait(0.001)
+        all_wait.set()
+        for submitted in (first, *others):
+            submitted.result(10)
+
+    assert groups[0] == [0]
+    assert sorted(groups[1]) == [1, 2, 3, 4, 5]
+    assert len(groups) == 2
+
+
+def test_a_thousand_submissions_of_many_threads_are_each_stored_once_and_before_their_answer() -> None:
+    stored: set[int] = set()
+    calls: list[int] = []
+
+    def store(items: Sequence[int]) -> None:
+        assert not stored.intersection(items)
+        assert len(items) <= 10
+        stored.update(items)
+        calls.append(len(items))
+
+    together = GroupCommit(store, max_size=10)
+
+    def submit(number: int) -> bool:
+        together.submit(number, size=1)
+        return number in stored
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(submit, range(1000), timeout=30))
+    assert stored == set(range(1000))
+    assert sum(calls) == 1000
+
+
+def test_an_item_larger_than_the_limit_is_stored_alone() -> None:
+    groups: list[list[str]] = []
+    together: GroupCommit[str] = GroupCommit(lambda items: groups.append(list(items)), max_size=10)
+    together.submit("large", size=50)
+    assert groups == [["large"]]
+
+
+def test_a_failure_reaches_everyone_in_the_group_and_nobody_after_it() -> None:
+    first_is_stored, all_wait = threading.Event(), threading.Event()
+    num_calls = 0
+
+    def store(items: Sequence[str]) -> None:
+        nonlocal num_calls
+        num_calls += 1
+        if num_calls == 1:
+            first_is_stored.set()
+            assert all_wait.wait(10)
+        if "bad" in items:
+            raise ConnectionError
+
+    together = GroupCommit(store, max_size=100)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(together.submit, "first", size=1)
+        assert first_is_stored.wait(10)
+        unlucky = [pool.submit(together.submit, item, size=1) for item in ("bad", "good")]
+        while len(together._waiting) < 2:
+            threading.Event().wait(0.001)
+        all_wait.set()
+        first.result(10)
+        for submitted in unlucky:
+            with pytest.raises(ConnectionError):
+                submitted.result(10)
+    together.submit("afterwards", size=1)
+    assert num_calls == 3
