@@ -1,16 +1,23 @@
 """Proof and repair of every layer from raw events to cost, on any range of days, while ingest goes on."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from django.core.mail import send_mail
 from django.db import connection, transaction
 
+from accounts.clock import database_now
+from accounts.models import User
 from billing import rating
 from billing.rating import COST_SQL, HAS_COST
 from metering import rollups, verification
+from metering.models import Verification
 from metering.periods import Period, month_of
 from metering.verification import Drift
 
+logger = logging.getLogger(__name__)
+MAX_DIFFERENCES: Final = 100
 COST_COLUMNS: Final = "organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id"
 EXPECTED_COST: Final = f"{COST_SQL} AND {HAS_COST} AND usage.day = %(first_day)s"
 STORED_COST: Final = f"SELECT {COST_COLUMNS} FROM billing_dailycost WHERE day = %(first_day)s"
@@ -48,3 +55,34 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
             cursor.execute("DELETE FROM billing_dailycost WHERE day = %s", [day.start])
             rating.rate_touched(cursor)
         yield day
+
+
+def verify_and_store() -> Verification:
+    """Verify every day whose raw events are kept, store the result, and tell staff by e-mail if anything differs."""
+    days = verification.days_with_events()
+    run = Verification.objects.create(
+        started_at=database_now(),
+        first_day=days[0].start if days else None,
+        last_day=days[-1].start if days else None,
+    )
+    for drift in verify(days):
+        run.num_rows += drift.num_rows
+        run.num_different += drift.num_different
+        if drift.num_different and len(run.differences) < MAX_DIFFERENCES:
+            run.differences.append([drift.period.start.isoformat(), drift.layer, drift.num_different])
+    run.finished_at = database_now()
+    run.save()
+    if run.num_different:
+        _alert(run)
+    return run
+
+
+def _alert(run: Verification) -> None:
+    lines = [f"{day}  {layer}: {number} rows differ" for day, layer, number in run.differences]
+    logger.error("The rollups differ from the raw events: %s", "; ".join(lines))
+    send_mail(
+        "Usage Dashboard: the rollups differ from the raw events",
+        "\n".join([*lines, "", "`manage.py rebuild_rollups --from … --to …` computes these days again."]),
+        None,
+        list(User.objects.filter(is_staff=True, is_active=True).values_list("email", flat=True)),
+    )

@@ -2,7 +2,6 @@
 
 from django.db import migrations, models
 
-
 # Room in each page for the next version of its rows: sums change all the time, and an update in place leaves the index alone.
 LEAVE_ROOM = "; ".join(
     f"ALTER TABLE metering_{name} SET (fillfactor = 60)"
