@@ -13,6 +13,7 @@ from benchmarks.generate import Made, clear, generate
 from benchmarks.measure import Figure, compare
 from benchmarks.world import World
 from billing import rating
+from metering import rollups
 from metering.measures import MEASURES
 
 MILLION: Final = 1_000_000
@@ -82,7 +83,7 @@ def _grouped(made: Made) -> float:
 def _groups(made: Made) -> int:
     """The number of groups, with the session settings of a run."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off")
+        cursor.execute(rollups.PLAN_SQL)
         cursor.execute(
             LIMIT_SQL,
             {

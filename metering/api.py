@@ -5,7 +5,6 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
-from csp.decorators import csp_exempt
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -21,7 +20,6 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
-@csp_exempt()
 @csrf_exempt
 def usage_events(request: HttpRequest) -> HttpResponse:  # noqa: PLR0911 - one return per answer
     """Store the events of the body; 200 follows the commit and answers each of them. docs/events.md has the details."""

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.test import Client
+from django.urls import reverse
 
 from accounts.changes import routing_change
 from accounts.clock import database_now
 from apikeys import keys
 from apikeys.models import APIKey, IngestToken
+from metering.middleware import EVENTS_PATH
 from metering.models import Model, UsageEvent
 from tests.engine import (
     ADDRESS,
@@ -549,3 +551,7 @@ def test_a_database_that_takes_no_writes_is_503(world: World, reconnect: None) -
     connection.close()
     assert (response.status_code, response["Retry-After"]) == (503, "1")
     assert num_events() == 1
+
+
+def test_the_short_way_leads_to_the_same_address_as_the_site_map() -> None:
+    assert reverse("metering_api:usage_events") == EVENTS_PATH
