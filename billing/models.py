@@ -1,9 +1,13 @@
-"""What usage costs: dated prices, the daily cost that follows from them, and credit."""
+"""What usage costs: dated prices, the daily cost that follows from them, credit and invoices.
+
+Budgets, webhooks and what is to be sent are in `billing.alerts`, which is imported here because Django looks for models here.
+"""
 
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+import billing.alerts  # noqa: F401
 from accounts.models import Organization, User
 from metering.measures import ServiceTier, UsageType
 from metering.models import Model
@@ -108,6 +112,7 @@ class DailyCost(models.Model):
                 name="daily_cost_is_quantity_times_price",
             )
         ]
+        indexes = [models.Index(fields=["sku_id"], condition=Q(amount__isnull=True), name="daily_cost_unpriced")]
 
     def __str__(self) -> str:
         return f"{self.day}: {self.amount}"
@@ -145,3 +150,228 @@ class CreditGrant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PriceChange(models.Model):
+    """A change of one price, or of who pays for an organization, and the re-rating that follows from it.
+
+    `old_unit_price` is the price that was in the book for that very day, null if there was none. The work is done when
+    `finished_at` is set; until then the task goes on at the first day that is not done.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, related_name="+")
+    model = models.ForeignKey(Model, on_delete=models.PROTECT, null=True, related_name="+")
+    scope = models.CharField(max_length=200)
+    effective_date = models.DateField()
+    old_unit_price = models.DecimalField(max_digits=24, decimal_places=12, null=True)
+    unit_price = models.DecimalField(max_digits=24, decimal_places=12, null=True)
+    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    num_days = models.IntegerField(default=0)
+    num_days_done = models.IntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(num_days_done__lte=F("num_days")), name="price_change_days_done"),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(finished_at__isnull=True), name="price_change_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} from {self.effective_date}"
+
+
+class CostAdjustment(models.Model):
+    """What a price change did to one row of daily cost: the amount before it and after it, null where there was no price."""
+
+    price_change = models.ForeignKey(PriceChange, on_delete=models.PROTECT, related_name="adjustments")
+    organization_id = models.BigIntegerField()
+    day = models.DateField()
+    sku_id = models.IntegerField()
+    line_item = models.SmallIntegerField(choices=LineItem.choices)
+    amount_before = models.DecimalField(max_digits=50, decimal_places=12, null=True)
+    amount_after = models.DecimalField(max_digits=50, decimal_places=12, null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["price_change", "organization_id", "day", "sku_id", "line_item"], name="cost_adjustment_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.amount_before} → {self.amount_after}"
+
+
+class PayerMonth(models.Model):
+    """Who pays for an organization's usage of a UTC month: decided when the month ends, then kept for its late usage too."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    month = models.DateField()
+    payer = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "month"], name="payer_month_unique"),
+            models.CheckConstraint(condition=Q(month__day=1), name="payer_month_is_first_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization} {self.month:%Y-%m}: {self.payer}"
+
+
+class BillingDetails(models.Model):
+    """Whom an organization's invoices are made out to, and on which terms; empty terms are the installation's (settings).
+
+    `tax_rate` is a fraction: 0.19 is 19 %.
+    """
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, primary_key=True, related_name="billing_details"
+    )
+    legal_name = models.CharField(max_length=160, blank=True)
+    address = models.TextField(max_length=500, blank=True)
+    tax_id = models.CharField(max_length=40, blank=True)
+    tax_name = models.CharField(max_length=20, blank=True)
+    tax_rate = models.DecimalField(max_digits=6, decimal_places=5, null=True, blank=True)
+    due_days = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="billing_details_tax_rate"),
+            models.CheckConstraint(condition=Q(due_days__lte=365), name="billing_details_due_days"),
+        ]
+
+    def __str__(self) -> str:
+        return self.legal_name or str(self.organization_id)
+
+
+class NumberSeries(models.Model):
+    """The last number given out in a series of documents. Its row is locked until the document is committed: no gaps."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    last_number = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.last_number:04d}"
+
+
+class Invoice(models.Model):
+    """What a payer owes for a calendar month, or the credit note that takes such an invoice back.
+
+    A draft is computed again with every run. Once it is final it has a number and never changes but in its state: the
+    database refuses everything else (see the migration). `seller` and `buyer` are the addresses as they were then.
+    """
+
+    class Kind(models.TextChoices):
+        INVOICE = "invoice", "Invoice"
+        CREDIT_NOTE = "credit_note", "Credit note"
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        OPEN = "open", "Open"
+        PAID = "paid", "Paid"
+        VOID = "void", "Void"
+
+    kind = models.CharField(max_length=11, choices=Kind.choices, default=Kind.INVOICE)
+    state = models.CharField(max_length=5, choices=State.choices, default=State.DRAFT)
+    payer = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="invoices")
+    month = models.DateField()
+    number = models.CharField(max_length=20, null=True)
+    corrects = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="credit_note")
+    seller = models.JSONField(default=dict)
+    buyer = models.JSONField(default=dict)
+    tax_name = models.CharField(max_length=20, default="Tax")
+    tax_rate = models.DecimalField(max_digits=6, decimal_places=5, default=0)
+    subtotal = models.DecimalField(max_digits=20, decimal_places=2, default=0)
+    credits = models.DecimalField(max_digits=20, decimal_places=2, default=0)
+    tax = models.DecimalField(max_digits=20, decimal_places=2, default=0)
+    total = models.DecimalField(max_digits=20, decimal_places=2, default=0)
+    issue_date = models.DateField(null=True)
+    due_date = models.DateField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    paid_at = models.DateTimeField(null=True)
+    voided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["number"], name="invoice_number_unique"),
+            models.UniqueConstraint(
+                fields=["payer", "month"],
+                condition=Q(kind="invoice") & ~Q(state="void"),
+                name="invoice_payer_month_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="draft", number__isnull=True, issue_date__isnull=True, due_date__isnull=True)
+                | (~Q(state="draft") & Q(number__isnull=False, issue_date__isnull=False, due_date__isnull=False)),
+                name="invoice_numbered_when_final",
+            ),
+            models.CheckConstraint(
+                condition=Q(total=F("subtotal") - F("credits") + F("tax")), name="invoice_total_is_sum"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="invoice", corrects__isnull=True) | Q(kind="credit_note", corrects__isnull=False),
+                name="invoice_credit_note_corrects",
+            ),
+            models.CheckConstraint(condition=Q(month__day=1), name="invoice_month_is_first_day"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or f"draft {self.month:%Y-%m} for {self.payer_id}"
+
+
+class InvoiceLine(models.Model):
+    """Usage of one model and line item in one organization and usage month: all that was not on an invoice before.
+
+    Over all documents the amounts of a key sum to its cost, rounded once, half even, to the cent.
+    """
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="+")
+    line_item = models.SmallIntegerField(choices=LineItem.choices)
+    usage_month = models.DateField()
+    quantity = models.DecimalField(max_digits=38, decimal_places=0)
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice", "organization", "model", "line_item", "usage_month"], name="invoice_line_unique"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "usage_month", "model", "line_item"], name="invoice_line_by_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.usage_month:%Y-%m} {self.get_line_item_display()}: {self.amount}"
+
+
+class CreditApplication(models.Model):
+    """What a grant pays of an invoice. Below zero it gives back what a correction made unnecessary."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_applications")
+    grant = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, related_name="applications")
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["invoice", "grant"], name="credit_application_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.grant}: {self.amount}"
+
+
+class MonthClose(models.Model):
+    """How far the closing of a month is. `finalized_at` is set when every payer's invoice of the month is final."""
+
+    month = models.DateField(primary_key=True)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    num_payers = models.IntegerField(default=0)
+    num_payers_done = models.IntegerField(default=0)
+    finalized_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.num_payers_done} of {self.num_payers}"

@@ -1,45 +1,31 @@
-"""What usage costs, read from daily costs: frozen rows for the Cost page (docs/metrics.md defines each number).
+"""What usage costs: frozen rows for the Cost page (docs/metrics.md defines each number).
 
 The cost of a user or key is its own quantity × the unit price of the organization's daily cost, so that every breakdown
-adds up to the same total. SQL is built from constants of this module alone; every value travels as a parameter.
+adds up to the same total. `billing.cost_sql` has the statements.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import connection
-from django.db.models import Sum
+from billing import cost_sql
+from billing.models import CreditGrant, LineItem
+from metering.axis import Slot
+from metering.periods import Period, month_of, previous_month
+from metering.queries import SHOWN_PARTS, UsageQuery, fetch
+from metering.rankings import WORDS, pattern
 
-from billing.line_items import QUANTITIES
-from billing.models import CreditGrant, DailyCost, LineItem
-from metering.periods import Period
-from metering.queries import SHOWN_PARTS, Group, UsageQuery
-
-TABLE_PARTS: Final = 100
+TABLE_PARTS: Final = 20
 ZERO: Final = Decimal(0)
-PART_COLUMNS: Final = {
-    Group.MODEL: "sku.model_id",
-    Group.USER: "usage.user_id",
-    Group.API_KEY: "usage.api_key_id",
-    Group.ORGANIZATION: "cost.organization_id",
-    Group.LINE_ITEM: "cost.line_item",
-}
-# The quantity that a usage row has of the line item of a cost row.
-OWN_QUANTITY: Final = (
-    "CASE cost.line_item "
-    + " ".join(f"WHEN {line_item.value} THEN {expression}" for line_item, expression in QUANTITIES.items())
-    + " END"
-)
 
 
 @dataclass(frozen=True)
-class DailyAmount:
-    """What one part cost on one day; `part` None is everything outside the largest parts. Unpriced usage adds nothing."""
+class SlotAmount:
+    """What one part cost in one bar; `part` None is everything outside the largest parts. Unpriced usage adds nothing."""
 
-    day: date
+    slot: Slot
     part: int | None
     amount: Decimal
 
@@ -52,7 +38,11 @@ class PartCost:
     line_item: LineItem
     quantity: Decimal
     amount: Decimal
-    is_unpriced: bool
+    unpriced_quantity: Decimal
+
+    @property
+    def is_unpriced(self) -> bool:
+        return self.unpriced_quantity != 0
 
 
 @dataclass(frozen=True)
@@ -67,129 +57,109 @@ class UnpricedModel:
 class Spending:
     """The costs of a period, in the shapes that the Cost page needs."""
 
-    days: tuple[DailyAmount, ...]
+    slots: tuple[SlotAmount, ...]
     parts: tuple[PartCost, ...]
     unpriced: tuple[UnpricedModel, ...]
     num_parts: int
-    compared_amount: Decimal
+    amount: Decimal
+    days_before: Mapping[date, Decimal]
 
-    @property
-    def amount(self) -> Decimal:
-        """What the period cost."""
-        return sum((row.amount for row in self.days), start=ZERO)
+    def compared_amount(self, period: Period) -> Decimal:
+        """What the days of a period in the month before cost."""
+        return sum((amount for day, amount in self.days_before.items() if day in period), start=ZERO)
+
+    def days(self) -> dict[date, Decimal]:
+        """What each day cost, of the month before and of this one, where the bars are days."""
+        days = dict(self.days_before)
+        for row in self.slots:
+            days[row.slot] = days.get(row.slot, ZERO) + row.amount
+        return days
 
 
-def spending(query: UsageQuery, compared_with: Period) -> Spending:
-    """The costs of the query's period and, for the comparison, the amount of another; one statement, one snapshot."""
-    parameters = query.parameters() | {"compared_start": compared_with.start, "compared_end": compared_with.end}
-    rows = _rows(_spending_sql(query), parameters)
-    found: dict[str, list[tuple[Any, ...]]] = {"day": [], "part": [], "unpriced": [], "counted": [], "compared": []}
-    for kind, *columns in rows:
+def part_amounts(query: UsageQuery) -> list[int]:
+    """All parts of the query's group that have a cost or are unpriced, the dearest first."""
+    rows = fetch(cost_sql.ranking(query), query.parameters())
+    return [part for part, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
+
+
+def found_parts(query: UsageQuery, search: str) -> list[int]:
+    """The parts whose name has the searched text, the dearest first."""
+    parts = part_amounts(query)
+    if not search:
+        return parts
+    sql = f"SELECT id FROM ({WORDS[query.group]}) AS named WHERE id = ANY(%(parts)s) AND words ILIKE %(pattern)s"
+    found = {part for (part,) in fetch(sql, {"parts": parts, "pattern": pattern(search)})}
+    return [part for part in parts if part in found]
+
+
+def spending(query: UsageQuery) -> Spending:
+    """The costs of the query's period and of the days of the month before.
+
+    The parts are ranked first; every number that is shown comes from one statement.
+    """
+    parts = part_amounts(query)
+    return spending_of(query, parts[:TABLE_PARTS], num_parts=len(parts))
+
+
+def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int) -> Spending:
+    """The costs, told apart for the parts of the table, and in the bars for the first of them."""
+    before = previous_month(month_of(query.period.start))
+    parameters = query.parameters() | {
+        "table": list(table),
+        "leaders": list(table[:SHOWN_PARTS]),
+        "before_start": before.start,
+        "before_end": before.end,
+    }
+    found: dict[str, list[tuple[Any, ...]]] = {"slot": [], "part": [], "whole": [], "unpriced": [], "before": []}
+    for kind, *columns in fetch(cost_sql.spending(query), parameters):
         found[kind].append(tuple(columns))
+    named = [_part_cost(columns) for columns in found["part"]]
+    rest = _rest([_part_cost(columns) for columns in found["whole"]], named) if num_parts > len(table) else []
     return Spending(
-        days=tuple(DailyAmount(day, part, amount) for day, part, _, _, amount, _ in found["day"]),
-        parts=tuple(
-            PartCost(part, LineItem(line_item), quantity, amount, is_unpriced)
-            for _, part, line_item, quantity, amount, is_unpriced in found["part"]
-        ),
+        slots=tuple(_slot_amounts(found["slot"], has_rest=num_parts > SHOWN_PARTS)),
+        parts=(*named, *rest),
         unpriced=tuple(UnpricedModel(part, int(quantity)) for _, part, _, quantity, _, _ in found["unpriced"]),
-        num_parts=int(found["counted"][0][3]),
-        compared_amount=found["compared"][0][4],
+        num_parts=num_parts,
+        amount=sum((amount for _, part, _, _, amount, _ in found["slot"] if part is None), start=ZERO),
+        days_before={day: amount for day, _, _, _, amount, _ in found["before"]},
     )
 
 
-def _spending_sql(query: UsageQuery) -> str:
-    costs = _key_costs(query) if query.needs_keys else _organization_costs(query)
-    return f"""
-        WITH costs AS ({costs}),
-        ranked AS (
-            SELECT part, row_number() OVER (ORDER BY sum(amount) DESC NULLS LAST, part) AS place
-            FROM costs GROUP BY part
-        ),
-        unpriced AS (
-            SELECT DISTINCT organization_id, day, sku_id FROM costs
-            WHERE amount IS NULL
+def _part_cost(columns: Sequence[Any]) -> PartCost:
+    _, part, line_item, quantity, amount, unpriced_quantity = columns
+    return PartCost(part, LineItem(line_item), quantity, amount, unpriced_quantity)
+
+
+def _slot_amounts(rows: Iterable[Sequence[Any]], *, has_rest: bool) -> Iterable[SlotAmount]:
+    """The bars of the leading parts, and of the rest: the row without a part is the whole bar."""
+    wholes: dict[Slot, Decimal] = {}
+    for slot, part, _, _, amount, _ in rows:
+        sign = 1 if part is None else -1
+        wholes[slot] = wholes.get(slot, ZERO) + sign * amount
+        if part is not None:
+            yield SlotAmount(slot, part, amount)
+    if has_rest:
+        yield from (SlotAmount(slot, None, amount) for slot, amount in wholes.items())
+
+
+def _rest(wholes: Iterable[PartCost], named: Collection[PartCost]) -> list[PartCost]:
+    """What is left of each line item when the named parts are taken from it."""
+    rest = []
+    for whole in wholes:
+        taken = [row for row in named if row.line_item == whole.line_item]
+        rest.append(
+            PartCost(
+                None,
+                whole.line_item,
+                whole.quantity - sum((row.quantity for row in taken), start=ZERO),
+                whole.amount - sum((row.amount for row in taken), start=ZERO),
+                whole.unpriced_quantity - sum((row.unpriced_quantity for row in taken), start=ZERO),
+            )
         )
-        SELECT 'day' AS kind, day, CASE WHEN place <= {SHOWN_PARTS} THEN part END AS shown, NULL::smallint AS line_item,
-            NULL::numeric AS quantity, coalesce(sum(amount), 0) AS amount, NULL::boolean AS is_unpriced
-        FROM costs JOIN ranked USING (part) GROUP BY day, shown
-        UNION ALL
-        SELECT 'part', NULL, CASE WHEN place <= {TABLE_PARTS} THEN part END AS shown, line_item,
-            sum(quantity), coalesce(sum(amount), 0), bool_or(amount IS NULL)
-        FROM costs JOIN ranked USING (part) GROUP BY shown, line_item
-        UNION ALL
-        SELECT 'unpriced', NULL, sku.model_id, NULL, sum(usage.num_model_requests), NULL, NULL
-        FROM unpriced
-        JOIN {_usage_table(query)} usage USING (organization_id, day, sku_id)
-        JOIN metering_sku sku ON sku.id = usage.sku_id
-        WHERE {query.conditions("usage")} GROUP BY sku.model_id
-        UNION ALL
-        SELECT 'counted', NULL, NULL, NULL, count(*), NULL, NULL FROM ranked
-        UNION ALL
-        SELECT 'compared', NULL, NULL, NULL, NULL, coalesce(sum(amount), 0), NULL FROM ({_compared_costs(query)}) compared
-    """
-
-
-def _organization_costs(query: UsageQuery) -> str:
-    return f"""
-        SELECT cost.organization_id, cost.day, cost.sku_id, {PART_COLUMNS[query.group]} AS part, cost.line_item,
-            cost.quantity, cost.amount
-        FROM billing_dailycost cost JOIN metering_sku sku ON sku.id = cost.sku_id
-        WHERE {query.conditions("cost")} AND cost.quantity <> 0
-    """
-
-
-def _key_costs(query: UsageQuery) -> str:
-    return f"""
-        SELECT usage.organization_id, usage.day, usage.sku_id, {PART_COLUMNS[query.group]} AS part, cost.line_item,
-            {OWN_QUANTITY} AS quantity, {OWN_QUANTITY} * cost.unit_price AS amount
-        FROM metering_dailyusage usage
-        JOIN metering_sku sku ON sku.id = usage.sku_id
-        JOIN billing_dailycost cost
-            ON cost.organization_id = usage.organization_id AND cost.day = usage.day AND cost.sku_id = usage.sku_id
-        WHERE {query.conditions("usage")} AND {OWN_QUANTITY} <> 0
-    """
-
-
-def _compared_costs(query: UsageQuery) -> str:
-    """The same costs in the compared period; their sum needs no parts, so the coarsest rows do."""
-    ungrouped = replace(query, group=Group.MODEL)
-    costs = _key_costs(ungrouped) if ungrouped.needs_keys else _organization_costs(ungrouped)
-    return costs.replace("%(start)s", "%(compared_start)s").replace("%(end)s", "%(compared_end)s")
-
-
-def _usage_table(query: UsageQuery) -> str:
-    return "metering_dailyusage" if query.user_ids or query.api_key_ids else "metering_organizationdailyusage"
-
-
-def _rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
-
-
-def credit_grants(organization_id: int, period: Period) -> list[CreditGrant]:
-    """The grants of an organization that began before the end of the period, in the order in which they pay."""
-    return list(
-        CreditGrant.objects.filter(organization_id=organization_id, effective_at__lt=period.end_at).order_by(
-            "expires_at", "priority", "effective_at", "id"
-        )
-    )
+    return [row for row in rest if row.quantity or row.amount]
 
 
 def matters_in(grant: CreditGrant, period: Period) -> bool:
     """Whether a grant's life time meets the period."""
     ends = [end for end in (grant.expires_at, grant.voided_at) if end is not None]
     return grant.effective_at < period.end_at and all(end > period.start_at for end in ends)
-
-
-def daily_totals(organization_ids: Sequence[int], period: Period) -> dict[date, Decimal]:
-    """What these organizations cost together on each UTC day of the period."""
-    rows = (
-        DailyCost.objects.filter(
-            organization_id__in=organization_ids, day__gte=period.start, day__lt=period.end, amount__isnull=False
-        )
-        .values_list("day")
-        .annotate(total=Sum("amount"))
-    )
-    return dict(rows.order_by("day"))

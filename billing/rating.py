@@ -4,20 +4,28 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from billing import pricebook
+from billing import budgets, pricebook
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL
 from metering import rollups
 
+# Who pays: as it was decided at the end of the month; before that, as it is now.
+PAYER: Final = "coalesce(payer.payer_id, organization.parent_id)"
+PAYER_SQL: Final = """
+LEFT JOIN accounts_organization AS organization ON organization.id = usage.organization_id
+LEFT JOIN billing_payermonth AS payer
+    ON payer.organization_id = usage.organization_id AND payer.month = date_trunc('month', usage.day::timestamp)::date
+"""
 # The price of a line item on a day: in each scope the latest row that has begun; of the scopes that have a price then,
-# the negotiated before the general, the most specific first, and the highest context band that the SKU reaches.
-PRICE_SQL: Final = """
+# the organization's own before its payer's before the general, the most specific first, and the highest context band that
+# the SKU reaches.
+PRICE_SQL: Final = f"""
 SELECT latest.id, latest.unit_price
 FROM (
     SELECT DISTINCT ON (organization_id, usage_type, service_tier, batch, context_band) price.*
     FROM billing_price AS price
     WHERE price.model_id = sku.model_id
       AND price.line_item = item.line_item
-      AND (price.organization_id = usage.organization_id OR price.organization_id IS NULL)
+      AND (price.organization_id IN (usage.organization_id, {PAYER}) OR price.organization_id IS NULL)
       AND (price.usage_type = sku.usage_type OR price.usage_type IS NULL)
       AND (price.service_tier = sku.service_tier OR price.service_tier IS NULL)
       AND (price.batch = sku.batch OR price.batch IS NULL)
@@ -27,8 +35,8 @@ FROM (
 ) AS latest
 WHERE latest.unit_price IS NOT NULL
 ORDER BY
-    latest.organization_id IS NULL, latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL,
-    latest.context_band DESC
+    latest.organization_id IS NULL, latest.organization_id <> usage.organization_id,
+    latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL, latest.context_band DESC
 LIMIT 1
 """
 # Quantities of nothing cost nothing and make no row, unless a correction brought an existing row down to nothing.
@@ -38,6 +46,7 @@ SELECT
     price.unit_price, item.quantity * price.unit_price AS amount, price.id AS price_id
 FROM metering_organizationdailyusage AS usage
 JOIN metering_sku AS sku ON sku.id = usage.sku_id
+{PAYER_SQL}
 CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
 LEFT JOIN LATERAL ({PRICE_SQL}) AS price ON true
 WHERE (price.id IS NOT NULL OR (sku.usage_type, item.line_item) IN ({CHARGED_SQL}))
@@ -57,6 +66,24 @@ ORDER BY 1, 2, 3, 4
 ON CONFLICT (organization_id, day, sku_id, line_item) DO UPDATE
 SET quantity = excluded.quantity, unit_price = excluded.unit_price, amount = excluded.amount, price_id = excluded.price_id
 """
+# Line items that had a price, have none now, and need none.
+VANISHED_SQL: Final = f"""
+DELETE FROM billing_dailycost AS old
+USING organization_delta AS delta
+WHERE old.organization_id = delta.organization_id AND old.day = delta.day AND old.sku_id = delta.sku_id
+  AND (old.organization_id, old.day, old.sku_id, old.line_item) NOT IN (
+    SELECT organization_id, day, sku_id, line_item
+    FROM ({COST_SQL} AND {HAS_COST}
+          AND (usage.organization_id, usage.day, usage.sku_id)
+              IN (SELECT organization_id, day, sku_id FROM organization_delta)) AS expected
+  )
+"""
+# The organizations whose cost changed and counts against a budget, their own or their parent's.
+WITH_BUDGET_SQL: Final = """
+SELECT id FROM accounts_organization
+WHERE id IN (SELECT organization_id FROM organization_delta)
+  AND (id IN (SELECT organization_id FROM billing_budget) OR parent_id IN (SELECT organization_id FROM billing_budget))
+"""
 
 
 def roll_up_and_rate() -> int:
@@ -70,6 +97,10 @@ def roll_up_and_rate() -> int:
         num_events = rollups.roll_up(cursor)
         if num_events:
             rate_touched(cursor)
+            cursor.execute(WITH_BUDGET_SQL)
+            concerned = [organization_id for (organization_id,) in cursor.fetchall()]
+    if num_events and concerned:
+        budgets.check(concerned)
     return num_events
 
 
@@ -85,3 +116,9 @@ def rate_touched(cursor: Any) -> None:
     """Compute the cost of the rows that `organization_delta` names. Models that are new to the price book are priced first."""
     pricebook.price_new_models()
     cursor.execute(UPSERT_SQL)
+
+
+def rate_again(cursor: Any) -> None:
+    """Compute the cost of the rows that `organization_delta` names by the book as it is now, whatever they cost before."""
+    rate_touched(cursor)
+    cursor.execute(VANISHED_SQL)

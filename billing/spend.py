@@ -1,39 +1,49 @@
-"""The Cost report: spending and credit grants → figures, tables and sentences, ready to be drawn."""
+"""The Cost report: spending → figures, tables and sentences, ready to be drawn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from accounts.access import Access
-from billing.credits import Grant, GrantState, pay, state_of, used_by
 from billing.display import axis_dollars, dollars, exact_dollars, quantity
 from billing.figures import cost_series
-from billing.models import CreditGrant, LineItem
-from billing.queries import PartCost, Spending, credit_grants, daily_totals, matters_in, spending
-from metering.activity import plural
-from metering.display import exact, long_day, share, short_day
+from billing.models import LineItem
+from billing.outlook import Outlook, outlook_of
+from billing.queries import PartCost, Spending, found_parts, spending, spending_of
+from metering.axis import Axis, axis_of
+from metering.display import change, exact, plural, share
 from metering.figures import Unit, figure_script
 from metering.forms import Chart as ChartKind
 from metering.forms import FilterForm
 from metering.links import Address
 from metering.names import Named, Names, names_of
 from metering.palette import OTHER_COLOR, colors_of
-from metering.periods import Period, previous_month
-from metering.queries import Group, has_any_usage
-from metering.report import GROUP_LABELS, Chart, Choice, filter_address, numbers_of
+from metering.queries import Group, Step
+from metering.rankings import PAGE_ROWS, WORDS
+from metering.report import (
+    GROUP_LABELS,
+    Cell,
+    Chart,
+    Choice,
+    Comparison,
+    ListPage,
+    ListRow,
+    days_of,
+    filter_address,
+    list_address,
+    list_frame,
+    numbers_of,
+    same_days_of_previous_month,
+)
+from metering.sums import has_any_usage
 
 NUM_QUANTITIES: Final = 2
 UNIT: Final = Unit(exact_dollars, axis_dollars)
-
-
-@dataclass(frozen=True)
-class Change:
-    """How the spend compares with the same days of the month before."""
-
-    percent: str
-    days: str
+TITLES: Final = {Step.DAY: "Daily cost", Step.HOUR: "Cost by hour", Step.MINUTE: "Cost by minute"}
+LIST_COLUMNS: Final = (Cell("Quantity", is_wide_only=True), Cell("Amount"), Cell("Share", is_wide_only=True))
+AVERAGES: Final = {Step.DAY: "a day", Step.HOUR: "an hour", Step.MINUTE: "a minute"}
 
 
 @dataclass(frozen=True)
@@ -59,77 +69,58 @@ class UnpricedRow:
 
 
 @dataclass(frozen=True)
-class GrantRow:
-    """A credit grant as of now."""
-
-    name: str
-    granted: str
-    used: str
-    remaining: str
-    effective: str
-    expires: str
-    state: GrantState
-
-
-@dataclass(frozen=True)
 class CostReport:
-    """Everything under the bar. `is_new` is true for organizations that never used anything."""
+    """Everything under the bar: figures, chart and tables, or one page of a whole list.
 
-    month: str
-    amount: str
-    exact_amount: str
-    change: Change | None
-    unpriced: tuple[UnpricedRow, ...]
-    chart: Chart | None
-    part_kind: str
-    parts: tuple[PartRow, ...]
-    grants: tuple[GrantRow, ...]
-    is_new: bool
+    `is_new` is true for organizations that never used anything.
+    """
+
+    period: str = ""
+    amount: str = ""
+    exact_amount: str = ""
+    comparison: Comparison | None = None
+    unpriced: tuple[UnpricedRow, ...] = ()
+    chart: Chart | None = None
+    part_kind: str = ""
+    parts: tuple[PartRow, ...] = ()
+    outlook: Outlook = field(default_factory=Outlook)
+    list_page: ListPage | None = None
+    is_new: bool = False
 
 
-def cost_report(access: Access, form: FilterForm, address: Address, *, now: datetime) -> CostReport:
-    """The report of the form's month. Credit grants are told to owners and admins only."""
+def cost_report(access: Access, form: FilterForm, address: Address, now: datetime) -> CostReport:
+    """The report of the form's month, day or hour. What concerns the organization as a whole is told of its month alone."""
     compared = same_days_of_previous_month(form.month, now.date())
-    spent = spending(form.query, compared)
+    if form.listed is not None:
+        return CostReport(list_page=_list_page(access, form, address, form.listed))
+    spent = spending(form.query)
     is_new = not spent.parts and not has_any_usage([organization.id for organization in access.organizations])
     names = _names(access, form.query.group, spent)
+    is_whole = not form.filters and form.query.step == Step.DAY and not form.own_usage_only
+    percent = change(spent.amount, spent.compared_amount(compared)) if form.query.step == Step.DAY else ""
     return CostReport(
-        month=f"{form.month.start:%B}",
+        period=f"{form.month.start:%B}" if form.day is None else form.period_name,
         amount=dollars(spent.amount),
         exact_amount=exact_dollars(spent.amount),
-        change=_change(spent.amount, spent.compared_amount, compared),
-        unpriced=tuple(
-            UnpricedRow(
-                names.of(Group.MODEL, row.model_id).name,
-                exact(row.num_requests),
-                filter_address(address, Group.MODEL, row.model_id, names),
-            )
-            for row in spent.unpriced
-        ),
-        chart=_chart(form, address, spent, names, now.date()) if spent.parts else None,
+        comparison=Comparison(percent, days_of(compared)) if percent else None,
+        unpriced=_unpriced_rows(address, spent, names),
+        chart=_chart(form, address, spent, names, now) if spent.parts else None,
         part_kind=GROUP_LABELS[form.query.group],
         parts=_part_rows(form.query.group, address, spent, names),
-        grants=_grant_rows(access, form.month, now) if access.is_admin else (),
+        outlook=outlook_of(access, form.month, spent, now) if is_whole else Outlook(),
         is_new=is_new,
     )
 
 
-def same_days_of_previous_month(month: Period, today: date) -> Period:
-    """Of the month before, as many days as this month has had by today, today included; at most all of them."""
-    previous = previous_month(month)
-    if today not in month:
-        return previous
-    return Period(previous.start, min(previous.start + timedelta(days=today.day), previous.end))
-
-
-def _change(amount: Decimal, compared_amount: Decimal, compared: Period) -> Change | None:
-    """None where there is nothing to compare with."""
-    if compared_amount <= 0:
-        return None
-    percent = (amount - compared_amount) * 100 / compared_amount
-    last = compared.end - timedelta(days=1)
-    days = short_day(compared.start) if compared.num_days == 1 else f"{short_day(compared.start)}–{last.day}"
-    return Change(f"{percent:+,.1f} %".replace("-", "−"), days)
+def _unpriced_rows(address: Address, spent: Spending, names: Names) -> tuple[UnpricedRow, ...]:
+    return tuple(
+        UnpricedRow(
+            names.of(Group.MODEL, row.model_id).name,
+            exact(row.num_requests),
+            filter_address(address, Group.MODEL, row.model_id, names),
+        )
+        for row in spent.unpriced
+    )
 
 
 def _names(access: Access, group: Group, spent: Spending) -> Names:
@@ -146,6 +137,25 @@ def _names(access: Access, group: Group, spent: Spending) -> Names:
     return Names({**names.known, **line_items})
 
 
+def _list_page(access: Access, form: FilterForm, address: Address, group: Group) -> ListPage:
+    """All parts of a group by what they cost, page by page."""
+    query = replace(form.query, group=group)
+    found = found_parts(query, form.search)
+    page = found[(form.page - 1) * PAGE_ROWS : form.page * PAGE_ROWS]
+    spent = spending_of(query, page, num_parts=len(page))
+    names = _names(access, group, spent)
+    rows = (
+        ListRow(
+            name=row.name,
+            detail=row.detail,
+            address=row.address,
+            cells=(Cell(row.quantity, is_wide_only=True), Cell(row.amount), Cell(row.share, is_wide_only=True)),
+        )
+        for row in _part_rows(group, address, spent, names)
+    )
+    return ListPage(**list_frame(form, address, group, len(found)), columns=LIST_COLUMNS, rows=tuple(rows))
+
+
 def _amounts(spent: Spending) -> list[tuple[int, Decimal]]:
     """The parts that the table names, by amount."""
     sums: dict[int, Decimal] = {}
@@ -157,35 +167,48 @@ def _amounts(spent: Spending) -> list[tuple[int, Decimal]]:
 
 def _colors(group: Group, spent: Spending, names: Names) -> dict[int | None, str]:
     """A colour for each part that has bars of its own."""
-    return colors_of(group, (row.part for row in spent.days if row.part is not None), names)
+    return colors_of(group, (row.part for row in spent.slots if row.part is not None), names)
 
 
-def _chart(form: FilterForm, address: Address, spent: Spending, names: Names, today: date) -> Chart:
-    group = form.query.group
+def _chart(form: FilterForm, address: Address, spent: Spending, names: Names, now: datetime) -> Chart:
+    step = form.query.step
     is_cumulative = form.chart == ChartKind.CUMULATIVE
-    days = list(form.month.days())
-    past_days = [day for day in days if day <= today]
-    series = cost_series(spent.days, past_days, _looks(group, spent, names), is_cumulative=is_cumulative)
+    axis = axis_of(form.query, now)
+    looks = _looks(form.query.group, address, spent, names)
+    series = cost_series(spent.slots, axis.begun, looks, is_cumulative=is_cumulative)
     return Chart(
         id="cost",
-        title="Cumulative cost" if is_cumulative else "Daily cost",
-        total=f"{dollars(spent.amount / len(past_days))} a day",
-        figure=figure_script(days, series, UNIT),
-        numbers=numbers_of(days, series, UNIT),
+        title="Cumulative cost" if is_cumulative else TITLES[step],
+        total=_average(spent, axis),
+        exact_total=exact_dollars(spent.amount),
+        figure=figure_script(axis, series, UNIT),
+        numbers=numbers_of(axis, series, UNIT, address),
         choices=(
-            Choice("Day", str(address.setting("chart", "")), not is_cumulative),
+            Choice(step.value.title(), str(address.setting("chart", "")), not is_cumulative),
             Choice("Cumulative", str(address.setting("chart", "cumulative")), is_cumulative),
         ),
     )
 
 
-def _looks(group: Group, spent: Spending, names: Names) -> dict[int | None, tuple[str, str]]:
-    """Name and colour of each part that has bars of its own, the dearest first, and of the rest."""
+def _average(spent: Spending, axis: Axis) -> str:
+    return f"{dollars(spent.amount / len(axis.begun))} {AVERAGES[axis.step]}" if axis.begun else ""
+
+
+def _looks(group: Group, address: Address, spent: Spending, names: Names) -> dict[int | None, tuple[str, str, str]]:
+    """Name, colour and address of each part that has bars of its own, the dearest first, and of the rest."""
     colors = _colors(group, spent, names)
-    looks: dict[int | None, tuple[str, str]] = {
-        part: (names.of(group, part).name, colors[part]) for part, _ in _amounts(spent) if part in colors
+    looks: dict[int | None, tuple[str, str, str]] = {
+        part: (names.of(group, part).name, colors[part], filter_address(address, group, part, names))
+        for part, _ in _amounts(spent)
+        if part in colors
     }
-    return looks | ({None: ("Other", OTHER_COLOR)} if any(row.part is None for row in spent.days) else {})
+    has_rest = any(row.part is None for row in spent.slots)
+    return looks | ({None: ("Other", OTHER_COLOR, _all_address(group, address))} if has_rest else {})
+
+
+def _all_address(group: Group, address: Address) -> str:
+    """The list of all parts, where the group has one."""
+    return list_address(address, group) if group in WORDS else ""
 
 
 def _part_rows(group: Group, address: Address, spent: Spending, names: Names) -> tuple[PartRow, ...]:
@@ -204,8 +227,8 @@ def _part_rows(group: Group, address: Address, spent: Spending, names: Names) ->
     others = [row for row in spent.parts if row.part is None]
     if others:
         num_others = spent.num_parts - len(rows)
-        label = f"Other, {num_others} {plural(GROUP_LABELS[group], num_others)}"
-        rows.append(_part_row(Named(0, label, ""), OTHER_COLOR, others, whole, ""))
+        label = f"Other, {exact(num_others)} {plural(GROUP_LABELS[group], num_others)}"
+        rows.append(_part_row(Named(0, label, ""), OTHER_COLOR, others, whole, _all_address(group, address)))
     return tuple(rows)
 
 
@@ -234,39 +257,3 @@ def _quantities(costs: Sequence[PartCost]) -> str:
         by_unit[unit] = (number + row.quantity, amount + row.amount)
     dearest = sorted(by_unit.items(), key=lambda item: (-item[1][1], item[0]))[:NUM_QUANTITIES]
     return ", ".join(quantity(number, unit) for unit, (number, _) in dearest)
-
-
-def _grant_rows(access: Access, month: Period, now: datetime) -> tuple[GrantRow, ...]:
-    """The organization's grants that matter in the month, with what they have paid up to its end."""
-    grants = credit_grants(access.organization.id, month)
-    if not any(matters_in(grant, month) for grant in grants):
-        return ()
-    lifetime = Period(min(grant.effective_at for grant in grants).date(), month.end)
-    costs = daily_totals([organization.id for organization in access.organizations], lifetime)
-    used = used_by(pay(costs, [_pure(grant) for grant in grants]))
-    return tuple(_grant_row(grant, used.get(grant.id, Decimal(0)), now) for grant in grants if matters_in(grant, month))
-
-
-def _pure(grant: CreditGrant) -> Grant:
-    return Grant(
-        id=grant.id,
-        amount=grant.amount,
-        effective_at=grant.effective_at,
-        expires_at=grant.expires_at,
-        voided_at=grant.voided_at,
-        priority=grant.priority,
-    )
-
-
-def _grant_row(grant: CreditGrant, used: Decimal, now: datetime) -> GrantRow:
-    state = state_of(_pure(grant), used, now)
-    is_usable = state in (GrantState.AVAILABLE, GrantState.UPCOMING, GrantState.USED_UP)
-    return GrantRow(
-        name=grant.name,
-        granted=dollars(grant.amount),
-        used=dollars(used),
-        remaining=dollars(grant.amount - used if is_usable else 0),
-        effective=long_day(grant.effective_at.date()),
-        expires=long_day(grant.expires_at.date()) if grant.expires_at else "Never",
-        state=state,
-    )

@@ -2,9 +2,40 @@
 
 from celery import shared_task
 
-from billing import rating
+from accounts.clock import database_now
+from billing import budgets, closing, outbox, price_changes, rating, verification
 
 
 @shared_task(name="billing.tasks.roll_up")
 def roll_up() -> None:
     rating.catch_up()
+
+
+@shared_task(name="billing.tasks.re_rate")
+def re_rate() -> None:
+    price_changes.re_rate_waiting()
+
+
+@shared_task(name="billing.tasks.check_budgets")
+def check_budgets() -> None:
+    budgets.check()
+
+
+@shared_task(name="billing.tasks.deliver")
+def deliver() -> None:
+    outbox.deliver_waiting()
+
+
+@shared_task(name="billing.tasks.close_months")
+def close_months() -> None:
+    closing.close_ended_months(database_now())
+
+
+@shared_task(name="billing.tasks.verify")
+def verify() -> None:
+    verification.verify_and_store()
+
+
+@shared_task(name="billing.tasks.check_forecasts")
+def check_forecasts() -> None:
+    budgets.check_forecasts(database_now())

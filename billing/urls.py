@@ -1,8 +1,28 @@
 from django.urls import path
 
-from billing import views
+from billing import billing_views, staff_views, views
+from billing.api import InvoicePayment
 
 app_name = "billing"
+BILLING = "settings/organization/<slug:slug>/billing/"
 urlpatterns = [
     path("settings/organization/<slug:slug>/usage/cost/", views.cost, name="cost"),
+    path(BILLING, billing_views.billing, name="billing"),
+    path(f"{BILLING}details/", billing_views.details, name="details"),
+    path(f"{BILLING}budget/", billing_views.budget, name="budget"),
+    path(f"{BILLING}budget/removal/", billing_views.budget_removal, name="budget_removal"),
+    path(f"{BILLING}webhooks/", billing_views.add_webhook, name="webhooks"),
+    path(f"{BILLING}webhooks/<int:endpoint_id>/removal/", billing_views.webhook_removal, name="webhook_removal"),
+    path(f"{BILLING}invoices/<int:invoice_id>/", billing_views.invoice, name="invoice"),
+    path(f"{BILLING}invoices/<int:invoice_id>/pdf/", billing_views.pdf, name="invoice_pdf"),
+    path("settings/prices/", staff_views.prices, name="prices"),
+    path("settings/prices/change/", staff_views.price_change, name="price_change"),
+    path("settings/prices/changes/<int:change_id>/", staff_views.price_change_progress, name="price_change_progress"),
+    path("settings/credit/", staff_views.credit, name="credit"),
+    path("settings/credit/<int:grant_id>/voiding/", staff_views.credit_voiding, name="credit_voiding"),
+    path("settings/invoices/", staff_views.all_invoices, name="all_invoices"),
+    path("settings/invoices/<int:invoice_id>/pdf/", staff_views.any_pdf, name="any_pdf"),
+    path("settings/invoices/<int:invoice_id>/payment/", staff_views.invoice_payment, name="invoice_payment"),
+    path("settings/invoices/<int:invoice_id>/voiding/", staff_views.invoice_voiding, name="invoice_voiding"),
+    path("v1/invoices/<str:number>/payment", InvoicePayment.as_view(), name="invoice_payment_api"),
 ]

@@ -2,13 +2,21 @@
 
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
+from celery.schedules import crontab
 
 from usage_dashboard import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+
+
+def origins(addresses: list[str]) -> list[str]:
+    """Scheme and host of each address that is not empty."""
+    return ["{0.scheme}://{0.netloc}".format(urlsplit(address)) for address in addresses if address]
+
 
 # Where this installation runs
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
@@ -48,6 +56,7 @@ INVOICE_SELLER_NAME = env.str("INVOICE_SELLER_NAME", default="The operator of th
 INVOICE_SELLER_ADDRESS = env.str("INVOICE_SELLER_ADDRESS", default="").replace("\\n", "\n")
 INVOICE_SELLER_TAX_ID = env.str("INVOICE_SELLER_TAX_ID", default="")
 INVOICE_PAYMENT_NOTE = env.str("INVOICE_PAYMENT_NOTE", default="").replace("\\n", "\n")
+OPERATOR_TOKEN = env.str("OPERATOR_TOKEN", default="")
 WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=False)
 
 INSTALLED_APPS = [
@@ -62,6 +71,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "csp",
     "rest_framework",
     "template_partials.apps.SimpleAppConfig",
@@ -74,6 +87,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "metering.middleware.events_first",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -131,8 +145,43 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+SIGN_UP_OPEN = env.bool("SIGN_UP_OPEN", default=True)
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)  # proxies that add to X-Forwarded-For
+MFA_ADAPTER = "accounts.adapter.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Usage Dashboard"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers allow passkeys over HTTP on localhost alone
+USERSESSIONS_TRACK_ACTIVITY = False
+
+# Single sign-on through OpenID Connect, if there is a server; its users' verified addresses are trusted
+OIDC_SERVER_URL = env.str("OIDC_SERVER_URL", default="")
+OIDC_NAME = env.str("OIDC_NAME", default="Single sign-on") if OIDC_SERVER_URL else ""
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": env.str("OIDC_CLIENT_ID", default=""),
+                "secret": env.str("OIDC_CLIENT_SECRET", default=""),
+                "settings": {"server_url": OIDC_SERVER_URL},
+            }
+        ]
+        if OIDC_SERVER_URL
+        else [],
+    }
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/usage"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -150,7 +199,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "form-action": ["'self'"],
+        "form-action": ["'self'", *origins([OIDC_SERVER_URL])],  # signing in is a form that leads there
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
     }
@@ -213,6 +262,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "drop-old": {"task": "metering.tasks.drop_old", "schedule": crontab(hour="2", minute="30")},
+    "verify": {"task": "billing.tasks.verify", "schedule": crontab(hour="3", minute="30")},
     "re-rate": {
         "task": "billing.tasks.re_rate",
         "schedule": 5.0,
@@ -222,6 +273,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.tasks.check_budgets",
         "schedule": 60.0,
         "options": {"expires": 120},
+    },
+    "check-forecasts": {
+        "task": "billing.tasks.check_forecasts",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "deliver": {
         "task": "billing.tasks.deliver",
@@ -235,10 +291,11 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Usage Dashboard <usage-dashboard@localhost>")
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "usage_dashboard.error_reports.SecretsFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,20 +1,27 @@
 """The site map."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
+from billing.key_verification import KeyVerification
 from usage_dashboard import health
 
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
 urlpatterns = [
+    # programs first: they call often, and addresses are tried in order
+    path("v1/", include("metering.api_urls")),
+    path("v1/keys/verify", require_POST(KeyVerification.as_view()), name="verify_key"),
     path("", RedirectView.as_view(pattern_name="metering:usage"), name="home"),
     path("", include("metering.urls")),
     path("", include("billing.urls")),
     path("", include("exports.urls")),
     path("", include("accounts.urls")),
     path("", include("apikeys.urls")),
-    path("accounts/", include("allauth.account.urls")),
-    path("v1/", include("metering.api_urls")),
+    path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -1,0 +1,105 @@
+"""Budgets, the addresses of webhooks, and the one outbox of everything that is to be sent."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models import Organization
+
+
+def default_thresholds() -> list[int]:
+    return [50, 80, 100]
+
+
+class Budget(models.Model):
+    """What an organization, with its children, means to spend in a UTC month at most; alerts at shares of it in percent.
+
+    A hard budget ends the month's API use when it is spent.
+    """
+
+    organization = models.OneToOneField(Organization, on_delete=models.PROTECT, primary_key=True, related_name="budget")
+    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    thresholds = ArrayField(models.PositiveSmallIntegerField(), default=default_thresholds, blank=True)
+    is_hard = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="budget_amount_positive")]
+
+    def __str__(self) -> str:
+        return f"{self.organization}: {self.amount}"
+
+
+class BudgetAlert(models.Model):
+    """A threshold that was crossed in a month. There is one row for each at most, so there is one alert.
+
+    `is_forecast`: the month is expected to end above the budget; it has not crossed it yet.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    month = models.DateField()
+    threshold = models.PositiveSmallIntegerField()
+    is_forecast = models.BooleanField(default=False)
+    spent = models.DecimalField(max_digits=50, decimal_places=12)
+    budget_amount = models.DecimalField(max_digits=14, decimal_places=2)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "month", "threshold", "is_forecast"], name="budget_alert_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.threshold} %"
+
+
+class WebhookEndpoint(models.Model):
+    """Where an organization wants to hear of its budget and invoices. `secret` (`whsec_…`) signs what is sent there."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="webhook_endpoints")
+    url = models.URLField(max_length=500)
+    secret = models.CharField(max_length=80)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    disabled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "url"], condition=Q(disabled_at__isnull=True), name="webhook_endpoint_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Delivery(models.Model):
+    """One message to one recipient: written with what it tells of, sent once, tried again until it is out or given up.
+
+    `recipient` is an e-mail address or the address of the endpoint.
+    """
+
+    message_id = models.CharField(max_length=40)
+    event_type = models.CharField(max_length=60)
+    recipient = models.CharField(max_length=500)
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.PROTECT, null=True, related_name="deliveries")
+    subject = models.CharField(max_length=200, blank=True)
+    body = models.TextField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    num_attempts = models.IntegerField(default=0)
+    next_attempt_at = models.DateTimeField(db_default=Now(), null=True)
+    delivered_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["message_id", "recipient"], name="delivery_unique")]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="delivery_waiting"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} to {self.recipient}"

@@ -1,0 +1,54 @@
+import argparse
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.clock import database_now
+from accounts.models import Organization
+from billing import closing
+from billing.display import dollars
+from billing.models import Invoice
+from metering.periods import Period, month_of, parse_month, previous_month
+
+
+class Command(BaseCommand):
+    help = "Draft, or after the days of grace finalize, the invoices of a month that has ended. Safe to repeat."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--month", type=_month, help="for example 2026-10; default: the last month that has ended")
+        parser.add_argument("--payer", help="one organization's slug; its month is closed again after a voided invoice")
+
+    def handle(self, *, month: Period | None, payer: str | None, verbosity: int, **options: object) -> None:  # noqa: ARG002
+        now = database_now()
+        month = month or previous_month(month_of(now.date()))
+        try:
+            if payer is not None:
+                self._close_payer(payer, month)
+                return
+            num_invoices = 0
+            for progress in closing.close_month(month, now=now):
+                num_invoices += progress.invoice is not None
+                if verbosity > 1 or progress.num_done % 50 == 0 or progress.num_done == progress.num_payers:
+                    self.stdout.write(f"{progress.num_done} of {progress.num_payers} payers, {num_invoices} invoices")
+        except closing.MonthNotOverError as error:
+            raise CommandError(str(error)) from error
+        state = "final" if closing.is_final(month, now) else "drafted; the days of grace are not over"
+        self.stdout.write(f"{month.start:%Y-%m} is {state}.")
+
+    def _close_payer(self, slug: str, month: Period) -> None:
+        organization = Organization.objects.filter(slug=slug).first()
+        if organization is None:
+            raise CommandError(f"There is no organization {slug}.")
+        self.stdout.write(_described(closing.close_payer(organization, month, now=database_now())))
+
+
+def _described(invoice: Invoice | None) -> str:
+    if invoice is None:
+        return "There is nothing to bill."
+    return f"{invoice.number or 'Draft'}: {dollars(invoice.total)}, {invoice.get_state_display().lower()}"
+
+
+def _month(text: str) -> Period:
+    month = parse_month(text)
+    if month is None:
+        raise argparse.ArgumentTypeError("A month looks like 2026-10.")
+    return month

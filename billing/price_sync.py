@@ -1,0 +1,82 @@
+"""The default price list that is installed, against the price book: what differs, and the book brought up to it.
+
+Rows that a person set are theirs: they are shown and left. So are prices that the list no longer names, because they were
+charged.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from accounts.audit import Actor
+from billing import price_changes
+from billing.models import Price, PriceChange, PriceSource
+from billing.price_changes import Terms
+from billing.pricebook import RELEASE, DefaultPrice, default_prices, find
+from metering.models import Model
+
+LIST_NAME: Final = "genai-prices"
+ACTOR: Final = Actor(name="sync_prices")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The book's price and the list's, for one scope and day. `is_kept`: a person set it, so it stays."""
+
+    terms: Terms
+    is_in_book: bool
+    book_price: Decimal | None
+    is_kept: bool
+
+    @property
+    def list_price(self) -> Decimal | None:
+        return self.terms.unit_price
+
+
+def differences() -> Iterator[Difference]:
+    """Model by model, where the installed list has another price than the book for the same day, or one more."""
+    for model in Model.objects.filter(price_source__isnull=False).order_by("name"):
+        found = find(model.name)
+        if found is not None:
+            yield from _differences(model, default_prices(found[1]))
+
+
+def apply(difference: Difference) -> PriceChange:
+    """Bring the list's price into the book; the worker rates again what it changes.
+
+    Raises ClosedMonthError where final invoices would change, and ValueError for a price that a person set.
+    """
+    if difference.is_kept:
+        raise ValueError("A price that a person set is not overwritten.")
+    return price_changes.change_price(difference.terms, actor=ACTOR, source=RELEASE)
+
+
+def note_release() -> None:
+    """Every model was compared with this release."""
+    PriceSource.objects.exclude(release=RELEASE).update(release=RELEASE)
+
+
+def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Difference]:
+    book = {
+        (price.line_item, price.context_band, price.effective_date, price.usage_type): price
+        for price in Price.objects.filter(
+            model=model, organization__isnull=True, service_tier__isnull=True, batch__isnull=True
+        )
+    }
+    for price in listed:
+        own = book.get((price.line_item, price.context_band, price.effective_date, price.usage_type))
+        if own is None or own.unit_price != price.unit_price:
+            yield Difference(
+                terms=Terms(
+                    model=model,
+                    line_item=price.line_item,
+                    context_band=price.context_band,
+                    effective_date=price.effective_date,
+                    usage_type=price.usage_type,
+                    unit_price=price.unit_price,
+                ),
+                is_in_book=own is not None,
+                book_price=own.unit_price if own else None,
+                is_kept=own is not None and not own.source.startswith(LIST_NAME),
+            )

@@ -1,0 +1,166 @@
+"""Over any history of usage, prices, credit, corrections and payers: the documents sum to the costs, to the digit."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Organization
+from billing import grants, invoices, payers, price_changes
+from billing.credits import pay, used_by
+from billing.grants import GrantRefusedError, GrantTerms, pure
+from billing.invoices import applied_credit
+from billing.models import BillingDetails, CreditGrant, DailyCost, Invoice, NumberSeries, PayerMonth
+from billing.money import to_cents
+from billing.price_changes import ClosedMonthError
+from metering.periods import next_month
+from tests.money import (
+    ACTOR,
+    DECEMBER,
+    NOVEMBER,
+    OCTOBER,
+    at,
+    change_price,
+    close,
+    rounded_costs,
+    set_price,
+    terms,
+    total_of,
+    use,
+)
+from tests.world import World
+
+pytestmark = pytest.mark.django_db
+MODELS = ("m1", "m2", "m3")
+FIRST_DAY = date(2026, 9, 20)
+Step = Callable[[list[Organization], date], None]
+
+prices = st.sampled_from(["0", "0.000000000001", "0.000003333333", "0.0025", "0.005", "0.015", "7"])
+days = st.integers(0, 70).map(lambda number: FIRST_DAY + timedelta(days=number))
+organization = st.integers(0, 3)
+
+
+def _use(number: int, day: date, model: str, tokens: int) -> Step:
+    def step(organizations: list[Organization], today: date) -> None:
+        use(organizations[number], min(day, today), model, input_tokens=tokens, output_tokens=tokens // 2)
+
+    return step
+
+
+def _price(number: int | None, day: date, model: str, unit_price: str | None) -> Step:
+    def step(organizations: list[Organization], today: date) -> None:
+        payer = None if number is None else organizations[number]
+        try:
+            change_price(terms(model, unit_price, start=str(day), organization=payer))
+        except ClosedMonthError as refused:
+            change_price(terms(model, unit_price, start=str(refused.first_open_date), organization=payer))
+
+    return step
+
+
+def _grant(number: int, day: date, cents: int, length: int | None) -> Step:
+    def step(organizations: list[Organization], today: date) -> None:
+        asked = GrantTerms(
+            name="Credit",
+            amount=Decimal(cents) / 100,
+            category="paid",
+            effective_at=at(str(day)),
+            expires_at=None if length is None else at(str(day + timedelta(days=length))),
+        )
+        with suppress(GrantRefusedError):
+            grants.give(organizations[number], asked, actor=ACTOR)
+
+    return step
+
+
+def _void_grant(organizations: list[Organization], today: date) -> None:
+    if grant := CreditGrant.objects.order_by("pk").last():
+        grants.void(grant, actor=ACTOR, now=at(str(today)))
+
+
+def _move(*, to_parent: bool) -> Step:
+    def step(organizations: list[Organization], today: date) -> None:
+        parent = Organization.objects.get(pk=organizations[0].pk) if to_parent else None
+        labs = Organization.objects.get(pk=organizations[1].pk)
+        change = payers.change_payer(organization=labs, parent=parent, actor=ACTOR, now=at(str(today)))
+        price_changes.re_rate(change)
+
+    return step
+
+
+def _void_invoice(organizations: list[Organization], today: date) -> None:
+    if final := Invoice.objects.filter(kind="invoice", state__in=["open", "paid"]).order_by("pk").last():
+        invoices.void(final, actor=ACTOR, now=at(str(today)))
+
+
+steps = st.one_of(
+    st.builds(_use, organization, days, st.sampled_from(MODELS), st.integers(-50, 100_000)),
+    st.builds(_use, organization, days, st.sampled_from(MODELS), st.integers(1, 100)),
+    st.builds(_price, st.none() | organization, days, st.sampled_from(MODELS), st.none() | prices),
+    st.builds(_grant, organization, days, st.integers(1, 20_000), st.none() | st.integers(1, 60)),
+    st.just(_void_grant),
+    st.builds(_move, to_parent=st.booleans()),
+    st.just(_void_invoice),
+)
+histories = st.tuples(*[st.lists(steps, max_size=7)] * 3)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, tax_rate=st.sampled_from(["0", "0.19", "0.077"]))
+def test_all_documents_sum_to_costs_less_credit_plus_tax(
+    world: World, history: tuple[list[Step], ...], tax_rate: str
+) -> None:
+    organizations = [world.acme, world.labs, world.japan, world.other]
+    with transaction.atomic():
+        BillingDetails.objects.create(organization=world.acme, tax_rate=tax_rate)
+        for model, unit_price in zip(MODELS, ("0.005", "0.000003333333", "0.0025"), strict=True):
+            set_price(model, unit_price)
+        for month, happenings in zip((OCTOBER, NOVEMBER, DECEMBER), history, strict=True):
+            for step in happenings:
+                step(organizations, month.end - timedelta(days=1))
+            close(month)
+            _check()
+        close(next_month(DECEMBER))
+        _check()
+        transaction.set_rollback(True)
+
+
+def _check() -> None:
+    finals = Invoice.objects.exclude(state="draft")
+    assert total_of("subtotal") == rounded_costs()
+    for payer in Organization.objects.all():
+        assert sum(applied_credit(payer).values()) == _credit_by_the_rule(payer)
+    assert total_of("total") == total_of("subtotal") - total_of("credits") + total_of("tax")
+    for invoice in finals:
+        assert invoice.tax == to_cents((invoice.subtotal - invoice.credits) * invoice.tax_rate)
+    for series in NumberSeries.objects.all():
+        numbers = finals.filter(number__startswith=series.name).order_by("number").values_list("number", flat=True)
+        assert list(numbers) == [f"{series.name}-{number:04d}" for number in range(1, series.last_number + 1)]
+
+
+def _credit_by_the_rule(payer: Organization) -> Decimal:
+    """What the pure rule says the payer's grants pay of all that is on their documents."""
+    used = used_by(pay(_billed(payer), [pure(grant) for grant in payer.credit_grants.all()]))
+    return sum(used.values(), start=Decimal(0))
+
+
+def _billed(payer: Organization) -> dict[date, Decimal]:
+    """The payer's cents by day, worked out here from the exact costs, without the product's SQL."""
+    decided = set(PayerMonth.objects.filter(payer=payer).values_list("organization_id", "month"))
+    to_date: dict[tuple[object, ...], Decimal] = {}
+    days: dict[date, Decimal] = {}
+    rows = DailyCost.objects.filter(amount__isnull=False).order_by("day")
+    for organization_id, day, *key, amount in rows.values_list(
+        "organization_id", "day", "sku_id", "line_item", "amount"
+    ):
+        month = day.replace(day=1)
+        if amount is not None and (organization_id, month) in decided:
+            before = to_date.get((organization_id, month, *key), Decimal(0))
+            to_date[organization_id, month, *key] = before + amount
+            days[day] = days.get(day, Decimal(0)) + to_cents(before + amount) - to_cents(before)
+    return days
