@@ -60,6 +60,12 @@ def open_organization(user: User, slug: str) -> Access:
     return Access(user=user, organization=membership.organization, role=membership.role)
 
 
+def memberships_of(user: User) -> list[Membership]:
+    """The user's memberships of now, by the organization's name."""
+    current = Membership.objects.filter(user=user, left_at__isnull=True)
+    return list(current.select_related("organization").order_by("organization__name", "organization_id"))
+
+
 def organizations_of(user: User) -> list[Organization]:
     """The organizations that the user is in now, by name."""
     return list(

@@ -1,9 +1,80 @@
+"""django-allauth's hooks: how people come in, what they get by e-mail, and how their second factors are kept."""
+
+import base64
+import hashlib
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.forms import Form
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+
+from accounts import mail
+from accounts.changes import routing_change
+from accounts.models import User
+from accounts.organizations import welcome_user
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """django-allauth's hook: people are added by an administrator, so sign-up is closed."""
+    """Sign-up by e-mail. It is open to all, or (SIGN_UP_OPEN=0) to people with an invitation alone."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - the library's signature
-        return False
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return settings.SIGN_UP_OPEN or bool(request.session.get("account_verified_email"))
+
+    def save_user(self, request: HttpRequest, user: User, form: Form, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - the library's signature
+        """A person with their personal organization, both or neither."""
+        if not commit:
+            return super().save_user(request, user, form, commit=False)  # type: ignore[no-any-return]
+        with routing_change() as now:
+            saved: User = super().save_user(request, user, form, commit=True)
+            welcome_user(user=saved, now=now)
+        return saved
+
+    def render_mail(
+        self,
+        template_prefix: str,
+        email: str | list[str],
+        context: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> EmailMessage:
+        """The library's text, in our e-mail."""
+        subject = render_to_string(f"{template_prefix}_subject.txt", context)
+        text = render_to_string(f"{template_prefix}_message.txt", context, self.request)
+        (to,) = [email] if isinstance(email, str) else email
+        message = mail.compose(subject=" ".join(subject.split()), text=text, to=to)
+        message.extra_headers.update(headers or {})
+        return message
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """People who come in through their company's sign-in."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:  # noqa: ARG002 - the library's signature
+        """Whoever the company lets in may come in."""
+        return True
+
+    def save_user(self, request: HttpRequest, sociallogin: Any, form: Form | None = None) -> User:
+        with routing_change() as now:
+            saved: User = super().save_user(request, sociallogin, form)
+            welcome_user(user=saved, now=now)
+        return saved
+
+
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """Secrets of second factors are encrypted in the database, with a key that is derived from SECRET_KEY."""
+
+    def encrypt(self, text: str) -> str:
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+def _cipher() -> Fernet:
+    key = hashlib.scrypt(settings.SECRET_KEY.encode(), salt=b"second factors", n=2, r=8, p=1, dklen=32)
+    return Fernet(base64.urlsafe_b64encode(key))

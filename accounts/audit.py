@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Final
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+
+from allauth.account.adapter import get_adapter
 
 from accounts.models import AuditEvent, Organization, User
 
@@ -20,10 +24,13 @@ class Actor:
     address: str | None = None
 
 
+SYSTEM_ACTOR: Final = Actor()
+
+
 def actor_of(request: HttpRequest) -> Actor:
-    """The signed-in user of a request, with the address that the connection comes from."""
+    """The signed-in user of a request, with the address that the request comes from (TRUSTED_PROXY_COUNT)."""
     user = request.user if isinstance(request.user, User) else None
-    return Actor(user=user, name=user.email if user else SYSTEM, address=_valid(request.META.get("REMOTE_ADDR", "")))
+    return Actor(user=user, name=user.email if user else SYSTEM, address=_address(request))
 
 
 def record(  # noqa: PLR0913 - one keyword for each thing that an entry says
@@ -48,8 +55,8 @@ def record(  # noqa: PLR0913 - one keyword for each thing that an entry says
     )
 
 
-def _valid(address: str) -> str | None:
+def _address(request: HttpRequest) -> str | None:
     try:
-        return str(ip_address(address))
-    except ValueError:
+        return str(ip_address(get_adapter().get_client_ip(request)))
+    except (ValueError, PermissionDenied):
         return None

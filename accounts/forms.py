@@ -1,12 +1,22 @@
-"""Forms of user settings."""
+"""Forms of user settings and organization settings."""
 
 import unicodedata
 from typing import Any
 
 from django import forms
 
-from accounts.access import organizations_of
-from accounts.models import Organization, User
+from accounts.access import Access, organizations_of
+from accounts.membership import roles_to_give
+from accounts.models import Membership, Organization, User
+
+UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line breaks
+
+
+def require_printable(name: str) -> str:
+    """The name. Raises ValidationError if it has control characters or line breaks."""
+    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+        raise forms.ValidationError("A name cannot contain control characters or line breaks.")
+    return name
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -19,10 +29,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = {"name": "Shown to people of your organizations; without one, your e-mail is shown."}
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
-            raise forms.ValidationError("A name cannot contain control characters or line breaks.")
-        return name
+        return require_printable(self.cleaned_data["name"])
 
 
 class DefaultOrganizationForm(forms.Form):
@@ -44,3 +51,45 @@ class DefaultOrganizationForm(forms.Form):
         field.queryset = Organization.objects.filter(id__in=[found.id for found in organizations_of(user)]).order_by(
             "name", "id"
         )
+
+
+class OrganizationNameForm(forms.Form):
+    """The name of an organization."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "organization", "dir": "auto"}),
+        error_messages={"required": "Give it a name."},
+    )
+
+    def clean_name(self) -> str:
+        return require_printable(self.cleaned_data["name"])
+
+
+class UsageVisibilityForm(forms.Form):
+    """Who sees the usage of an organization."""
+
+    usage_visibility = forms.ChoiceField(label="Who sees its usage", choices=Organization.UsageVisibility.choices)
+
+
+class RoleForm(forms.Form):
+    """A role that this person may give."""
+
+    role = forms.ChoiceField(label="Role")
+
+    def __init__(self, *args: Any, access: Access, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["role"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = roles_to_give(access)
+        field.initial = Membership.Role.READER
+
+
+class InvitationForm(RoleForm):
+    """Whom to invite, and as what."""
+
+    email = forms.EmailField(
+        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
+    field_order = ["email", "role"]

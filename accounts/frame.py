@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from accounts.access import Access, organizations_of
+from accounts.access import Access, memberships_of, organizations_of
 from accounts.models import Organization, User
 
 
@@ -14,6 +14,11 @@ class SignedInRequest(HttpRequest):
     """A request behind `login_required`."""
 
     user: User
+
+
+OWNERS = frozenset({"owner"})
+ADMINS = OWNERS | {"admin"}
+EVERYONE = ADMINS | {"reader"}
 
 
 @dataclass(frozen=True)
@@ -36,18 +41,19 @@ class Frame:
     switcher: tuple[Link, ...]
 
 
-# label, name of the page's address, and whether only owners and admins reach it
+# label, name of the page's address, and the roles that reach it
 ORGANIZATION_PAGES = (
-    ("General", "accounts:organization", False),
-    ("Members", "accounts:members", True),
-    ("Usage", "metering:activity", False),
-    ("Billing", "billing:billing", True),
-    ("Key coverage", "apikeys:coverage", True),
-    ("Audit log", "accounts:audit", True),
+    ("General", "accounts:organization", EVERYONE),
+    ("Members", "accounts:members", ADMINS),
+    ("Usage", "metering:activity", EVERYONE),
+    ("Billing", "billing:billing", ADMINS),
+    ("Key coverage", "metering:coverage", ADMINS),
+    ("Audit log", "accounts:audit", OWNERS),
 )
 USER_PAGES = (
     ("Profile", "accounts:profile"),
     ("API keys", "apikeys:keys"),
+    ("Organizations", "accounts:organizations"),
     ("Security", "accounts:security"),
 )
 USAGE_PAGE = "metering:activity"
@@ -60,13 +66,17 @@ def organization_frame(access: Access, *, page: str, switch_to: str = USAGE_PAGE
 
 def user_frame(user: User, *, page: str) -> Frame:
     """The frame of a page of user settings, beside the organization that is the user's default."""
-    organization = user.default_organization
-    pages = tuple(found for found in ORGANIZATION_PAGES if not found[2])
-    return _frame(user, organization, page, pages, _switcher(user, USAGE_PAGE, ""))
+    memberships = memberships_of(user)
+    switcher = {found.organization: _address(USAGE_PAGE, found.organization.slug) for found in memberships}
+    default = next((found for found in memberships if found.organization_id == user.default_organization_id), None)
+    if default is None:
+        return _frame(user, None, page, (), switcher)
+    access = Access(user, default.organization, default.role)
+    return _frame(user, access.organization, page, _pages(access), switcher)
 
 
-def _pages(access: Access) -> tuple[tuple[str, str, bool], ...]:
-    return tuple(found for found in ORGANIZATION_PAGES if access.is_admin or not found[2])
+def _pages(access: Access) -> tuple[tuple[str, str], ...]:
+    return tuple((label, name) for label, name, roles in ORGANIZATION_PAGES if access.role in roles)
 
 
 def _switcher(user: User, switch_to: str, query: str) -> dict[Organization, str]:
@@ -77,7 +87,7 @@ def _frame(
     user: User,
     organization: Organization | None,
     page: str,
-    pages: tuple[tuple[str, str, bool], ...],
+    pages: tuple[tuple[str, str], ...],
     switcher: dict[Organization, str],
 ) -> Frame:
     slugs = [organization.slug] if organization is not None else []
@@ -85,7 +95,7 @@ def _frame(
         user=user,
         organization=organization,
         organization_links=_existing(
-            Link(label, _address(name, slug), name == page) for label, name, _ in pages for slug in slugs
+            Link(label, _address(name, slug), name == page) for label, name in pages for slug in slugs
         ),
         user_links=_existing(Link(label, _address(name), name == page) for label, name in USER_PAGES),
         switcher=_existing(Link(found.name, address, found == organization) for found, address in switcher.items()),

@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
+from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
@@ -12,10 +13,15 @@ from accounts import public_ids
 
 
 class UserManager(BaseUserManager["User"]):
+    """Makes people who do not sign up by themselves: whoever adds them vouches for their e-mail address."""
+
     def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
-        user.save(using=self._db)
+        with transaction.atomic():
+            user.save(using=self._db)
+            verified = apps.get_model("account", "EmailAddress")
+            verified.objects.create(user=user, email=user.email, verified=True, primary=True)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "User":
@@ -164,6 +170,44 @@ class DefaultOrganizationChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} → {self.organization} from {self.effective_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Invitation(models.Model):
+    """An open hand to an e-mail address: accepted once, within seven days, unless it is revoked. Its secret is kept as a digest."""
+
+    public_id = models.CharField(max_length=32, default=public_ids.invitation_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=6, choices=Membership.Role.choices)
+    digest = models.BinaryField(max_length=32, editable=False)
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="invitation_public_id_unique"),
+            models.UniqueConstraint(fields=["digest"], name="invitation_digest_unique"),
+            models.UniqueConstraint(
+                fields=["organization", "email"],
+                condition=Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="invitation_open_unique",
+            ),
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="invitation_email_lower_case"),
+            models.CheckConstraint(condition=Q(role__in=["owner", "admin", "reader"]), name="invitation_role_known"),
+            models.CheckConstraint(
+                condition=Q(accepted_at__isnull=True, accepted_by__isnull=True)
+                | Q(accepted_at__isnull=False, accepted_by__isnull=False, revoked_at__isnull=True),
+                name="invitation_ended_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.organization} ({self.role})"
 
 
 class RoutingVersion(models.Model):

@@ -6,8 +6,11 @@ takes effect and keeps two people from changing the same thing at once.
 
 from datetime import datetime
 
+from django.db import transaction
 from django.utils.text import slugify
 
+from accounts import audit
+from accounts.audit import SYSTEM_ACTOR, Actor
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
 
 PERSONAL_NAME = "Personal"
@@ -34,6 +37,10 @@ class LastOwnerError(ChangeRefusedError):
     """An organization always keeps at least one owner."""
 
 
+class OwnersOnlyError(ChangeRefusedError):
+    """Only owners make, change or remove owners."""
+
+
 class OnlyOrganizationError(ChangeRefusedError):
     """A user always keeps an organization to be their default."""
 
@@ -46,13 +53,19 @@ def create_user(*, email: str, now: datetime, name: str = "", password: str | No
     if User.objects.filter(email__iexact=email).exists():
         raise EmailTakenError(f"There is a user with the e-mail {email} already.")
     user = User.objects.create_user(email, password, name=name)
+    welcome_user(user=user, now=now)
+    return user
+
+
+def welcome_user(*, user: User, now: datetime) -> None:
+    """Gives a person who has just been added their personal organization, as their default one for all times."""
+    actor = Actor(user=user, name=user.email)
     personal = create_organization(
-        name=PERSONAL_NAME, owner=user, now=now, slug=email.partition("@")[0], is_personal=True
+        name=PERSONAL_NAME, owner=user, now=now, slug=user.email.partition("@")[0], is_personal=True, actor=actor
     )
     user.default_organization = personal
     user.save(update_fields=["default_organization"])
     DefaultOrganizationChange.objects.create(user=user, organization=personal, effective_at=now)
-    return user
 
 
 def create_organization(  # noqa: PLR0913 - one keyword for each thing that can be said about an organization
@@ -63,6 +76,7 @@ def create_organization(  # noqa: PLR0913 - one keyword for each thing that can 
     slug: str = "",
     parent: Organization | None = None,
     is_personal: bool = False,
+    actor: Actor = SYSTEM_ACTOR,
 ) -> Organization:
     """A new organization with its first owner. Its address comes from `slug` or the name; a taken one gets a number.
 
@@ -73,18 +87,63 @@ def create_organization(  # noqa: PLR0913 - one keyword for each thing that can 
     organization = Organization.objects.create(
         name=name, slug=_free_slug(slug or name), parent=parent, is_personal=is_personal
     )
-    add_member(organization=organization, user=owner, role=Membership.Role.OWNER, now=now)
+    _record("organization.created", organization, actor)
+    add_member(organization=organization, user=owner, role=Membership.Role.OWNER, now=now, actor=actor)
     return organization
 
 
-def add_member(*, organization: Organization, user: User, role: str, now: datetime) -> Membership:
+def rename_organization(*, organization: Organization, name: str, actor: Actor) -> None:
+    """Gives the organization another name; its address stays."""
+    before, organization.name = organization.name, name
+    with transaction.atomic():
+        organization.save(update_fields=["name"])
+        _record("organization.updated", organization, actor, name=name, name_before=before)
+
+
+def set_usage_visibility(*, organization: Organization, usage_visibility: str, actor: Actor) -> None:
+    """Who sees the organization's usage: everyone in it, or owners and admins only."""
+    organization.usage_visibility = usage_visibility
+    with transaction.atomic():
+        organization.save(update_fields=["usage_visibility"])
+        _record("organization.updated", organization, actor, usage_visibility=usage_visibility)
+
+
+def add_member(
+    *, organization: Organization, user: User, role: str, now: datetime, actor: Actor = SYSTEM_ACTOR
+) -> Membership:
     """From `now` on the user is in the organization. Raises AlreadyMemberError."""
     if _current(organization, user) is not None:
         raise AlreadyMemberError(f"{user} is in {organization} already.")
-    return Membership.objects.create(organization=organization, user=user, role=role, joined_at=now)
+    membership = Membership.objects.create(organization=organization, user=user, role=role, joined_at=now)
+    _record("user.added", organization, actor, user=user, role=role)
+    return membership
 
 
-def remove_member(*, organization: Organization, user: User, now: datetime) -> None:
+def set_role(*, organization: Organization, user: User, role: str, actor: Actor = SYSTEM_ACTOR) -> bool:
+    """Gives a member another role. Returns whether anything changed. Raises NotAMemberError or LastOwnerError."""
+    membership = _require_current(organization, user)
+    if membership.role == role:
+        return False
+    if membership.role == Membership.Role.OWNER and not _has_other_owner(membership):
+        raise LastOwnerError(f"{user} is the last owner of {organization}. Make someone else an owner first.")
+    before, membership.role = membership.role, role
+    membership.save(update_fields=["role"])
+    _record("user.updated", organization, actor, user=user, role=role, role_before=before)
+    return True
+
+
+def require_may_manage(*, by: User, organization: Organization, user: User, new_role: str = "") -> None:
+    """Owners manage all members, admins those who are no owners. Raises OwnersOnlyError or NotAMemberError."""
+    manager, membership = _require_current(organization, by), _require_current(organization, user)
+    if manager.role == Membership.Role.READER:
+        raise OwnersOnlyError("Only owners and admins manage members.")
+    if manager.role != Membership.Role.OWNER and Membership.Role.OWNER in (membership.role, new_role):
+        raise OwnersOnlyError("Only owners make someone an owner, change an owner's role or remove an owner.")
+
+
+def remove_member(
+    *, organization: Organization, user: User, now: datetime, actor: Actor = SYSTEM_ACTOR
+) -> None:
     """Ends the user's membership at `now`; if it was their default organization, another of theirs becomes it.
 
     Raises NotAMemberError, LastOwnerError, or OnlyOrganizationError.
@@ -93,12 +152,15 @@ def remove_member(*, organization: Organization, user: User, now: datetime) -> N
     if membership.role == Membership.Role.OWNER and not _has_other_owner(membership):
         raise LastOwnerError(f"{user} is the last owner of {organization}. Make someone else an owner first.")
     if user.default_organization_id == organization.id:
-        set_default_organization(user=user, organization=_next_default(user, organization), now=now)
+        set_default_organization(user=user, organization=_next_default(user, organization), now=now, actor=actor)
     membership.left_at = now
     membership.save(update_fields=["left_at"])
+    _record("user.deleted", organization, actor, user=user, role=membership.role)
 
 
-def set_default_organization(*, user: User, organization: Organization, now: datetime) -> bool:
+def set_default_organization(
+    *, user: User, organization: Organization, now: datetime, actor: Actor = SYSTEM_ACTOR
+) -> bool:
     """From `now` on, usage that names no organization counts in this one. Returns whether anything changed.
 
     Raises NotAMemberError, and ValueError for a moment before an earlier change.
@@ -108,12 +170,32 @@ def set_default_organization(*, user: User, organization: Organization, now: dat
         return False
     if user.default_organization_changes.filter(effective_at__gt=now).exists():
         raise ValueError("The default organization changes forward only: this user has a later change.")
+    before = user.default_organization
     user.default_organization = organization
     user.save(update_fields=["default_organization"])
     DefaultOrganizationChange.objects.update_or_create(
         user=user, effective_at=now, defaults={"organization": organization}
     )
+    # Owners of each learn what happened there, and not the name of the other one.
+    _record("user.default_organization.added", organization, actor, user=user, effective_at=now.isoformat())
+    if before is not None:
+        _record("user.default_organization.removed", before, actor, user=user, effective_at=now.isoformat())
     return True
+
+
+def _record(
+    event: str, organization: Organization, actor: Actor, *, user: User | None = None, **details: object
+) -> None:
+    """An entry about a member, or about the organization itself."""
+    target = organization if user is None else user
+    audit.record(
+        event,
+        actor=actor,
+        organization=organization,
+        target_id=target.public_id,
+        target_name=str(target),
+        details=details,
+    )
 
 
 def _current(organization: Organization, user: User) -> Membership | None:

@@ -16,6 +16,10 @@ def organization_id() -> str:
     return f"org_{random_text()}"
 
 
+def invitation_id() -> str:
+    return f"invite_{random_text()}"
+
+
 def user_id() -> str:
     return f"user_{random_text()}"
 

@@ -2,12 +2,29 @@
 
 from django.urls import path
 
-from accounts import views
+from accounts import audit_views, invitation_views, member_views, organization_views, views
 
 app_name = "accounts"
+ORGANIZATION = "settings/organization/<slug:slug>/"
+MEMBER = f"{ORGANIZATION}members/<slug:public_id>/"
+INVITATION = f"{ORGANIZATION}invitations/<slug:public_id>/"
 urlpatterns = [
     path("settings/profile/", views.profile, name="profile"),
-    path("settings/profile/default-organization/", views.default_organization, name="default_organization"),
-    path("settings/organization/<slug:slug>/", views.organization, name="organization"),
-    path("settings/organization/<slug:slug>/members/", views.members, name="members"),
+    path("settings/security/", views.security, name="security"),
+    path("settings/organizations/", organization_views.organizations, name="organizations"),
+    path(ORGANIZATION, organization_views.general, name="organization"),
+    path(f"{ORGANIZATION}name/", organization_views.name, name="organization_name"),
+    path(f"{ORGANIZATION}usage-visibility/", organization_views.usage_visibility, name="usage_visibility"),
+    path(f"{ORGANIZATION}departure/", organization_views.departure, name="departure"),
+    path(f"{ORGANIZATION}members/", member_views.members, name="members"),
+    path(f"{MEMBER}role/", member_views.role, name="role"),
+    path(f"{MEMBER}removal/", member_views.removal, name="removal"),
+    path(f"{ORGANIZATION}invitations/", member_views.invitations, name="invitations"),
+    path(f"{INVITATION}resending/", member_views.resending, name="invitation_resending"),
+    path(f"{INVITATION}revocation/", member_views.revocation, name="invitation_revocation"),
+    path(f"{ORGANIZATION}audit/", audit_views.audit_log, name="audit"),
+    path(f"{ORGANIZATION}audit/export.csv", audit_views.export, name="audit_export"),
+    path("invitations/<slug:token>/", invitation_views.invitation, name="invitation"),
+    path("invitations/<slug:token>/acceptance/", invitation_views.acceptance, name="invitation_acceptance"),
+    path("invitations/<slug:token>/registration/", invitation_views.registration, name="invitation_registration"),
 ]

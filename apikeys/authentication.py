@@ -1,6 +1,19 @@
-"""From an `Authorization: Bearer …` header to the digest of its secret. The secret itself goes no further than here."""
+"""From an `Authorization: Bearer …` header to the digest of its secret, and to the gateway that holds it.
+
+The secret itself goes no further than here.
+"""
 
 import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from apikeys.directory import Directory
+from apikeys.verification import current_directory
 
 SCHEME = "bearer "
 LONGEST_HEADER = 512
@@ -12,3 +25,26 @@ def bearer_digest(header: str) -> bytes | None:
         return None
     secret = header[len(SCHEME) :].strip()
     return hashlib.sha256(secret.encode()).digest() if secret else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """An authenticated ingest token's view of keys, as of `now`."""
+
+    known: Directory
+    now: datetime
+
+
+class IngestTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer it-…`; anything else, an API key too, is refused with the same answer."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Gateway]:
+        digest = bearer_digest(request.headers.get("Authorization", ""))
+        known, now = current_directory()
+        caller = known.caller(digest) if digest is not None else None
+        if caller is None or caller.key is not None or not caller.may_call(now):
+            raise AuthenticationFailed("Send `Authorization: Bearer …` with a valid ingest token.")
+        return AnonymousUser(), Gateway(known, now)
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
+        return "Bearer"

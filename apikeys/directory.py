@@ -6,9 +6,11 @@ membership) raises the version alone with the lock, so it holds for the very nex
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from django.db.models import Q
 
 from accounts.models import DefaultOrganizationChange, Membership, Organization
 from apikeys.models import APIKey, IngestToken, TrackingChange
@@ -29,6 +31,17 @@ class Caller:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """All that a gateway may be told about a key. `organizations` are those that its user is or was in, by id."""
+
+    key: KeyHistory
+    user_id: str
+    revoked_at: datetime | None
+    expires_at: datetime | None
+    organizations: Mapping[int, Organization]
+
+
 @dataclass(slots=True)
 class Directory:
     """What is remembered under one routing version. Only what exists is remembered, so a new key is found at once."""
@@ -37,6 +50,7 @@ class Directory:
     keys: dict[str, KeyHistory] = field(default_factory=dict)
     organization_ids: dict[str, int] = field(default_factory=dict)
     callers: dict[bytes, Caller] = field(default_factory=dict)
+    identities: dict[bytes | str, Identity] = field(default_factory=dict)
     row_parts: dict[str | None, tuple[bytes, bytes]] = field(default_factory=dict)
     """What ingest derives from a key, by public id; forgotten with the version that it is true under."""
 
@@ -49,6 +63,15 @@ class Directory:
             self.callers[digest] = caller
         return self.callers[digest]
 
+    def identity(self, digest_or_id: bytes | str) -> Identity | None:
+        """Whose key has this SHA-256 digest or this public id; None if nobody's."""
+        if digest_or_id not in self.identities:
+            identity = self._find_identity(digest_or_id)
+            if identity is None:
+                return None
+            self.identities[digest_or_id] = identity
+        return self.identities[digest_or_id]
+
     def learn(self, key_ids: Iterable[str], organization_ids: Iterable[str]) -> None:
         """Remember these public ids, where they exist, with at most five queries."""
         if new_keys := _storable(key_ids) - self.keys.keys():
@@ -59,17 +82,40 @@ class Directory:
             self.organization_ids.update(found.values_list("public_id", "id"))
 
     def is_full(self) -> bool:
-        return max(len(self.keys), len(self.organization_ids), len(self.callers)) > MAX_REMEMBERED
+        kinds = (self.keys, self.organization_ids, self.callers, self.identities)
+        return max(map(len, kinds)) > MAX_REMEMBERED
 
     def _find_caller(self, digest: bytes) -> Caller | None:
         token = IngestToken.objects.filter(digest=digest).first()
         if token is not None:
             return Caller(key=None, revoked_at=token.revoked_at, expires_at=None)
-        api_key = APIKey.objects.filter(digest=digest).first()
+        api_key = APIKey.objects.filter(Q(digest=digest) | Q(previous_digest=digest)).first()
         if api_key is None:
             return None
         self.learn([api_key.public_id], [])
-        return Caller(key=self.keys[api_key.public_id], revoked_at=api_key.revoked_at, expires_at=api_key.expires_at)
+        expires_at = api_key.secret_expires_at(digest)
+        return Caller(key=self.keys[api_key.public_id], revoked_at=api_key.revoked_at, expires_at=expires_at)
+
+    def _find_identity(self, digest_or_id: bytes | str) -> Identity | None:
+        if isinstance(digest_or_id, bytes):
+            wanted = Q(digest=digest_or_id) | Q(previous_digest=digest_or_id)
+        else:
+            wanted = Q(public_id__in=_storable([digest_or_id]))
+        api_key = APIKey.objects.select_related("user").filter(wanted).first()
+        if api_key is None:
+            return None
+        self.learn([api_key.public_id], [])
+        history = self.keys[api_key.public_id]
+        organizations = Organization.objects.in_bulk({organization_id for organization_id, *_ in history.memberships})
+        return Identity(
+            key=history,
+            user_id=api_key.user.public_id,
+            revoked_at=api_key.revoked_at,
+            expires_at=api_key.secret_expires_at(digest_or_id)
+            if isinstance(digest_or_id, bytes)
+            else api_key.expires_at,
+            organizations=organizations,
+        )
 
 
 _lock = threading.Lock()

@@ -10,6 +10,14 @@ from apikeys.keys import MAX_NAME_LENGTH, InvalidNameError, clean_name
 
 EXPIRY_CHOICES = [("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
 
+OVERLAP_CHOICES = [
+    ("24", "For a day"),
+    ("0", "Not any more: it ends at once"),
+    ("1", "For an hour"),
+    ("168", "For 7 days"),
+    ("720", "For 30 days"),
+]
+
 
 class NameForm(forms.Form):
     """The name of a key. A secret that was pasted into it is refused, and not sent back in the page."""
@@ -52,6 +60,16 @@ class NewKeyForm(NameForm):
     def expires_at(self, now: datetime) -> datetime | None:
         days = self.cleaned_data["expires_in_days"]
         return None if days is None else now + timedelta(days=days)
+
+
+class RotationForm(forms.Form):
+    """For how long the secret until now stays valid beside the new one."""
+
+    overlap_hours = forms.TypedChoiceField(label="The old secret stays valid", choices=OVERLAP_CHOICES, coerce=int)
+
+    @property
+    def overlap(self) -> timedelta:
+        return timedelta(hours=self.cleaned_data["overlap_hours"])
 
 
 class TrackingForm(forms.Form):

@@ -5,11 +5,13 @@ Functions that take `now` change what routing or authentication depends on: call
 """
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db import IntegrityError, transaction
 
+from accounts import audit
+from accounts.audit import SYSTEM_ACTOR, Actor
 from accounts.models import User
 from apikeys import secrets
 from apikeys.models import APIKey, IngestToken, TrackingChange
@@ -31,7 +33,12 @@ class KeyRevokedError(ValueError):
 
 
 def create_api_key(
-    *, user: User, name: str, created_at: datetime, expires_at: datetime | None = None
+    *,
+    user: User,
+    name: str,
+    created_at: datetime,
+    expires_at: datetime | None = None,
+    actor: Actor = SYSTEM_ACTOR,
 ) -> tuple[APIKey, str]:
     """A new key of the user, and its secret, which is nowhere else and cannot be shown again.
 
@@ -50,17 +57,34 @@ def create_api_key(
             expires_at=expires_at,
         )
         TrackingChange.objects.create(api_key=api_key, tracked=tracked, effective_at=created_at)
+        _record("api_key.created", api_key, actor, tracked=tracked, expires_at=expires_at and expires_at.isoformat())
     return api_key, secret
 
 
-def rename_api_key(*, api_key: APIKey, name: str) -> None:
+def rename_api_key(*, api_key: APIKey, name: str, actor: Actor = SYSTEM_ACTOR) -> None:
     """Gives the key another name, in past usage too. Raises InvalidNameError or KeyRevokedError."""
     _require_usable(api_key)
-    api_key.name = clean_name(name)
-    api_key.save(update_fields=["name"])
+    before, api_key.name = api_key.name, clean_name(name)
+    with transaction.atomic():
+        api_key.save(update_fields=["name"])
+        _record("api_key.updated", api_key, actor, name=api_key.name, name_before=before)
 
 
-def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime) -> bool:
+def rotate_api_key(*, api_key: APIKey, overlap: timedelta, now: datetime, actor: Actor = SYSTEM_ACTOR) -> str:
+    """Gives the key a new secret, which is nowhere else; the one until now opens the API for `overlap` more.
+
+    The key stays the same in all usage. A secret from an earlier rotation ends at once. Raises KeyRevokedError.
+    """
+    _require_usable(api_key)
+    secret = secrets.make_api_key_secret()
+    api_key.previous_digest, api_key.previous_expires_at = api_key.digest, now + overlap
+    api_key.digest, api_key.redacted = secrets.digest(secret), secrets.redact(secret)
+    api_key.save(update_fields=["previous_digest", "previous_expires_at", "digest", "redacted"])
+    _record("api_key.updated", api_key, actor, rotated=True, old_secret_until=api_key.previous_expires_at.isoformat())
+    return secret
+
+
+def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime, actor: Actor = SYSTEM_ACTOR) -> bool:
     """From `now` on the key is tracked or not; usage before that stays as it was. Returns whether anything changed.
 
     Raises KeyRevokedError, and ValueError for a moment before an earlier switch.
@@ -73,17 +97,19 @@ def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime) -> bool:
     api_key.tracked = tracked
     api_key.save(update_fields=["tracked"])
     TrackingChange.objects.update_or_create(api_key=api_key, effective_at=now, defaults={"tracked": tracked})
+    _record("api_key.updated", api_key, actor, tracked=tracked, effective_at=now.isoformat())
     return True
 
 
-def revoke_api_key(*, api_key: APIKey, now: datetime) -> None:
+def revoke_api_key(*, api_key: APIKey, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
     """From `now` on the key opens nothing. It stays, so that past usage keeps its name. A second time changes nothing."""
     if api_key.revoked_at is None:
         api_key.revoked_at = now
         api_key.save(update_fields=["revoked_at"])
+        _record("api_key.deleted", api_key, actor, revoked_at=now.isoformat())
 
 
-def create_ingest_token(*, name: str) -> tuple[IngestToken, str]:
+def create_ingest_token(*, name: str, actor: Actor = SYSTEM_ACTOR) -> tuple[IngestToken, str]:
     """A new token for a gateway, and its secret, which cannot be shown again. Raises InvalidNameError, also for a taken name."""
     name = clean_name(name, max_length=120)
     secret = secrets.make_ingest_token_secret()
@@ -92,16 +118,18 @@ def create_ingest_token(*, name: str) -> tuple[IngestToken, str]:
             token = IngestToken.objects.create(
                 name=name, digest=secrets.digest(secret), redacted=secrets.redact(secret)
             )
+            audit.record("ingest_token.created", actor=actor, target_id=token.redacted, target_name=token.name)
     except IntegrityError as error:
         raise InvalidNameError(f"There is an ingest token with the name “{name}” already.") from error
     return token, secret
 
 
-def revoke_ingest_token(*, token: IngestToken, now: datetime) -> None:
+def revoke_ingest_token(*, token: IngestToken, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
     """From `now` on the token opens nothing. A second time changes nothing."""
     if token.revoked_at is None:
         token.revoked_at = now
         token.save(update_fields=["revoked_at"])
+        audit.record("ingest_token.deleted", actor=actor, target_id=token.redacted, target_name=token.name)
 
 
 def clean_name(name: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
@@ -118,6 +146,18 @@ def clean_name(name: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
             "This looks like a secret. A name is shown in clear to others, so it was not stored; choose another name."
         )
     return name
+
+
+def _record(event: str, api_key: APIKey, actor: Actor, **details: object) -> None:
+    """Owners of the user's default organization may read it: that is where the key's usage shows."""
+    audit.record(
+        event,
+        actor=actor,
+        organization=api_key.user.default_organization,
+        target_id=api_key.public_id,
+        target_name=api_key.name,
+        details={**details, "user": api_key.user.email},
+    )
 
 
 def _require_usable(api_key: APIKey) -> None:

@@ -15,6 +15,8 @@ class ListedKey:
     api_key: APIKey
     switched_at: datetime | None
     is_expired: bool
+    old_secret_until: datetime | None
+    """Until when the secret before the last rotation is still valid, if it is."""
 
     @property
     def is_old_and_untracked(self) -> bool:
@@ -34,6 +36,9 @@ def keys_of(user: User, *, now: datetime) -> list[ListedKey]:
             api_key=api_key,
             switched_at=switches[api_key.id][-1] if len(switches.get(api_key.id, ())) > 1 else None,
             is_expired=api_key.expires_at is not None and api_key.expires_at <= now,
+            old_secret_until=api_key.previous_expires_at
+            if api_key.previous_expires_at is not None and api_key.previous_expires_at > now
+            else None,
         )
         for api_key in APIKey.objects.filter(user=user).order_by("-created_at", "-id")
     ]

@@ -1,20 +1,27 @@
 """Keys of people, tokens of gateways, and the dated history of tracking."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import public_ids
-from accounts.models import User
+from accounts.models import Organization, User
 
 
 class APIKey(models.Model):
-    """A user's secret for the API. Only its SHA-256 digest is stored; a revoked key stays, so that past usage keeps its name."""
+    """A user's secret for the API. Only its SHA-256 digest is stored; a revoked key stays, so that past usage keeps its name.
+
+    A rotated key is the same key with another secret; the one before it opens the API until `previous_expires_at`.
+    """
 
     public_id = models.CharField(max_length=32, default=public_ids.api_key_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_keys")
     name = models.CharField(max_length=255)
     digest = models.BinaryField(max_length=32, editable=False)
+    previous_digest = models.BinaryField(max_length=32, null=True, editable=False)
+    previous_expires_at = models.DateTimeField(null=True, blank=True)
     redacted = models.CharField(max_length=20, editable=False)
     tracked = models.BooleanField(
         help_text="Whether usage is attributed to this key now; the history decides for the past."
@@ -29,11 +36,23 @@ class APIKey(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["public_id"], name="api_key_public_id_unique"),
             models.UniqueConstraint(fields=["digest"], name="api_key_digest_unique"),
+            models.UniqueConstraint(fields=["previous_digest"], name="api_key_previous_digest_unique"),
+            models.CheckConstraint(
+                condition=Q(previous_digest__isnull=True, previous_expires_at__isnull=True)
+                | Q(previous_digest__isnull=False, previous_expires_at__isnull=False),
+                name="api_key_previous_digest_expires",
+            ),
             models.CheckConstraint(condition=~Q(name=""), name="api_key_named"),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.redacted})"
+
+    def secret_expires_at(self, digest: bytes) -> datetime | None:
+        """Until when the secret with this digest opens the API: the key's expiry, or the end of a rotation's overlap."""
+        if digest == bytes(self.digest):
+            return self.expires_at
+        return min(moment for moment in (self.expires_at, self.previous_expires_at) if moment is not None)
 
 
 class TrackingChange(models.Model):
@@ -48,6 +67,21 @@ class TrackingChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.api_key}: {'tracked' if self.tracked else 'untracked'} from {self.effective_at}"
+
+
+class VisibilityRequest(models.Model):
+    """Someone was asked to make their keys visible in an organization; once in seven days at most (see the migration)."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-asked_at"], name="visibility_request_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} for {self.organization} at {self.asked_at}"
 
 
 class IngestToken(models.Model):

@@ -1,4 +1,4 @@
-"""User settings, API keys: each person's own."""
+"""User settings, API keys and default organization: each person's own."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -8,11 +8,15 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.audit import actor_of
 from accounts.changes import routing_change
 from accounts.clock import database_now
+from accounts.forms import DefaultOrganizationForm
 from accounts.frame import SignedInRequest, user_frame
+from accounts.models import Organization, User
+from accounts.organizations import NotAMemberError, set_default_organization
 from apikeys import keys
-from apikeys.forms import NameForm, NewKeyForm, TrackingForm
+from apikeys.forms import NameForm, NewKeyForm, RotationForm, TrackingForm
 from apikeys.listing import keys_of
 from apikeys.models import APIKey
 
@@ -29,7 +33,7 @@ def api_keys(request: SignedInRequest) -> HttpResponse:
     if not form.is_bound or not form.is_valid():
         return _list_page(request, form)
     api_key, secret = keys.create_api_key(
-        user=request.user, name=form.cleaned_data["name"], created_at=now, expires_at=form.expires_at(now)
+        user=request.user, name=form.cleaned_data["name"], created_at=now, expires_at=form.expires_at(now), actor=actor_of(request)
     )
     context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "secret": secret}
     return render(request, "apikeys/created.html", context, status=201)
@@ -44,7 +48,9 @@ def tracking(request: SignedInRequest, public_id: str) -> HttpResponse:
         return HttpResponse("Say “tracked=on” or “tracked=off”.", status=400, content_type="text/plain; charset=utf-8")
     with routing_change() as now:
         api_key = _own_key(request, public_id)
-        changed = keys.set_tracking(api_key=api_key, tracked=form.cleaned_data["tracked"], now=now)
+        changed = keys.set_tracking(
+            api_key=api_key, tracked=form.cleaned_data["tracked"], now=now, actor=actor_of(request)
+        )
     address = reverse(PAGE)
     return redirect(f"{address}?switched={public_id}#{public_id}" if changed else f"{address}#{public_id}")
 
@@ -58,9 +64,62 @@ def name(request: SignedInRequest, public_id: str) -> HttpResponse:
     if not form.is_bound or not form.is_valid():
         context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "form": form}
         return render(request, "apikeys/name.html", context)
-    keys.rename_api_key(api_key=api_key, name=form.cleaned_data["name"])
+    keys.rename_api_key(api_key=api_key, name=form.cleaned_data["name"], actor=actor_of(request))
     messages.success(request, f"The key is called “{api_key.name}” now, in past usage too.")
     return redirect(PAGE)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def rotation(request: SignedInRequest, public_id: str) -> HttpResponse:
+    """How to rotate; POST makes the new secret, and its answer is the only page that ever shows it."""
+    form = RotationForm(request.POST if request.method == "POST" else None)
+    context = {"frame": user_frame(request.user, page=PAGE), "api_key": _own_key(request, public_id), "form": form}
+    if not form.is_bound or not form.is_valid():
+        return render(request, "apikeys/rotation.html", context)
+    with routing_change() as now:
+        api_key = _own_key(request, public_id)
+        secret = keys.rotate_api_key(api_key=api_key, overlap=form.overlap, now=now, actor=actor_of(request))
+    context |= {"api_key": api_key, "secret": secret, "old_until": api_key.previous_expires_at if form.overlap else None}
+    return render(request, "apikeys/created.html", context, status=201)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def default_organization(request: SignedInRequest) -> HttpResponse:
+    """What another default organization would change; POST makes it the default one from now on."""
+    form = DefaultOrganizationForm(request.GET if request.method != "POST" else request.POST, user=request.user)
+    if not form.is_valid():
+        context = {"frame": user_frame(request.user, page="accounts:profile"), "form": form, "keys": []}
+        return render(request, "apikeys/default_organization.html", context)
+    organization = form.cleaned_data["organization"]
+    if request.method != "POST":
+        return _preview(request, organization)
+    try:
+        with routing_change() as now:
+            user = User.objects.get(pk=request.user.pk)
+            changed = set_default_organization(user=user, organization=organization, now=now, actor=actor_of(request))
+    except NotAMemberError as error:
+        messages.warning(request, str(error))
+    else:
+        if changed:
+            since = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+            messages.success(request, f"Your default organization is {organization} since {since}.")
+    return redirect("accounts:profile")
+
+
+def _preview(request: SignedInRequest, organization: Organization) -> HttpResponse:
+    now = database_now()
+    usable = [key for key in keys_of(request.user, now=now) if key.api_key.revoked_at is None and not key.is_expired]
+    context = {
+        "frame": user_frame(request.user, page="accounts:profile"),
+        "organization": organization,
+        "before": request.user.default_organization,
+        "tracked": [key for key in usable if key.api_key.tracked],
+        "untracked": [key for key in usable if not key.api_key.tracked],
+    }
+    return render(request, "apikeys/default_organization.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,7 +131,7 @@ def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
         return render(request, "apikeys/revocation.html", context)
     with routing_change() as now:
         api_key = _own_key(request, public_id)
-        keys.revoke_api_key(api_key=api_key, now=now)
+        keys.revoke_api_key(api_key=api_key, now=now, actor=actor_of(request))
     messages.success(request, f"“{api_key.name}” is revoked since {now:%Y-%m-%d %H:%M:%S} UTC.")
     return redirect(PAGE)
 

@@ -17,6 +17,7 @@ from tests.world import World, make_world
 def quick_settings(settings: Settings) -> None:
     """Passwords hashed fast, and static files served as they lie in the source."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}  # no rate limits
     settings.STATIC_ROOT = DATA_DIR / "staticfiles"
     settings.STORAGES = {
         **settings.STORAGES,

@@ -1,0 +1,159 @@
+"""The audit log as owners read it: filtered, by page, and as CSV."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from ipaddress import ip_address
+from typing import Final
+
+from django import forms
+from django.db.models import Q, QuerySet
+
+from accounts.models import AuditEvent, Organization
+
+PAGE_SIZE: Final = 50
+CHUNK_SIZE: Final = 2_000
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+CSV_COLUMNS: Final = ("time", "event", "actor", "address", "target_id", "target_name", "details")
+# The events of the members, keys and settings in words; others show their name alone.
+LABELS: Final = {
+    "api_key.created": "API key created",
+    "api_key.updated": "API key changed",
+    "api_key.deleted": "API key revoked",
+    "api_key.visibility_requested": "Asked to make keys visible",
+    "budget.removed": "Budget removed",
+    "budget.set": "Budget set",
+    "invite.accepted": "Invitation accepted",
+    "invite.deleted": "Invitation taken back",
+    "invite.sent": "Invitation sent",
+    "organization.created": "Organization made",
+    "organization.payer_changed": "Payer changed",
+    "organization.updated": "Organization changed",
+    "price.changed": "Price changed",
+    "usage.exported": "Usage exported",
+    "user.added": "Member added",
+    "user.default_organization.added": "Became a member's default organization",
+    "user.default_organization.removed": "No longer a member's default organization",
+    "user.deleted": "Member removed",
+    "user.updated": "Role changed",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the log."""
+
+    occurred_at: datetime
+    event: str
+    label: str
+    actor: str
+    address: str
+    target_id: str
+    target_name: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """The entries of a page, newest first. `older` is the id to ask for the next page with, None on the last one."""
+
+    entries: tuple[Entry, ...]
+    older: int | None
+
+
+class AuditFilterForm(forms.Form):
+    """What to show: a kind of event, an actor or target by part of the name, and UTC days (both included)."""
+
+    event = forms.ChoiceField(required=False, label="Event")
+    text = forms.CharField(required=False, max_length=254, label="Person, key or address")
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="Until", widget=forms.DateInput(attrs={"type": "date"}))
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**62, widget=forms.HiddenInput)
+
+    def __init__(self, data: object, *, organization: Organization) -> None:
+        super().__init__(data)  # type: ignore[arg-type]
+        names = AuditEvent.objects.filter(organization=organization).order_by("event").values_list("event", flat=True)
+        field = self.fields["event"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", "All events"), *((name, label_of(name)) for name in names.distinct())]
+
+    def events(self, organization: Organization) -> QuerySet[AuditEvent]:
+        """The events of the organization that the valid fields ask for; a field that is wrong filters nothing."""
+        self.is_valid()
+        chosen = self.cleaned_data
+        events = AuditEvent.objects.filter(organization=organization)
+        if event := chosen.get("event"):
+            events = events.filter(event=event)
+        if text := chosen.get("text"):
+            events = events.filter(
+                Q(actor_name__icontains=text) | Q(target_name__icontains=text) | Q(target_id=text) | _address(text)
+            )
+        if since := chosen.get("since"):
+            events = events.filter(occurred_at__gte=_midnight(since))
+        if (until := chosen.get("until")) and until < date.max:
+            events = events.filter(occurred_at__lt=_midnight(until + timedelta(days=1)))
+        return events.order_by("-id")
+
+
+def page_of(events: QuerySet[AuditEvent], *, before: int | None) -> Page:
+    """One page of entries, those older than the entry `before`. The work does not grow with the page's number."""
+    found = list(events.filter(id__lt=before)[: PAGE_SIZE + 1] if before else events[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE]
+    return Page(tuple(map(entry_of, shown)), shown[-1].pk if len(found) > PAGE_SIZE else None)
+
+
+def entry_of(event: AuditEvent) -> Entry:
+    return Entry(
+        occurred_at=event.occurred_at,
+        event=event.event,
+        label=label_of(event.event),
+        actor=event.actor_name,
+        address=event.address or "",
+        target_id=event.target_id,
+        target_name=event.target_name,
+        details=", ".join(f"{name.replace('_', ' ')}: {_words(value)}" for name, value in event.details.items()),
+    )
+
+
+def label_of(event: str) -> str:
+    return LABELS.get(event, event.replace(".", " ").replace("_", " ").capitalize())
+
+
+def csv_of(events: QuerySet[AuditEvent]) -> Iterator[str]:
+    """The entries as CSV, header first, in constant memory. Cells that a spreadsheet would run are made harmless."""
+    line = csv.writer(_Echo())
+    yield line.writerow(CSV_COLUMNS)
+    for event in events.iterator(chunk_size=CHUNK_SIZE):
+        entry = entry_of(event)
+        cells = (entry.event, entry.actor, entry.address, entry.target_id, entry.target_name, entry.details)
+        yield line.writerow([f"{entry.occurred_at:%Y-%m-%dT%H:%M:%S.%fZ}", *map(_harmless, cells)])
+
+
+class _Echo:
+    """A file that hands back what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)
+
+
+def _address(text: str) -> Q:
+    """PostgreSQL compares addresses as addresses; other text is none."""
+    try:
+        return Q(address=str(ip_address(text)))
+    except ValueError:
+        return Q()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)

@@ -1,0 +1,54 @@
+"""The members of an organization, as the members page shows them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, F, Q
+
+from accounts.access import Access
+from accounts.models import Membership, User
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member. `num_keys` counts their usable keys that are shown by name here; `roles` are those one may give them."""
+
+    user: User
+    role: str
+    joined_at: datetime
+    num_keys: int
+    is_self: bool
+    roles: tuple[tuple[str, str, bool], ...]
+
+
+def roles_to_give(access: Access) -> list[tuple[str, str]]:
+    """The roles that this person may give to others, with their labels."""
+    return [(value, str(label)) for value, label in Membership.Role.choices if access.is_owner or value != "owner"]
+
+
+def members_of(access: Access) -> list[Member]:
+    """By name. Admins may not change owners, so those have no roles to choose from. One query."""
+    shown_here = Q(
+        user__default_organization=F("organization"),
+        user__api_keys__tracked=True,
+        user__api_keys__revoked_at__isnull=True,
+    )
+    current = (
+        Membership.objects.filter(organization=access.organization, left_at__isnull=True)
+        .select_related("user")
+        .annotate(num_keys=Count("user__api_keys", filter=shown_here))
+        .order_by("user__name", "user__email")
+    )
+    return [
+        Member(
+            user=found.user,
+            role=found.get_role_display(),
+            joined_at=found.joined_at,
+            num_keys=found.num_keys,
+            is_self=found.user == access.user,
+            roles=tuple((value, label, value == found.role) for value, label in roles_to_give(access))
+            if access.is_owner or found.role != Membership.Role.OWNER
+            else (),
+        )
+        for found in current
+    ]

@@ -1,0 +1,59 @@
+"""The dated history of one key as far as it concerns one organization: what routing read, and reads."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.models import DefaultOrganizationChange, Membership, Organization
+from apikeys.models import APIKey, TrackingChange
+
+
+@dataclass(frozen=True)
+class Change:
+    """From `moment` on; the first state of a kind also holds for all times before, and has no moment."""
+
+    moment: datetime | None
+    sentence: str
+
+
+def history_of(api_key: APIKey, organization: Organization, *, names_others: bool) -> list[Change]:
+    """Newest first. Other organizations are named to the key's own user alone."""
+    changes = [*_tracking(api_key), *_defaults(api_key, organization, names_others=names_others)]
+    changes += _memberships(api_key, organization)
+    for moment, sentence in ((api_key.expires_at, "The key expires."), (api_key.revoked_at, "The key was revoked.")):
+        if moment is not None:
+            changes.append((moment, sentence))
+    first = [Change(None, sentence) for moment, sentence in changes if moment is None]
+    dated = sorted(((moment, sentence) for moment, sentence in changes if moment is not None), reverse=True)
+    return [Change(moment, sentence) for moment, sentence in dated] + first
+
+
+def _tracking(api_key: APIKey) -> list[tuple[datetime | None, str]]:
+    switches = list(TrackingChange.objects.filter(api_key=api_key).order_by("effective_at"))
+    words = {True: "The key is tracked.", False: "The key is not tracked."}
+    return [
+        (switch.effective_at if number else None, words[switch.tracked]) for number, switch in enumerate(switches)
+    ]
+
+
+def _defaults(
+    api_key: APIKey, organization: Organization, *, names_others: bool
+) -> list[tuple[datetime | None, str]]:
+    found = DefaultOrganizationChange.objects.filter(user=api_key.user).select_related("organization")
+    return [
+        (
+            change.effective_at if number else None,
+            f"{change.organization.name} is the default organization."
+            if change.organization == organization or names_others
+            else "Another organization is the default one.",
+        )
+        for number, change in enumerate(found.order_by("effective_at"))
+    ]
+
+
+def _memberships(api_key: APIKey, organization: Organization) -> list[tuple[datetime | None, str]]:
+    changes: list[tuple[datetime | None, str]] = []
+    for membership in Membership.objects.filter(user=api_key.user, organization=organization):
+        changes.append((membership.joined_at, f"Joined {organization.name}."))
+        if membership.left_at is not None:
+            changes.append((membership.left_at, f"Left {organization.name}."))
+    return changes

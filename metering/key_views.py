@@ -1,0 +1,187 @@
+"""Keys as owners and admins of an organization see them: which are visible, and why usage is where it is."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import mail
+from accounts.access import Access, open_organization
+from accounts.audit import actor_of
+from accounts.changes import routing_change
+from accounts.clock import database_now
+from accounts.frame import SignedInRequest, organization_frame
+from accounts.models import Membership, User
+from apikeys.coverage import (
+    AskedRecentlyError,
+    MemberKeys,
+    Visibility,
+    ask,
+    coverage_of,
+    usable_keys,
+    visibility_of,
+)
+from apikeys.key_history import history_of
+from apikeys.models import APIKey
+from metering.display import exact, share
+from metering.periods import FIRST_YEAR, LAST_YEAR, month_of, one_day
+from metering.routed import UsersMonth, months_of_users, routed_usage
+
+PAGE = "metering:coverage"
+
+
+@dataclass(frozen=True)
+class CoverageRow:
+    """One member's keys, and their requests here this month."""
+
+    member: MemberKeys
+    requests: str
+    untracked: str
+    share: str
+
+
+@require_safe
+@login_required
+def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Which members' keys are visible here, which are not and why, and how much of this month's usage is untracked."""
+    access = _managed(request, slug)
+    now = database_now()
+    month = month_of(now.date())
+    members = coverage_of(access.organization, now=now)
+    used = months_of_users(access.organization.id, month)
+    context = {
+        "frame": _frame(access),
+        "organization": access.organization,
+        "month": month.start,
+        "rows": [_row(member, used.get(member.user.pk, UsersMonth(0, 0))) for member in members],
+        "num_visible": sum(len(member.visible) for member in members),
+        "num_hidden": sum(len(member.untracked) + member.num_elsewhere for member in members),
+        "num_callers": len(used),
+        "requests": exact(sum(one.requests for one in used.values())),
+        "share": share(sum(one.untracked for one in used.values()), sum(one.requests for one in used.values())),
+    }
+    return render(request, "metering/coverage.html", context)
+
+
+@require_POST
+@login_required
+def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
+    """Asks a member by e-mail to make their keys visible here; nobody is asked twice within a week."""
+    access = _managed(request, slug)
+    user = get_object_or_404(
+        User, public_id=public_id, memberships__organization=access.organization, memberships__left_at__isnull=True
+    )
+    hidden = _hidden_keys(user, access)
+    if not hidden:
+        messages.success(request, f"All usable keys of {user.display_name} are visible here already.")
+        return redirect(PAGE, slug)
+    try:
+        with routing_change() as now:
+            ask(organization=access.organization, user=user, actor=actor_of(request), now=now)
+    except AskedRecentlyError as error:
+        messages.warning(request, str(error))
+        return redirect(PAGE, slug)
+    context = {
+        "asker": access.user.display_name,
+        "organization": access.organization.name,
+        "keys": hidden,
+        "address": request.build_absolute_uri(reverse("apikeys:keys")),
+    }
+    if mail.send("tracking_request", to=user.email, action="Open your API keys", context=context):
+        messages.success(request, f"{user.display_name} is asked by e-mail.")
+    else:
+        messages.warning(request, f"The e-mail to {user.email} could not be sent.")
+    return redirect(PAGE, slug)
+
+
+@require_safe
+@login_required
+def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
+    """Why usage of one key is where it is: for the person whose key it is, and for owners and admins of the organization."""
+    access = open_organization(request.user, slug)
+    api_key = get_object_or_404(APIKey.objects.select_related("user"), public_id=public_id)
+    is_own = api_key.user_id == request.user.pk
+    if not is_own and not (access.is_admin and _was_member(api_key.user, access)):
+        raise Http404("No key that you may see has this id.")
+    day = _day(request.GET.get("day", "")) or database_now().date()
+    context = {
+        "frame": _frame(access),
+        "organization": access.organization,
+        "api_key": api_key,
+        "is_own": is_own,
+        "is_visible": visibility_of(api_key, access.organization) == Visibility.VISIBLE,
+        "visibility": visibility_of(api_key, access.organization),
+        "history": history_of(api_key, access.organization, names_others=is_own),
+        "day": day,
+        "rows": routed_usage(access, one_day(day), api_key=api_key),
+    }
+    return render(request, "metering/key_routing.html", context)
+
+
+@require_safe
+@login_required
+def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Why a day's usage is where it is, for all that the reader may see, or one user or key of it."""
+    access = open_organization(request.user, slug)
+    day = _day(request.GET.get("day", "")) or database_now().date()
+    user = request.user if not access.sees_all_usage else _named_user(request.GET.get("user", ""))
+    key_id = request.GET.get("api_key", "")
+    api_key = APIKey.objects.filter(public_id=key_id).first() if key_id.isprintable() else None
+    context = {
+        "frame": organization_frame(access, page="metering:activity"),
+        "organization": access.organization,
+        "day": day,
+        "user": user,
+        "has_children": len(access.organizations) > 1,
+        "rows": routed_usage(access, one_day(day), user=user, api_key=api_key, is_untracked=key_id == "untracked"),
+    }
+    return render(request, "metering/usage_routing.html", context)
+
+
+def _managed(request: SignedInRequest, slug: str) -> Access:
+    access = open_organization(request.user, slug)
+    if not access.is_admin:
+        raise PermissionDenied("Only owners and admins of the organization see which keys are visible in it.")
+    return access
+
+
+def _frame(access: Access) -> object:
+    return organization_frame(access, page=PAGE, switch_to="accounts:organization")
+
+
+def _row(member: MemberKeys, used: UsersMonth) -> CoverageRow:
+    return CoverageRow(member, exact(used.requests), exact(used.untracked), share(used.untracked, used.requests))
+
+
+def _hidden_keys(user: User, access: Access) -> list[dict[str, str]]:
+    """The person's keys that do not show here, with the reason, for the e-mail to themselves."""
+    keys = usable_keys([user], now=database_now()).get(user.pk, [])
+    reasons = [(key, visibility_of(key, access.organization)) for key in keys]
+    return [
+        {"name": key.name, "redacted": key.redacted, "reason": reason.value}
+        for key, reason in reasons
+        if reason != Visibility.VISIBLE
+    ]
+
+
+def _was_member(user: User, access: Access) -> bool:
+    return Membership.objects.filter(user=user, organization=access.organization).exists()
+
+
+def _named_user(public_id: str) -> User | None:
+    return User.objects.filter(public_id=public_id).first() if public_id.isprintable() else None
+
+
+def _day(text: str) -> date | None:
+    """'2026-11-04' → that day; None for anything else."""
+    try:
+        day = date.fromisoformat(text) if len(text) == len("2026-11-04") else None
+    except ValueError:
+        return None
+    return day if day is not None and FIRST_YEAR <= day.year <= LAST_YEAR else None

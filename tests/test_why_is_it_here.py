@@ -1,0 +1,116 @@
+"""Why is it here: from a key and from a usage row, through stored events."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+
+from accounts import organizations
+from accounts.changes import routing_change
+from accounts.models import User
+from apikeys import keys
+from apikeys.models import APIKey
+from tests.engine import days_ago, make_event, make_token, send
+from tests.world import World, join
+
+SignIn = Callable[[User], Client]
+KEYS = "/settings/organization/acme/keys/"
+WHY = "/settings/organization/acme/usage/why/"
+SINCE = datetime(2024, 1, 1, tzinfo=UTC)
+OLD = datetime(2023, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def ritas(world: World) -> APIKey:
+    return keys.create_api_key(user=world.rita, name="Ritas laptop", created_at=SINCE)[0]
+
+
+@pytest.fixture
+def old(world: World) -> APIKey:
+    return keys.create_api_key(user=world.rita, name="Ritas old one", created_at=OLD)[0]
+
+
+@pytest.fixture
+def used(world: World, ritas: APIKey, old: APIKey) -> str:
+    """Three requests of yesterday by the tracked key, two by the old one and one of an outsider that names Acme; the day."""
+    join(world.charlie, world.acme, role="reader")
+    theirs, _ = keys.create_api_key(user=world.charlie, name="Charlies key", created_at=SINCE)
+    events = [make_event(id=f"a{n}", api_key_id=ritas.public_id) for n in range(3)]
+    events += [make_event(id=f"b{n}", api_key_id=old.public_id) for n in range(2)]
+    events.append(make_event(id="c", api_key_id=theirs.public_id, organization=world.acme.public_id))
+    assert set(send(events, make_token())) == {"accepted"}
+    return str(days_ago(1).date())
+
+
+def test_a_key_says_what_holds_now_and_what_routed_its_usage(
+    world: World, client_of: SignIn, ritas: APIKey, used: str
+) -> None:
+    page = client_of(world.rita).get(f"{KEYS}{ritas.public_id}/?day={used}")
+    html = page.content.decode()
+    assert "is shown here by its name" in " ".join(html.split())
+    (row,) = page.context["rows"]
+    assert row.requests == 3
+    assert "your default one of that time: Acme" in row.sentence
+
+
+def test_the_history_is_dated_and_names_other_organizations_to_the_keys_user_alone(
+    world: World, client_of: SignIn, ritas: APIKey
+) -> None:
+    join(world.rita, world.other, role="reader")
+    with routing_change() as now:
+        keys.set_tracking(api_key=ritas, tracked=False, now=now)
+        organizations.set_default_organization(user=world.rita, organization=world.other, now=now)
+    mine = client_of(world.rita).get(f"{KEYS}{ritas.public_id}/").content.decode()
+    assert f"{now:%H:%M:%S}" in mine
+    assert "The key is not tracked." in mine
+    assert "Other is the default organization." in mine
+    admins = client_of(world.bob).get(f"{KEYS}{ritas.public_id}/").content.decode()
+    assert "Another organization is the default one." in admins
+    assert "Other is" not in admins
+
+
+def test_a_day_of_an_organization_is_explained_row_by_row(world: World, client_of: SignIn, used: str) -> None:
+    page = client_of(world.bob).get(WHY, {"day": used})
+    rows = {(row.user, row.key, row.requests): row.sentence for row in page.context["rows"]}
+    assert set(rows) == {
+        ("Rita Rao", "Ritas laptop", 3),
+        ("Rita Rao", "Untracked", 2),
+        ("Charlie Cole", "Untracked", 1),
+    }
+    assert "not tracked at that time" in rows["Rita Rao", "Untracked", 2]
+    assert "was not the user's default organization" in rows["Charlie Cole", "Untracked", 1]
+    html = page.content.decode()
+    assert "Ritas old one" not in html
+    assert "Charlies key" not in html
+
+
+def test_the_rows_can_be_narrowed(world: World, client_of: SignIn, used: str, ritas: APIKey) -> None:
+    client = client_of(world.bob)
+    narrowed = [
+        ({"user": world.charlie.public_id}, 1),
+        ({"api_key": "untracked"}, 2),
+        ({"api_key": ritas.public_id}, 1),
+        ({"user": "user_\x00"}, 3),
+        ({"day": "yesterday"}, 0),
+        ({"day": "9999-12-31"}, 0),
+    ]
+    for query, expected in narrowed:
+        assert len(client.get(WHY, {"day": used, **query}).context["rows"]) == expected, query
+
+
+def test_a_reader_without_visibility_sees_their_own(world: World, client_of: SignIn, used: str) -> None:
+    world.acme.usage_visibility = "owners_and_admins"
+    world.acme.save()
+    rows = client_of(world.rita).get(WHY, {"day": used, "user": world.charlie.public_id}).context["rows"]
+    assert {row.user for row in rows} == {"Rita Rao"}
+
+
+def test_other_peoples_keys_are_for_owners_and_admins(
+    world: World, client_of: SignIn, ritas: APIKey, used: str
+) -> None:
+    join(world.charlie, world.labs, role="owner")
+    address = f"{KEYS}{ritas.public_id}/"
+    assert client_of(world.alice).get(address).status_code == 200
+    assert client_of(world.charlie).get(address).status_code == 404
+    assert client_of(world.charlie).get(address.replace("acme", "acme-labs")).status_code == 404
