@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from billing.line_items import QUANTITIES
-from exports.columns import Column, csv_chunks, exact_cell, named_cell
+from exports.columns import Column, Format, Kind, chunks, exact_cell, named_cell
 from exports.names import day_by_day_sql
 from metering.measures import MEASURES, ServiceTier, UsageType
 from metering.queries import UsageQuery
@@ -18,31 +18,31 @@ OPERATIONS: Final = {usage_type.value: usage_type.label for usage_type in UsageT
 CAPABILITIES: Final = OPERATIONS | dict.fromkeys(TEXT_USAGE_TYPES, "text")
 COLUMNS: Final = (
     Column("operation", named_cell("sums.usage_type", OPERATIONS)),
-    Column("n_context_tokens_total", "sums.input_tokens"),
-    Column("n_generated_tokens_total", "sums.output_tokens"),
+    Column("n_context_tokens_total", "sums.input_tokens", Kind.NUMBER),
+    Column("n_generated_tokens_total", "sums.output_tokens", Kind.NUMBER),
     Column("api_key_id", "keys.public_id"),
-    Column("api_key_name", "keys.name"),
-    Column("api_key_redacted", "keys.redacted"),
+    Column("api_key_name", "keys.name", Kind.TEXT),
+    Column("api_key_redacted", "keys.redacted", Kind.TEXT),
     Column("usage_type", named_cell("sums.usage_type", CAPABILITIES)),
-    Column("model", "models.name"),
-    Column("timestamp", "extract(epoch FROM sums.day)::bigint"),
-    Column("user", "people.name"),
-    Column("num_requests", "sums.num_model_requests"),
+    Column("model", "models.name", Kind.TEXT),
+    Column("timestamp", "extract(epoch FROM sums.day)::bigint", Kind.NUMBER),
+    Column("user", "people.name", Kind.TEXT),
+    Column("num_requests", "sums.num_model_requests", Kind.NUMBER),
     Column("date", "sums.day"),
     Column("organization_id", "organizations.public_id"),
-    Column("organization_name", "organizations.name"),
+    Column("organization_name", "organizations.name", Kind.TEXT),
     Column("user_id", "people.public_id"),
-    Column("user_email", "people.email"),
+    Column("user_email", "people.email", Kind.TEXT),
     Column("service_tier", named_cell("sums.service_tier", {tier.value: tier.label for tier in ServiceTier})),
-    Column("batch", "sums.batch"),
-    Column("n_cached_context_tokens_total", "sums.input_cached_tokens"),
-    Column("n_cache_write_context_tokens_total", "sums.input_cache_write_tokens"),
-    Column("num_images", "sums.images"),
-    Column("num_seconds", "sums.seconds"),
-    Column("num_characters", "sums.characters"),
-    Column("num_sessions", "sums.num_sessions"),
-    Column("usage_bytes", "sums.usage_bytes"),
-    Column("cost_in_major", exact_cell("sums.cost", decimals=8)),
+    Column("batch", "sums.batch", Kind.NUMBER),
+    Column("n_cached_context_tokens_total", "sums.input_cached_tokens", Kind.NUMBER),
+    Column("n_cache_write_context_tokens_total", "sums.input_cache_write_tokens", Kind.NUMBER),
+    Column("num_images", "sums.images", Kind.NUMBER),
+    Column("num_seconds", "sums.seconds", Kind.NUMBER),
+    Column("num_characters", "sums.characters", Kind.NUMBER),
+    Column("num_sessions", "sums.num_sessions", Kind.NUMBER),
+    Column("usage_bytes", "sums.usage_bytes", Kind.NUMBER),
+    Column("cost_in_major", exact_cell("sums.cost", decimals=8), Kind.NUMBER),
 )
 SUMS: Final = tuple(measure for measure in MEASURES if measure not in {"input_audio_tokens", "output_audio_tokens"})
 GROUPS: Final = (
@@ -58,12 +58,12 @@ GROUPS: Final = (
 ORDER: Final = tuple(group.partition(".")[2] for group in GROUPS)
 
 
-def activity_csv(query: UsageQuery) -> Iterator[str]:
+def activity_rows(query: UsageQuery, form: Format) -> Iterator[str]:
     """The file of all usage that the query finds, in pieces; the grouping of the query does not matter here."""
-    return csv_chunks(COLUMNS, _sql(query), query.parameters())
+    return chunks(form, COLUMNS, _sql(query, form), query.parameters())
 
 
-def _sql(query: UsageQuery) -> str:
+def _sql(query: UsageQuery, form: Format) -> str:
     sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in SUMS)
     sums_sql = f"""
         SELECT {", ".join(GROUPS)}, {sums}, sum({_cost_sql()}) AS cost
@@ -73,7 +73,7 @@ def _sql(query: UsageQuery) -> str:
         WHERE usage.day = days.day AND {query.conditions("usage")}
         GROUP BY {", ".join(GROUPS)}
     """
-    return day_by_day_sql(query, sums_sql, COLUMNS, order=ORDER)
+    return day_by_day_sql(query, form, sums_sql, COLUMNS, order=ORDER)
 
 
 def _prices_sql() -> str:

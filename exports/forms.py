@@ -2,17 +2,20 @@
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from django.http import QueryDict
 
 from accounts.access import Access
-from metering.forms import read_filter_form, shortened
+from metering.forms import read_filter_form
 from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, parse_month
 from metering.queries import Group, UsageQuery
+from metering.query_strings import shortened
 
 MAX_DAYS: Final = 60
+RANGE: Final = ("month", "start", "end", "last")
+VIEW: Final = ("day", "hour", "list", "q", "page")  # what of an open view says nothing about its rows
 
 
 class RefusedExportError(ValueError):
@@ -24,7 +27,7 @@ def read_export_query(data: QueryDict, *, access: Access, today: date) -> UsageQ
     one out, a file cannot."""
     period = _period(data, today)
     filters = data.copy()
-    for name in ("month", "start", "end"):
+    for name in (*RANGE, *VIEW):
         filters.pop(name, None)
     form = read_filter_form(filters, access=access, today=today, groups=tuple(Group))
     if form.ignored:
@@ -33,8 +36,10 @@ def read_export_query(data: QueryDict, *, access: Access, today: date) -> UsageQ
 
 
 def _period(data: QueryDict, today: date) -> Period:
-    """`start` to before `end`, or a month; without either, the current month."""
-    if "start" in data or "end" in data:
+    """`start` to before `end`, or to the `last` day, or a month; without any, the current month."""
+    if "last" in data:
+        period = _range(data.get("start", ""), f"{_day('last', data.get('last', '')) + timedelta(days=1)}")
+    elif "start" in data or "end" in data:
         period = _range(data.get("start", ""), data.get("end", ""))
     elif "month" in data:
         period = _month(data.get("month", ""))

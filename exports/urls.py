@@ -5,7 +5,13 @@ from django.urls import path
 from exports import views
 
 app_name = "exports"
+ACTIVITY = "settings/organization/<slug:slug>/usage/activity/"
+COST = "settings/organization/<slug:slug>/usage/cost/"
 urlpatterns = [
-    path("settings/organization/<slug:slug>/usage/activity/export.csv", views.activity, name="activity"),
-    path("settings/organization/<slug:slug>/usage/cost/export.csv", views.cost, name="cost"),
+    path(f"{ACTIVITY}export/", views.activity_form, name="activity_form"),
+    path(f"{ACTIVITY}export.csv", views.activity_csv, name="activity"),
+    path(f"{ACTIVITY}export.json", views.activity_json, name="activity_json"),
+    path(f"{COST}export/", views.cost_form, name="cost_form"),
+    path(f"{COST}export.csv", views.cost_csv, name="cost"),
+    path(f"{COST}export.json", views.cost_json, name="cost_json"),
 ]

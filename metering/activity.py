@@ -2,30 +2,47 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Final
 
 from accounts.access import Access
-from metering.display import axis, byte_axis, byte_size, compact, duration, exact, seconds_axis
+from metering.axis import axis_of
+from metering.display import (
+    axis,
+    byte_axis,
+    byte_size,
+    change,
+    compact,
+    duration,
+    duration_axis,
+    duration_base,
+    exact,
+    plural,
+)
 from metering.figures import Series, Unit, figure_script
 from metering.forms import FilterForm
 from metering.links import Address
 from metering.names import Names, names_of
 from metering.palette import OTHER_COLOR, UNTRACKED_COLOR, color, colors_of
-from metering.queries import (
-    SHOWN_PARTS,
-    UNTRACKED,
-    DailyActivity,
-    DailyPart,
-    Group,
-    Rank,
-    TopRow,
-    daily_activity,
-    has_any_usage,
-    top_lists,
-    total,
+from metering.queries import SHOWN_PARTS, UNTRACKED, Group, Rank, Step
+from metering.rankings import TopRow, ranking_page, top_lists
+from metering.report import (
+    GROUP_LABELS,
+    Cell,
+    Chart,
+    Choice,
+    Comparison,
+    Entry,
+    ListPage,
+    ListRow,
+    days_of,
+    filter_address,
+    list_address,
+    list_frame,
+    numbers_of,
+    same_days_of_previous_month,
 )
-from metering.report import GROUP_LABELS, Chart, Choice, Entry, filter_address, numbers_of
+from metering.sums import Activity, PartSums, activity_of, has_any_usage, total
 
 TOKEN_KINDS: Final = (
     ("Context", "context_tokens", color(0)),
@@ -55,7 +72,9 @@ CAPABILITIES: Final = (
     Capability("requests", "API requests"),
     Capability("tokens", "Tokens", compact),
     Capability("images", "Images"),
-    Capability("seconds", "Audio transcription", duration, Unit(lambda n: f"{exact(n)} s", seconds_axis)),
+    Capability(
+        "seconds", "Audio transcription", duration, Unit(lambda n: f"{exact(n)} s", duration_axis, duration_base)
+    ),
     Capability("characters", "Speech characters", compact),
     Capability("usage_bytes", "Vector store storage", byte_size, Unit(lambda n: f"{exact(n)} B", byte_axis)),
     Capability("sessions", "Code interpreter sessions"),
@@ -77,37 +96,87 @@ class TopEntry:
 
 @dataclass(frozen=True)
 class TopList:
+    """`all_text` leads to the whole list where it is longer than this one."""
+
     title: str
     entries: tuple[TopEntry, ...]
     ranks: tuple[Choice, ...] = ()
+    all_text: str = ""
+    all_address: str = ""
 
 
 @dataclass(frozen=True)
 class ActivityReport:
-    """Everything under the bar. `is_new` is true for organizations that never used anything."""
+    """Everything under the bar: charts and Top lists, or one page of a whole list.
 
-    charts: tuple[Chart, ...]
-    lists: tuple[TopList, ...]
-    is_new: bool
+    `is_new` is true for organizations that never used anything.
+    """
+
+    charts: tuple[Chart, ...] = ()
+    lists: tuple[TopList, ...] = ()
+    list_page: ListPage | None = None
+    is_new: bool = False
 
 
-def activity_report(access: Access, form: FilterForm, address: Address, *, today: date) -> ActivityReport:
-    activity = daily_activity(form.query)
+def activity_report(access: Access, form: FilterForm, address: Address, now: datetime) -> ActivityReport:
+    """The report of the form's month, day or hour."""
+    if form.listed is not None:
+        return ActivityReport(list_page=_list_page(access, form, address, form.listed))
+    compared = same_days_of_previous_month(form.month, now.date()) if form.query.step == Step.DAY else None
+    activity = activity_of(form.query, compared)
     if not activity.rows:
-        is_new = not has_any_usage([organization.id for organization in access.organizations])
-        return ActivityReport((), (), is_new)
+        return ActivityReport(is_new=not has_any_usage([organization.id for organization in access.organizations]))
     top = top_lists(form.query, form.rank)
     names = _names(access, form.query.group, activity, top)
-    pen = _Pen(form, address, activity, names, today)
+    pen = _Pen(form, address, activity, names, now)
     lists = TOP_LISTS if len(access.organizations) > 1 else (TOP_LISTS[0], TOP_LISTS[2])
     return ActivityReport(
         charts=tuple(pen.chart(item) for item in CAPABILITIES if activity.num_parts[item.quantity]),
-        lists=tuple(pen.top_list(group, title, top) for group, title in lists),
-        is_new=False,
+        lists=tuple(_top_list(group, title, top, form, address, names) for group, title in lists),
     )
 
 
-def _names(access: Access, group: Group, activity: DailyActivity, top: Sequence[TopRow]) -> Names:
+def _list_page(access: Access, form: FilterForm, address: Address, group: Group) -> ListPage:
+    """All parts of a group, page by page."""
+    found = ranking_page(form.query, group, form.rank, search=form.search, page=form.page)
+    ids = [row.id for row in found.rows]
+    names = names_of(
+        models=ids if group == Group.MODEL else (),
+        users=ids if group == Group.USER else (),
+        api_keys=ids if group == Group.API_KEY else (),
+        organizations=access.organizations,
+    )
+    rows = (
+        ListRow(
+            name=names.of(group, row.id).name,
+            detail=names.of(group, row.id).detail,
+            address=filter_address(address, group, row.id, names),
+            cells=(
+                Cell(exact(row.requests), is_wide_only=form.rank != Rank.REQUESTS),
+                Cell(exact(row.tokens), is_wide_only=form.rank != Rank.TOKENS),
+            ),
+        )
+        for row in found.rows
+    )
+    return ListPage(
+        **list_frame(form, address, group, found.num_rows),
+        columns=(
+            Cell("Requests", is_wide_only=form.rank != Rank.REQUESTS),
+            Cell("Tokens", is_wide_only=form.rank != Rank.TOKENS),
+        ),
+        rows=tuple(rows),
+        choices=_rank_choices(form, address),
+    )
+
+
+def _rank_choices(form: FilterForm, address: Address) -> tuple[Choice, ...]:
+    return tuple(
+        Choice(label, str(address.setting("rank", value)), form.rank == rank)
+        for label, value, rank in (("Requests", "", Rank.REQUESTS), ("Tokens", "tokens", Rank.TOKENS))
+    )
+
+
+def _names(access: Access, group: Group, activity: Activity, top: Sequence[TopRow]) -> Names:
     parts = {row.part for row in activity.rows if row.part is not None}
     ids = {found: {row.id for row in top if row.group == found} for found in (Group.USER, Group.API_KEY)}
     return names_of(
@@ -121,15 +190,15 @@ def _names(access: Access, group: Group, activity: DailyActivity, top: Sequence[
 class _Pen:
     """Draws the charts and lists of one report; holds what they have in common."""
 
-    def __init__(self, form: FilterForm, address: Address, activity: DailyActivity, names: Names, today: date) -> None:
+    def __init__(self, form: FilterForm, address: Address, activity: Activity, names: Names, now: datetime) -> None:
         self._form = form
         self._group = form.query.group
         self._address = address
         self._activity = activity
         self._names = names
-        self._days = list(form.month.days())
-        self._past_days = [day for day in self._days if day <= today]
-        self._by_part: dict[int | None, list[DailyPart]] = {}
+        self._axis = axis_of(form.query, now)
+        self._compared_days = days_of(same_days_of_previous_month(form.month, now.date()))
+        self._by_part: dict[int | None, list[PartSums]] = {}
         for row in activity.rows:
             self._by_part.setdefault(row.part, []).append(row)
         self._colors = colors_of(self._group, (part for part in self._by_part if part is not None), names)
@@ -140,17 +209,24 @@ class _Pen:
         return Chart(
             id=capability.quantity.replace("_", "-"),
             title=capability.title,
-            total=capability.total_text(total(self._activity.rows, capability.quantity)),
-            figure=figure_script(self._days, series, capability.unit),
-            numbers=numbers_of(self._days, series, capability.unit),
+            total=capability.total_text(self._activity.total(capability.quantity)),
+            exact_total=capability.unit.text(self._activity.total(capability.quantity)),
+            figure=figure_script(self._axis, series, capability.unit),
+            numbers=numbers_of(self._axis, series, capability.unit, self._address),
             entries=entries,
             choices=self._token_choices() if capability.quantity == "tokens" else (),
+            comparison=self._comparison(capability.quantity),
         )
+
+    def _comparison(self, quantity: str) -> Comparison | None:
+        """None where the month before has nothing to compare with."""
+        percent = change(self._activity.total(quantity), self._activity.compared.get(quantity, 0))
+        return Comparison(percent, self._compared_days) if percent else None
 
     def _kinds(self) -> tuple[list[Series], tuple[Entry, ...]]:
         """Tokens stacked by kind."""
         series = [Series(label, token, self._values(quantity, self._by_part)) for label, quantity, token in TOKEN_KINDS]
-        sums = [total(self._activity.rows, quantity) for _, quantity, _ in TOKEN_KINDS]
+        sums = [self._activity.total(quantity) for _, quantity, _ in TOKEN_KINDS]
         entries = (
             Entry(label, token, compact(tokens), "")
             for (label, _, token), tokens in zip(TOKEN_KINDS, sums, strict=True)
@@ -166,27 +242,30 @@ class _Pen:
         )
         shown = largest[:SHOWN_PARTS]
         labels = {part: self._names.of(self._group, part).name for part in shown}
-        series = [Series(labels[part], self._colors[part], self._values(quantity, [part])) for part in shown]
+        addresses = {part: filter_address(self._address, self._group, part, self._names) for part in shown}
+        series = [
+            Series(labels[part], self._colors[part], self._values(quantity, [part]), addresses[part]) for part in shown
+        ]
         entries = [
-            Entry(labels[part], self._colors[part], capability.total_text(sums[part]), self._filter_address(part))
+            Entry(labels[part], self._colors[part], capability.total_text(sums[part]), addresses[part])
             for part in shown
         ]
         num_others = self._activity.num_parts[quantity] - len(shown)
         if num_others > 0:
             others = set(self._by_part) - set(shown)
-            label = f"Other, {num_others} {plural(GROUP_LABELS[self._group], num_others)}"
-            series.append(Series("Other", OTHER_COLOR, self._values(quantity, others)))
-            entries.append(Entry(label, OTHER_COLOR, capability.total_text(sum(sums[part] for part in others)), ""))
+            label = f"Other, {exact(num_others)} {plural(GROUP_LABELS[self._group], num_others)}"
+            all_of_them = list_address(self._address, self._group)
+            series.append(Series("Other", OTHER_COLOR, self._values(quantity, others), all_of_them))
+            entries.append(
+                Entry(label, OTHER_COLOR, capability.total_text(sum(sums[part] for part in others)), all_of_them)
+            )
         return series, tuple(entries)
 
-    def _filter_address(self, part: int) -> str:
-        return filter_address(self._address, self._group, part, self._names)
-
     def _values(self, quantity: str, parts: Iterable[int | None]) -> tuple[int, ...]:
-        """The sum of these parts per day, up to today."""
-        sums = dict.fromkeys(self._past_days, 0)
-        for row in (row for part in parts for row in self._by_part[part] if row.day in sums):
-            sums[row.day] += row.quantities[quantity]
+        """The sum of these parts per bar, up to now."""
+        sums = dict.fromkeys(self._axis.begun, 0)
+        for row in (row for part in parts for row in self._by_part[part] if row.slot in sums):
+            sums[row.slot] += row.quantities[quantity]
         return tuple(sums.values())
 
     def _token_choices(self) -> tuple[Choice, ...]:
@@ -196,36 +275,30 @@ class _Pen:
             Choice(GROUP_LABELS[self._group], str(self._address.setting("tokens", "group")), by_group),
         )
 
-    def top_list(self, group: Group, title: str, top: Sequence[TopRow]) -> TopList:
-        rank = self._form.rank
-        rows = [row for row in top if row.group == group]
-        longest = max((row.value(rank) for row in rows), default=0)
-        return TopList(
-            title=title,
-            entries=tuple(self._top_entry(row, longest) for row in rows),
-            ranks=tuple(
-                Choice(label, str(self._address.setting("rank", value)), rank == found)
-                for label, value, found in (("Requests", "", Rank.REQUESTS), ("Tokens", "tokens", Rank.TOKENS))
-            )
-            if group == Group.USER
-            else (),
-        )
 
-    def _top_entry(self, row: TopRow, longest: int) -> TopEntry:
-        name = self._names.of(row.group, row.id)
-        value = row.value(self._form.rank)
-        is_untracked = row.group == Group.API_KEY and row.id == UNTRACKED
-        return TopEntry(
-            name=name.name,
-            detail=name.detail,
-            value=exact(value) if self._form.rank == Rank.REQUESTS else compact(value),
-            width=f"{max(0, value) * 1000 // max(1, longest) / 10}%",
-            color=UNTRACKED_COLOR if is_untracked else TOP_COLORS[row.group],
-            address=filter_address(self._address, row.group, row.id, self._names),
-        )
+def _top_list(
+    group: Group, title: str, top: Sequence[TopRow], form: FilterForm, address: Address, names: Names
+) -> TopList:
+    rows = [row for row in top if row.group == group]
+    longest = max((row.value(form.rank) for row in rows), default=0)
+    size = max((row.list_size for row in rows), default=0)
+    return TopList(
+        title=title,
+        entries=tuple(_top_entry(row, longest, form.rank, address, names) for row in rows),
+        ranks=_rank_choices(form, address) if group == Group.USER else (),
+        all_text=f"All {exact(size)} {plural(GROUP_LABELS[group], size)}" if size > len(rows) else "",
+        all_address=list_address(address, group),
+    )
 
 
-def plural(label: str, number: int) -> str:
-    """'API key', 2 → 'API keys'; the first letter small unless it is an acronym."""
-    word = label if label[:2].isupper() else label.lower()
-    return word if number == 1 else f"{word}s"
+def _top_entry(row: TopRow, longest: int, rank: Rank, address: Address, names: Names) -> TopEntry:
+    name, value = names.of(row.group, row.id), row.value(rank)
+    is_untracked = row.group == Group.API_KEY and row.id == UNTRACKED
+    return TopEntry(
+        name=name.name,
+        detail=name.detail,
+        value=exact(value) if rank == Rank.REQUESTS else compact(value),
+        width=f"{max(0, value) * 1000 // max(1, longest) / 10}%",
+        color=UNTRACKED_COLOR if is_untracked else TOP_COLORS[row.group],
+        address=filter_address(address, row.group, row.id, names),
+    )

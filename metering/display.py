@@ -24,9 +24,17 @@ def axis(number: int | Decimal) -> str:
     return _trimmed(compact(number))
 
 
-def seconds_axis(number: int | Decimal) -> str:
-    """'30k s', and a bare 0."""
-    return f"{axis(number)} s" if number else "0"
+def duration_axis(seconds: int | Decimal) -> str:
+    """'30 h', '10 min' or '20 s', in the unit of the number, and a bare 0."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if abs(seconds) >= size:
+            return f"{_trimmed(f'{Decimal(seconds) / size:,.1f}')} {unit}".replace("-", "−")
+    return f"{exact(seconds)} s" if seconds else "0"
+
+
+def duration_base(seconds: int | Decimal) -> int:
+    """The seconds of the unit that a duration so long is told in."""
+    return next((size for size in (3600, 60) if abs(seconds) >= size), 1)
 
 
 def byte_axis(number: int | Decimal) -> str:
@@ -53,6 +61,14 @@ def share(part: Decimal | int, whole: Decimal | int) -> str:
     return f"{Decimal(part) * 100 / Decimal(whole):.1f} %".replace("-", "−") if whole else "–"
 
 
+def change(number: Decimal | int, compared: Decimal | int) -> str:
+    """'+8.2 %' against the compared number; nothing where that is not above zero."""
+    if compared <= 0:
+        return ""
+    percent = (Decimal(number) - Decimal(compared)) * 100 / Decimal(compared)
+    return f"{percent:+,.1f} %".replace("-", "−")
+
+
 def short_day(day: date) -> str:
     """'Nov 4'."""
     return f"{day:%b} {day.day}"
@@ -76,3 +92,9 @@ def _scaled(number: Decimal, suffixes: tuple[tuple[int, str], ...], space: str =
             rounded = scaled.quantize(decimals, ROUND_HALF_EVEN if abs(scaled) < 999 else ROUND_DOWN)
             return f"{rounded:,}{space}{suffix}".replace("-", "−")
     return ""
+
+
+def plural(label: str, number: int) -> str:
+    """'API key', 2 → 'API keys'; the first letter small unless it is an acronym."""
+    word = label if label[:2].isupper() else label.lower()
+    return word if number == 1 else f"{word}s"

@@ -1,37 +1,41 @@
 """The filter form: the only maker of a UsageQuery. It never refuses; what it cannot use it leaves out, and says so."""
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
+from django.conf import settings
 from django.http import QueryDict
 
 from accounts.access import Access
+from metering.display import long_day
 from metering.links import Parameters
-from metering.measures import USAGE_TYPES
+from metering.measures import SERVICE_TIERS, USAGE_TYPES, ServiceTier
 from metering.names import Names
 from metering.owned import OwnedIds, find_owned
-from metering.periods import Period, month_of, parse_month
-from metering.queries import Group, Rank, UsageQuery
+from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, one_day, parse_month
+from metering.queries import Group, Rank, Step, UsageQuery
+from metering.query_strings import Reader, shortened
 
-MAX_VALUES: Final = 20
-MAX_CHARACTERS: Final = 128
-SHOWN_CHARACTERS: Final = 40
 FILTERS: Final = {
     "model": "Model",
     "user": "User",
     "api_key": "API key",
     "organization": "Organization",
     "usage_type": "Usage type",
+    "service_tier": "Service tier",
 }
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "group": tuple(group.value for group in Group),
     "rank": tuple(rank.value for rank in Rank),
     "chart": ("day", "cumulative"),
     "tokens": ("kind", "group"),
+    "list": tuple(group.value for group in (Group.MODEL, Group.USER, Group.API_KEY, Group.ORGANIZATION)),
 }
+MAX_PAGE: Final = 10_000
 
 
 class Chart(StrEnum):
@@ -58,6 +62,11 @@ class FilterForm:
     query: UsageQuery
     month: Period
     current_month: Period
+    day: date | None
+    hour: int | None
+    listed: Group | None
+    page: int
+    search: str
     rank: Rank
     chart: Chart
     tokens_by_group: bool
@@ -70,94 +79,114 @@ class FilterForm:
     def is_current_month(self) -> bool:
         return self.month == self.current_month
 
+    @property
+    def period_name(self) -> str:
+        """'November 2026', 'Nov 14, 2026' or 'Nov 14, 2026, 13:00–14:00'."""
+        if self.day is None:
+            return f"{self.month.start:%B %Y}"
+        return long_day(self.day) if self.hour is None else f"{long_day(self.day)}, {hour_span(self.hour)}"
+
+
+def hour_span(hour: int) -> str:
+    """13 → '13:00–14:00'."""
+    return f"{hour:02d}:00–{hour + 1:02d}:00"
+
 
 def read_filter_form(data: QueryDict, *, access: Access, today: date, groups: Collection[Group]) -> FilterForm:
     """The form of a query string. `groups` are the groupings that the page can draw; others fall back to models."""
-    reader = _Reader(data)
-    month = _month(reader, today)
+    reader = Reader(data)
+    month, day = _month_and_day(reader, today)
+    hour = _hour(reader, day, today)
     choices = {name: reader.choice(name, allowed) for name, allowed in CHOICES.items()}
     filters, owned = _filters(reader, access)
     group = Group(choices["group"] or Group.MODEL)
+    listed = Group(choices["list"]) if choices["list"] in groups else None
+    page = reader.number("page", lowest=1, highest=MAX_PAGE) or 1
+    search = reader.text("q")
     own_usage_only = not access.sees_all_usage
     query = UsageQuery(
         organization_ids=owned.organizations or tuple(organization.id for organization in access.organizations),
-        period=month,
+        period=month if day is None else one_day(day),
         user_ids=(access.user.id,) if own_usage_only else owned.users,
         api_key_ids=owned.api_keys,
         model_ids=owned.models,
         usage_types=tuple(USAGE_TYPES[item.value] for item in filters if item.name == "usage_type"),
+        service_tiers=tuple(SERVICE_TIERS[item.value] for item in filters if item.name == "service_tier"),
         group=group if group in groups else Group.MODEL,
+        step=_step(day, hour),
+        hour=hour,
     )
+    moment = (("day", f"{day}" if day else ""), ("hour", "" if hour is None else f"{hour}"))
+    own_month = "" if month == month_of(today) else f"{month.start:%Y-%m}"
+    shown_list = (("q", search), ("page", f"{page}" if page > 1 else "")) if listed else ()
+    asked = (("month", own_month), *moment, *choices.items(), *shown_list)
     return FilterForm(
         query=query,
         month=month,
         current_month=month_of(today),
+        day=day,
+        hour=hour,
+        listed=listed,
+        page=page,
+        search=search,
         rank=Rank(choices["rank"] or Rank.REQUESTS),
         chart=Chart(choices["chart"] or Chart.DAY),
         tokens_by_group=choices["tokens"] == "group",
         filters=filters,
-        parameters=_parameters(month, today, choices, filters),
+        parameters=(*(pair for pair in asked if pair[1]), *((item.name, item.value) for item in filters)),
         ignored=tuple(reader.ignored),
         own_usage_only=own_usage_only,
     )
 
 
-def _parameters(month: Period, today: date, choices: dict[str, str], filters: Iterable[Filter]) -> Parameters:
-    """What was understood, as a query string that leads to the same view."""
-    own_month = () if month == month_of(today) else (("month", f"{month.start:%Y-%m}"),)
-    chosen = tuple((name, value) for name, value in choices.items() if value)
-    return (*own_month, *chosen, *((item.name, item.value) for item in filters))
+def _step(day: date | None, hour: int | None) -> Step:
+    if day is None:
+        return Step.DAY
+    return Step.HOUR if hour is None else Step.MINUTE
 
 
-class _Reader:
-    """Takes values out of a query string and keeps a sentence for each that cannot be used."""
-
-    def __init__(self, data: QueryDict) -> None:
-        self._data = data
-        self.ignored: list[str] = []
-
-    def ignore(self, sentence: str) -> None:
-        if sentence not in self.ignored:
-            self.ignored.append(sentence)
-
-    def single(self, name: str) -> str:
-        values = [value for value in self._data.getlist(name) if value]
-        if len(values) > 1:
-            self.ignore(f"“{name}” was given {len(values)} times; only the first counts.")
-        return values[0] if values else ""
-
-    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
-        value = self.single(name)
-        if value and value not in allowed:
-            self.ignore(f"“{name}={shortened(value)}” was ignored; it can be {', '.join(allowed)}.")
-            return ""
-        return value
-
-    def several(self, name: str) -> list[str]:
-        """The distinct values of a filter, in order."""
-        values = list(dict.fromkeys(value for value in self._data.getlist(name) if value))
-        if len(values) > MAX_VALUES:
-            self.ignore(f"Only the first {MAX_VALUES} values of “{name}” count.")
-        usable = []
-        for value in values[:MAX_VALUES]:
-            if len(value) > MAX_CHARACTERS or "\x00" in value:
-                self.unknown(name, value)
-            else:
-                usable.append(value)
-        return usable
-
-    def unknown(self, name: str, value: str) -> None:
-        kind = FILTERS[name]
-        self.ignore(f"The filter “{kind}: {shortened(value)}” was ignored; there is no such usage here.")
+def _month_and_day(reader: Reader, today: date) -> tuple[Period, date | None]:
+    """The month asked for, or the one of the day asked for, or the current one; and the day, if it is one of that month."""
+    text = reader.single("day")
+    day = parse_day(text)
+    if text and day is None:
+        reader.ignore(f"“{shortened(text)}” is not a day like 2026-11-14; this is the whole month.")
+    if day is None:
+        return _month(reader, today), None
+    month = _month(reader, today) if reader.single("month") else month_of(day)
+    if day > today:
+        reader.ignore(f"{long_day(day)} has not begun; this is the current month.")
+        return min(month, month_of(today)), None
+    if day not in month:
+        reader.ignore(f"{long_day(day)} is not in {month.start:%B %Y}; this is the whole month.")
+        return month, None
+    return month, day
 
 
-def shortened(text: str) -> str:
-    """A value as a sentence can quote it: one line, of bounded length."""
-    line = "".join(character if character.isprintable() else "�" for character in text[:SHOWN_CHARACTERS])
-    return f"{line}…" if len(text) > SHOWN_CHARACTERS else line
+def parse_day(text: str) -> date | None:
+    """'2026-11-14' → that day; None for anything else."""
+    try:
+        day = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+    except ValueError:
+        return None
+    return day if day is not None and FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
-def _month(reader: _Reader, today: date) -> Period:
+def _hour(reader: Reader, day: date | None, today: date) -> int | None:
+    """The hour asked for, if its minutes are still kept."""
+    hour = reader.number("hour", lowest=0, highest=23)
+    if hour is None:
+        return None
+    if day is None:
+        reader.ignore("“hour” was ignored; it goes with a day.")
+        return None
+    if day < today - timedelta(days=settings.USAGE_EVENT_RETENTION_DAYS):
+        reader.ignore(f"Minutes are kept for {settings.USAGE_EVENT_RETENTION_DAYS} days; this is the whole day.")
+        return None
+    return hour
+
+
+def _month(reader: Reader, today: date) -> Period:
     """The month asked for, or the current one; there is no usage in a month that has not begun."""
     current = month_of(today)
     text = reader.single("month")
@@ -173,9 +202,9 @@ def _month(reader: _Reader, today: date) -> Period:
     return month
 
 
-def _filters(reader: _Reader, access: Access) -> tuple[tuple[Filter, ...], OwnedIds]:
+def _filters(reader: Reader, access: Access) -> tuple[tuple[Filter, ...], OwnedIds]:
     """The filters that are this reader's to use, and the ids behind them."""
-    asked = {name: reader.several(name) for name in FILTERS}
+    asked = {name: reader.several(name, kind) for name, kind in FILTERS.items()}
     owned, names = find_owned(
         access,
         models=asked["model"],
@@ -190,7 +219,7 @@ def _filters(reader: _Reader, access: Access) -> tuple[tuple[Filter, ...], Owned
             if (name, value) in labels:
                 filters.append(Filter(name, value, kind, labels[name, value]))
             else:
-                reader.unknown(name, value)
+                reader.unknown(kind, value)
     return tuple(filters), owned
 
 
@@ -203,6 +232,8 @@ def _labels(owned: OwnedIds, names: Names) -> dict[tuple[str, str], str]:
         Group.ORGANIZATION: owned.organizations,
     }
     named = {(group, names.of(group, found_id)) for group, ids in by_group.items() for found_id in ids}
-    return {(group.value, item.address_value): item.name for group, item in named} | {
-        ("usage_type", label): label.replace("_", " ") for label in USAGE_TYPES
+    return {
+        **{(group.value, item.address_value): item.name for group, item in named},
+        **{("usage_type", label): label.replace("_", " ") for label in USAGE_TYPES},
+        **{("service_tier", tier.label): tier.label for tier in ServiceTier},
     }

@@ -12,7 +12,7 @@ def complete_through() -> datetime:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(min(received_at), clock_timestamp()) FROM metering_ingestbatch WHERE rolled_up_at IS NULL"
+            "SELECT coalesce(min(received_at), statement_timestamp()) FROM metering_ingestbatch WHERE rolled_up_at IS NULL"
         )
         (moment,) = cursor.fetchone()
     assert isinstance(moment, datetime)

@@ -20,13 +20,14 @@ class Address:
         return replace(self, path=path)
 
     def setting(self, name: str, value: str) -> "Address":
-        """With `name` set to `value` alone; an empty value removes it."""
-        kept = tuple(pair for pair in self.parameters if pair[0] != name)
+        """With `name` set to `value` alone, on the first page of a list; an empty value removes it."""
+        kept = tuple(pair for pair in self.parameters if pair[0] not in (name, "page"))
         return replace(self, parameters=(*kept, (name, value)) if value else kept)
 
     def dropping(self, name: str, value: str) -> "Address":
-        """Without this one value of `name`."""
-        return replace(self, parameters=tuple(pair for pair in self.parameters if pair != (name, value)))
+        """Without this one value of `name`, on the first page of a list."""
+        kept = tuple(pair for pair in self.parameters if pair != (name, value) and pair[0] != "page")
+        return replace(self, parameters=kept)
 
     def without(self, *names: str) -> "Address":
         return replace(self, parameters=tuple(pair for pair in self.parameters if pair[0] not in names))
@@ -34,5 +35,5 @@ class Address:
     @property
     def view_query(self) -> str:
         """The query string without filters: what can be kept when another organization is opened."""
-        kept = ("month", "group", "rank", "chart", "tokens")
+        kept = ("month", "day", "hour", "group", "rank", "chart", "tokens")
         return urlencode(tuple(pair for pair in self.parameters if pair[0] in kept))

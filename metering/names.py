@@ -7,6 +7,7 @@ from typing import Final
 from django.db import connection
 
 from accounts.models import Organization
+from metering.measures import ServiceTier
 from metering.queries import UNTRACKED, Group
 
 # A model's place is its place in the order in which this installation first saw its models; it never changes.
@@ -36,6 +37,10 @@ class Named:
 
 
 UNTRACKED_NAME: Final = Named(UNTRACKED, "Untracked", "untracked")
+SERVICE_TIER_NAMES: Final = {
+    (Group.SERVICE_TIER, tier.value): Named(tier.value, tier.label, tier.label, place=tier.value - 1)
+    for tier in ServiceTier
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def names_of(
     organizations: Iterable[Organization] = (),
 ) -> Names:
     """The names of these ids and organizations, in one query."""
-    known = {(Group.API_KEY, UNTRACKED): UNTRACKED_NAME} | {
+    known = {(Group.API_KEY, UNTRACKED): UNTRACKED_NAME, **SERVICE_TIER_NAMES} | {
         (Group.ORGANIZATION, found.id): Named(found.id, found.name, found.public_id, place=place)
         for place, found in enumerate(organizations)
     }

@@ -2,26 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from accounts.access import Access
 from accounts.models import Organization
-from metering.display import short_day
+from metering.axis import HEADINGS, Axis, Slot, label
+from metering.display import exact, plural, short_day
 from metering.figures import Series, Unit
-from metering.forms import FilterForm
-from metering.links import Address
+from metering.forms import FILTERS, FilterForm, hour_span
+from metering.links import Address, Parameters
 from metering.names import Names
 from metering.periods import Period, next_month, previous_month
-from metering.queries import Group
+from metering.queries import Group, Step
+from metering.rankings import PAGE_ROWS
 
 GROUP_LABELS = {
     Group.MODEL: "Model",
     Group.USER: "User",
     Group.API_KEY: "API key",
     Group.ORGANIZATION: "Organization",
+    Group.SERVICE_TIER: "Service tier",
     Group.LINE_ITEM: "Line item",
 }
 
@@ -45,18 +49,34 @@ class Chip:
 
 
 @dataclass(frozen=True)
+class ExportForm:
+    """The form that asks for the range of an export: the days of the view at first, its filters kept."""
+
+    page_address: str
+    back_address: str
+    csv_address: str
+    json_address: str
+    hidden: Parameters
+    filters: str
+    first_day: str
+    last_day: str
+
+
+@dataclass(frozen=True)
 class Bar:
     """The line of controls above a report."""
 
     views: tuple[Choice, ...]
     month: str
+    period: str
     previous_address: str
     next_address: str
     group: str
     groups: tuple[Choice, ...]
+    moments: tuple[Chip, ...]
     chips: tuple[Chip, ...]
     clear_address: str
-    export_address: str
+    export: ExportForm | None
 
 
 @dataclass(frozen=True)
@@ -70,11 +90,29 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """The values of a chart as a table: one row per day that has begun."""
+class NumberRow:
+    """One bar in numbers; its address opens it by the next smaller step, where there is one."""
 
+    label: str
+    address: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The values of a chart as a table: one row per bar that has begun."""
+
+    heading: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    rows: tuple[NumberRow, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a total compares with the same days of the month before."""
+
+    percent: str
+    days: str
 
 
 @dataclass(frozen=True)
@@ -84,16 +122,54 @@ class Chart:
     id: str
     title: str
     total: str
+    exact_total: str
     figure: SafeString
     numbers: Numbers
     entries: tuple[Entry, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a list page; phones leave out what is for wide screens only."""
+
+    text: str
+    is_wide_only: bool = False
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """A row of a list page."""
+
+    name: str
+    detail: str
+    address: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """One page of all users, keys, models or organizations, with a search."""
+
+    title: str
+    kind: str
+    found: str
+    search: str
+    path: str
+    hidden: Parameters
+    columns: tuple[Cell, ...]
+    rows: tuple[ListRow, ...]
+    back_address: str
+    previous_address: str
+    next_address: str
     choices: tuple[Choice, ...] = ()
 
 
 def groups_of(access: Access, *more: Group) -> tuple[Group, ...]:
     """The groupings that make sense here: by organization only where there is more than one."""
     organization = (Group.ORGANIZATION,) if len(access.organizations) > 1 else ()
-    return (Group.MODEL, Group.USER, Group.API_KEY, *organization, *more)
+    return (Group.MODEL, Group.USER, Group.API_KEY, *organization, Group.SERVICE_TIER, *more)
 
 
 def page_address(name: str, organization: Organization, form: FilterForm) -> Address:
@@ -110,6 +186,7 @@ def bar_of(access: Access, form: FilterForm, address: Address, groups: Sequence[
             Choice("Activity", str(address.at(activity)), address.path == activity),
         ),
         month=f"{form.month.start:%B %Y}",
+        period=form.period_name,
         previous_address=_month_address(address, previous_month(form.month), form),
         next_address="" if form.is_current_month else _month_address(address, next_month(form.month), form),
         group=GROUP_LABELS[form.query.group],
@@ -117,10 +194,26 @@ def bar_of(access: Access, form: FilterForm, address: Address, groups: Sequence[
             Choice(GROUP_LABELS[group], str(address.setting("group", _unless_model(group))), group == form.query.group)
             for group in groups
         ),
+        moments=_moments(form, address),
         chips=tuple(Chip(item.kind, item.label, str(address.dropping(item.name, item.value))) for item in form.filters),
-        clear_address=str(address.without(*(item.name for item in form.filters))),
-        export_address=_export_address(address, form) if access.can_export else "",
+        clear_address=str(address.without(*FILTERS)),
+        export=_export_form(address, form) if access.can_export else None,
     )
+
+
+def _moments(form: FilterForm, address: Address) -> tuple[Chip, ...]:
+    """The day and hour that are open, as chips that close them."""
+    chips = []
+    if form.day is not None:
+        chips.append(Chip("", short_day(form.day), str(month_address(address))))
+    if form.hour is not None:
+        chips.append(Chip("", hour_span(form.hour), str(address.without("hour"))))
+    return tuple(chips)
+
+
+def month_address(address: Address) -> Address:
+    """The same view of the whole month."""
+    return address.without("day", "hour", "page")
 
 
 def _unless_model(group: Group) -> str:
@@ -128,29 +221,91 @@ def _unless_model(group: Group) -> str:
 
 
 def _month_address(address: Address, month: Period, form: FilterForm) -> str:
-    return str(address.setting("month", "" if month == form.current_month else f"{month.start:%Y-%m}"))
+    return str(month_address(address).setting("month", "" if month == form.current_month else f"{month.start:%Y-%m}"))
 
 
-def _export_address(address: Address, form: FilterForm) -> str:
-    dated = address.setting("month", f"{form.month.start:%Y-%m}")
-    return str(dated.at(f"{address.path}export.csv"))
+def _export_form(address: Address, form: FilterForm) -> ExportForm:
+    view = address.without("list", "q", "page")
+    period = form.query.period
+    labels = ", ".join(f"{item.kind} {item.label}" for item in form.filters)
+    return ExportForm(
+        page_address=str(view.at(f"{address.path}export/")),
+        back_address=str(view),
+        csv_address=f"{address.path}export.csv",
+        json_address=f"{address.path}export.json",
+        hidden=tuple((item.name, item.value) for item in form.filters),
+        filters=labels,
+        first_day=f"{period.start}",
+        last_day=f"{period.end - timedelta(days=1)}",
+    )
 
 
-def numbers_of(days: Sequence[date], series: Sequence[Series], unit: Unit) -> Numbers:
+def numbers_of(axis: Axis, series: Sequence[Series], unit: Unit, address: Address) -> Numbers:
     """The table of a chart, with a total where there is more than one series."""
     columns = [item.values for item in series]
     if len(series) > 1:
         columns.append(tuple(sum(values, start=0) for values in zip(*columns, strict=True)))
     return Numbers(
+        heading=HEADINGS[axis.step],
         columns=tuple(item.name for item in series) + (("Total",) if len(series) > 1 else ()),
         rows=tuple(
-            (short_day(day), tuple(map(unit.text, values)))
-            for day, values in zip(days, zip(*columns, strict=True), strict=False)
+            NumberRow(label(slot), _slot_address(address, axis, slot), tuple(map(unit.text, values)))
+            for slot, values in zip(axis.begun, zip(*columns, strict=True), strict=True)
         ),
     )
 
 
+def _slot_address(address: Address, axis: Axis, slot: Slot) -> str:
+    """Where a bar leads: a day to its hours, an hour to its minutes, a minute nowhere."""
+    if axis.step == Step.DAY:
+        return str(address.without("list", "q", "page").setting("day", f"{slot:%Y-%m-%d}"))
+    if axis.step == Step.HOUR and isinstance(slot, datetime):
+        return str(address.setting("hour", f"{slot.hour}"))
+    return ""
+
+
 def filter_address(address: Address, group: Group, found_id: int, names: Names) -> str:
-    """The same view narrowed to one part, or nothing if there is no filter for it."""
+    """The report of the same view narrowed to one part, or nothing if there is no filter for it."""
     value = names.of(group, found_id).address_value
-    return str(address.setting(group.value, value)) if value else ""
+    return str(address.without("list", "q", "page").setting(group.value, value)) if value else ""
+
+
+def list_address(address: Address, group: Group) -> str:
+    """The list of all parts of a group in the same view."""
+    return str(address.without("q").setting("list", group.value))
+
+
+def list_frame(form: FilterForm, address: Address, group: Group, num_rows: int) -> dict[str, Any]:
+    """What a list page says around its rows: how many were found, and where its controls lead."""
+    kind = plural(GROUP_LABELS[group], num_rows)
+    last_page = max(1, -(-num_rows // PAGE_ROWS))
+    return {
+        "title": f"All {plural(GROUP_LABELS[group], 2)}",
+        "kind": GROUP_LABELS[group],
+        "found": f"{exact(num_rows)} {kind}{' found' if form.search else ''}"
+        + (f", page {form.page} of {last_page}" if last_page > 1 else ""),
+        "search": form.search,
+        "path": address.path,
+        "hidden": tuple(pair for pair in address.parameters if pair[0] not in ("q", "page")),
+        "back_address": str(address.without("list", "q", "page")),
+        "previous_address": _page_address(address, min(form.page - 1, last_page)) if form.page > 1 else "",
+        "next_address": _page_address(address, form.page + 1) if form.page < last_page else "",
+    }
+
+
+def _page_address(address: Address, page: int) -> str:
+    return str(address.setting("page", f"{page}" if page > 1 else ""))
+
+
+def same_days_of_previous_month(month: Period, today: date) -> Period:
+    """Of the month before, as many days as this month has had by today, today included; at most all of them."""
+    previous = previous_month(month)
+    if today not in month:
+        return previous
+    return Period(previous.start, min(previous.start + timedelta(days=today.day), previous.end))
+
+
+def days_of(period: Period) -> str:
+    """'Oct 1–22'."""
+    last = period.end - timedelta(days=1)
+    return short_day(period.start) if period.num_days == 1 else f"{short_day(period.start)}–{last.day}"

@@ -4,13 +4,14 @@ import hashlib
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from django.db import models
 from django.db.models import F
 
 from accounts.models import Organization, User
 from apikeys.models import APIKey
 from billing.models import DailyCost, LineItem
 from metering.measures import MEASURES, UsageType
-from metering.models import DailyUsage, Model, OrganizationDailyUsage, Sku
+from metering.models import DailyUsage, Model, MonthlyUsage, OrganizationDailyUsage, Sku
 
 
 def make_key(user: User, name: str) -> APIKey:
@@ -33,15 +34,21 @@ def sku_of(model: str, usage_type: UsageType = UsageType.COMPLETIONS) -> Sku:
 
 
 def add_usage(organization: Organization, day: date, user: User, key: APIKey | None, sku: Sku, **measures: int) -> None:
-    """A day's usage, in the row of the key and in the row of the organization; no key is untracked usage."""
+    """A day's usage, in the rows of the key's day and month and of the organization's day; no key is untracked usage."""
     amounts = {name: measures.get(name, 0) for name in MEASURES}
-    where = {"organization_id": organization.pk, "day": day, "sku_id": sku.pk}
-    DailyUsage.objects.create(**where, user_id=user.pk, api_key_id=key.pk if key else 0, **amounts)
-    changed = OrganizationDailyUsage.objects.filter(**where).update(
-        **{name: F(name) + amount for name, amount in amounts.items()}
+    whose = {"organization_id": organization.pk, "sku_id": sku.pk}
+    who = {"user_id": user.pk, "api_key_id": key.pk if key else 0}
+    DailyUsage.objects.create(**whose, **who, day=day, **amounts)
+    sums: tuple[tuple[type[models.Model], dict[str, object]], ...] = (
+        (MonthlyUsage, {**whose, **who, "month": day.replace(day=1)}),
+        (OrganizationDailyUsage, {**whose, "day": day}),
     )
-    if not changed:
-        OrganizationDailyUsage.objects.create(**where, **amounts)
+    for rows, where in sums:
+        added = rows._default_manager.filter(**where).update(
+            **{name: F(name) + amount for name, amount in amounts.items()}
+        )
+        if not added:
+            rows._default_manager.create(**where, **amounts)
 
 
 def add_cost(where: tuple[Organization, date, Sku], line_item: LineItem, quantity: int, unit_price: str | None) -> None:

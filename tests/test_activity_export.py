@@ -14,8 +14,8 @@ from accounts.models import User
 from apikeys import keys
 from apikeys.models import APIKey
 from billing.models import LineItem
-from exports.activity import activity_csv
-from exports.columns import INCOMPLETE, ROWS_AT_A_TIME, Column, csv_chunks, text_cell
+from exports.activity import activity_rows
+from exports.columns import CSV, INCOMPLETE, ROWS_AT_A_TIME, Column, chunks
 from metering.measures import MEASURES, ServiceTier, UsageType
 from metering.models import DailyUsage, Sku
 from metering.periods import Period
@@ -259,7 +259,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(
 @pytest.mark.parametrize("start", ["\t", "\r", "=", "+", "-", "@"])
 def test_every_dangerous_start_is_made_harmless(start: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {text_cell('%s::text')}", [start + "x"])
+        cursor.execute(f"SELECT {CSV.text('%s::text')}", [start + "x"])
         assert cursor.fetchone() == (f'''"'{start}x"''',)
 
 
@@ -326,19 +326,20 @@ def test_more_rows_than_one_piece_all_arrive_once_and_in_order(world: World, cli
 
 @pytest.mark.django_db
 def test_an_error_on_the_way_is_written_into_the_file_and_rises() -> None:
-    chunks: Iterator[str] = csv_chunks(
+    pieces: Iterator[str] = chunks(
+        CSV,
         [Column("number", "n")],
         f"SELECT (1 / ({ROWS_AT_A_TIME + 5} - n))::text FROM generate_series(1, 10000) AS n",
         {},
     )
-    assert next(chunks) == "number\r\n"
-    assert next(chunks).count("\r\n") == ROWS_AT_A_TIME
-    assert next(chunks) == INCOMPLETE + "\r\n"
+    assert next(pieces) == "number"
+    assert next(pieces).count("\r\n") == ROWS_AT_A_TIME
+    assert next(pieces) == f"\r\n{INCOMPLETE}\r\n"
     with pytest.raises(DatabaseError):
-        next(chunks)
+        next(pieces)
 
 
 def test_the_header_comes_before_any_query(world: World, django_assert_num_queries: Callable[[int], object]) -> None:
     query = UsageQuery((world.acme.id,), Period(DAY, DAY + timedelta(days=1)))
     with django_assert_num_queries(0):  # type: ignore[attr-defined]
-        assert next(activity_csv(query)) == HEADER + "\r\n"
+        assert next(activity_rows(query, CSV)) == HEADER

@@ -38,7 +38,7 @@ const themed = (figure, token) => {
     data: figure.data.map((trace) => (trace.type === "bar" ? bar(trace, token) : total(trace))),
     layout: {
       ...figure.layout,
-      xaxis: { ...figure.layout.xaxis, ...axis, showgrid: false, showspikes: false, ticklabelstandoff: 5, unifiedhovertitle: { text: "%{x|%a, %b %-d}" } },
+      xaxis: { ...figure.layout.xaxis, ...axis, showgrid: false, showspikes: false, ticklabelstandoff: 5, unifiedhovertitle: { text: `%{x|${figure.layout.meta.title}}` } },
       yaxis: { ...figure.layout.yaxis, ...axis, gridcolor: token("line"), ticklabelstandoff: 4, automargin: false },
       font,
       bargap: 0.26,
@@ -55,17 +55,34 @@ const themed = (figure, token) => {
   };
 };
 
+const drawn = new WeakMap();
+
 const draw = async (box) => {
   const Plotly = await loadPlotly();
   if (!box.isConnected) return;
   const figure = themed(JSON.parse(box.querySelector("script").textContent), tokens());
-  let canvas = box.querySelector("div");
-  if (!canvas) {
-    canvas = document.createElement("div");
-    canvas.className = "chart-drawing";
-    box.append(canvas);
-  }
+  const canvas = box.querySelector(".chart-drawing");
   await Plotly.react(canvas, figure.data, figure.layout, { displayModeBar: false, responsive: true, showTips: false });
+  if (canvas.dataset.clickable) return;
+  canvas.dataset.clickable = "";
+  canvas.on("plotly_click", (click) => open(box, click));
+};
+
+// A click opens the bar as its link in the table of numbers does; with Shift it narrows the page to the part.
+const open = (box, { points, event }) => {
+  const [point] = points;
+  const part = points.find(({ data }) => data.meta?.address) ?? point;
+  const row = box.closest("figure").querySelectorAll(".numbers-table tbody tr")[point.pointIndex];
+  const link = row?.querySelector("a");
+  if (event?.shiftKey && part.data.meta?.address) follow(box, part.data.meta.address);
+  else link?.click();
+};
+
+const follow = (box, address) => {
+  const links = [...box.closest("#usage").querySelectorAll("a[href]")];
+  const link = links.find((found) => found.getAttribute("href") === address);
+  if (link) link.click();
+  else location.assign(address);
 };
 
 const drawAll = () => document.querySelectorAll("[data-chart]").forEach(draw);
@@ -74,8 +91,10 @@ document.addEventListener("theme:change", drawAll);
 systemIsDark.addEventListener("change", drawAll);
 
 export const bindCharts = (root) => {
-  for (const box of root.querySelectorAll("[data-chart]:not([data-drawn])")) {
-    box.dataset.drawn = "";
+  for (const box of root.querySelectorAll("[data-chart]")) {
+    const text = box.querySelector("script").textContent;
+    if (drawn.get(box) === text) continue;
+    drawn.set(box, text);
     draw(box);
   }
 };

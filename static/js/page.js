@@ -1,15 +1,21 @@
 // Binds the behaviours to the page, and again to each part that htmx swaps in.
 import { bindCharts } from "./chart.js";
 import { bindCopy } from "./copy.js";
+import { bindDialogs } from "./dialog.js";
+import { bindLive } from "./live.js";
 import { bindMenus } from "./menu.js";
+import { bindSubmitOnChange } from "./submit-on-change.js";
 import { bindSwap } from "./swap.js";
 import { bindThemeSwitch } from "./theme-switch.js";
 
 const bind = () => {
   bindCharts(document);
   bindCopy(document);
+  bindSubmitOnChange(document);
 };
 
+bindDialogs();
+bindLive();
 bindMenus();
 bindSwap();
 bindThemeSwitch();

@@ -1,10 +1,9 @@
-// htmx swaps the report of a usage page. An answer that is no such page (signed out, an error) is opened as a page of its own.
-const MARK = 'id="usage"';
+// htmx swaps a part of a page. An answer without that part (signed out, an error) is opened as a page of its own.
 
 export const bindSwap = () => {
   document.addEventListener("htmx:after:request", (event) => {
-    const { text, request } = event.detail.ctx;
-    if (text?.includes(MARK)) return;
+    const { text, request, target } = event.detail.ctx;
+    if (text?.includes(`id="${target?.id ?? target?.slice?.(1)}"`)) return;
     event.preventDefault();
     location.assign(request.action);
   });
