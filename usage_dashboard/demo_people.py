@@ -9,7 +9,8 @@ from accounts import organizations
 from accounts.models import Membership, Organization, User
 from apikeys import keys
 from apikeys.models import APIKey
-from billing.models import CreditGrant, LineItem, Price
+from billing.alerts import Budget
+from billing.models import BillingDetails, CreditGrant, LineItem, Price
 from metering.models import Model
 
 PASSWORD: Final = "usage-dashboard-demo"  # noqa: S105 - printed by `make demo`, and for the demo only
@@ -235,6 +236,16 @@ def _create_credit(acme: Organization, now: datetime) -> None:
         effective_at=now - timedelta(days=45),
         expires_at=now + timedelta(days=320),
     )
+
+
+def set_up_billing() -> None:
+    """Whom Acme's invoices go to, and its budget. A second time changes nothing."""
+    acme = Organization.objects.get(slug=ENTERPRISE)
+    BillingDetails.objects.get_or_create(
+        organization=acme,
+        defaults={"legal_name": "Acme Corporation", "address": "1 Main Street\nSpringfield", "tax_id": "XX-000000000"},
+    )
+    Budget.objects.get_or_create(organization=acme, defaults={"amount": Decimal("2500.00")})
 
 
 def _demo_key(acme: Organization, name: str) -> DemoKey:
