@@ -5,8 +5,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
-from accounts.models import DefaultOrganizationChange, Membership, Organization, User
+from accounts.models import AuditEvent, DefaultOrganizationChange, Invitation, Membership, Organization, User
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -32,6 +36,15 @@ class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
+def _links(*links: tuple[str, str, dict[str, str | int]]) -> SafeString:
+    """Links to lists of the admin site: label, name of the list, query."""
+    return format_html_join(
+        " · ",
+        '<a href="{}?{}">{}</a>',
+        ((reverse(f"admin:{name}_changelist"), urlencode(query), label) for label, name, query in links),
+    )
+
+
 @admin.register(User)
 class UserAdmin(KeptAdmin):
     list_display = ["email", "name", "default_organization", "is_active", "is_staff", "last_login"]
@@ -39,8 +52,27 @@ class UserAdmin(KeptAdmin):
     list_select_related = ["default_organization"]
     search_fields = ["email", "name", "public_id"]
     ordering = ["email"]
-    fields = ["public_id", "email", "name", "default_organization", "is_active", "is_staff", "created_at", "last_login"]
-    readonly_fields = ["public_id", "email", "default_organization", "created_at", "last_login"]
+    fields = [
+        "public_id",
+        "email",
+        "name",
+        "default_organization",
+        "is_active",
+        "is_staff",
+        "created_at",
+        "last_login",
+        "pages",
+    ]
+    readonly_fields = ["public_id", "email", "default_organization", "created_at", "last_login", "pages"]
+
+    @admin.display(description="Lists")
+    def pages(self, user: User) -> str:
+        """Where staff goes from here."""
+        return _links(
+            ("API keys", "apikeys_apikey", {"q": user.email}),
+            ("Memberships", "accounts_membership", {"q": user.email}),
+            ("What they did", "accounts_auditevent", {"actor__id__exact": user.pk}),
+        )
 
 
 @admin.register(Organization)
@@ -50,9 +82,18 @@ class OrganizationAdmin(KeptAdmin):
     list_select_related = ["parent"]
     search_fields = ["name", "slug", "public_id"]
     ordering = ["name", "id"]
-    autocomplete_fields = ["parent"]
-    fields = ["public_id", "name", "slug", "parent", "usage_visibility", "is_personal", "created_at"]
-    readonly_fields = ["public_id", "slug", "is_personal", "created_at"]
+    fields = ["public_id", "name", "slug", "parent", "usage_visibility", "is_personal", "created_at", "pages"]
+    # The parent pays: `manage.py change_payer` changes it, with what follows for prices and invoices.
+    readonly_fields = ["public_id", "slug", "parent", "is_personal", "created_at", "pages"]
+
+    @admin.display(description="Lists")
+    def pages(self, organization: Organization) -> str:
+        """Where staff goes from here."""
+        return _links(
+            ("Members", "accounts_membership", {"organization__id__exact": organization.pk}),
+            ("Invitations", "accounts_invitation", {"organization__id__exact": organization.pk}),
+            ("Audit log", "accounts_auditevent", {"organization__id__exact": organization.pk}),
+        )
 
 
 @admin.register(Membership)
@@ -70,3 +111,24 @@ class DefaultOrganizationChangeAdmin(ReadOnlyAdmin):
     list_select_related = ["user", "organization"]
     search_fields = ["user__email", "organization__name"]
     ordering = ["-effective_at", "-id"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ["email", "organization", "role", "invited_by", "sent_at", "expires_at", "accepted_at", "revoked_at"]
+    list_filter = ["role", ("accepted_at", admin.EmptyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["organization", "invited_by"]
+    search_fields = ["email", "organization__name", "invited_by__email"]
+    ordering = ["-created_at", "-id"]
+    exclude = ["digest"]
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ["occurred_at", "event", "target_name", "actor_name", "organization", "address"]
+    list_filter = ["event"]
+    list_select_related = ["organization"]
+    search_fields = ["actor_name", "target_name", "target_id", "organization__name"]
+    date_hierarchy = "occurred_at"
+    ordering = ["-id"]
+    show_full_result_count = False

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
+from allauth.account.adapter import get_adapter
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-
-from allauth.account.adapter import get_adapter
 
 from accounts.models import AuditEvent, Organization, User
 

@@ -112,7 +112,9 @@ def entry_of(event: AuditEvent) -> Entry:
         address=event.address or "",
         target_id=event.target_id,
         target_name=event.target_name,
-        details=", ".join(f"{name.replace('_', ' ')}: {_words(value)}" for name, value in event.details.items()),
+        details=", ".join(
+            f"{name.replace('_', ' ')}: {_words(value)}" for name, value in event.details.items() if value is not None
+        ),
     )
 
 
@@ -144,7 +146,7 @@ def _harmless(text: str) -> str:
 def _words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "–" if value is None else str(value)
+    return str(value)
 
 
 def _address(text: str) -> Q:

@@ -56,6 +56,11 @@ USER_PAGES = (
     ("Organizations", "accounts:organizations"),
     ("Security", "accounts:security"),
 )
+STAFF_PAGES = (
+    ("Prices (staff)", "billing:prices"),
+    ("Credit (staff)", "billing:credit"),
+    ("Invoices (staff)", "billing:all_invoices"),
+)
 USAGE_PAGE = "metering:activity"
 
 
@@ -97,7 +102,10 @@ def _frame(
         organization_links=_existing(
             Link(label, _address(name, slug), name == page) for label, name in pages for slug in slugs
         ),
-        user_links=_existing(Link(label, _address(name), name == page) for label, name in USER_PAGES),
+        user_links=_existing(
+            Link(label, _address(name), name == page)
+            for label, name in (*USER_PAGES, *(STAFF_PAGES if user.is_staff else ()))
+        ),
         switcher=_existing(Link(found.name, address, found == organization) for found, address in switcher.items()),
     )
 

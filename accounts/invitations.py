@@ -39,7 +39,9 @@ class WrongAddressError(InvitationRefusedError):
     """It is for another e-mail address than the user's."""
 
 
-def invite(*, organization: Organization, email: str, role: str, invited_by: User, now: datetime, actor: Actor) -> str:
+def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation says
+    *, organization: Organization, email: str, role: str, invited_by: User, now: datetime, actor: Actor
+) -> str:
     """Opens an invitation and returns the secret of its link, which is nowhere else. Raises InvitationRefusedError."""
     email = email.strip().lower()
     if Membership.objects.filter(organization=organization, user__email=email, left_at__isnull=True).exists():

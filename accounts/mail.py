@@ -34,6 +34,7 @@ def send(template: str, *, to: str, action: str, context: Mapping[str, Any]) -> 
     try:
         compose(subject=subject.strip(), text=text, to=to, action=action).send()
     except (smtplib.SMTPException, OSError) as error:
-        logger.error("An e-mail (%s) could not be sent: %s", template, type(error).__name__)
+        # The reason, without a traceback: its variables hold the recipient and the text.
+        logger.error("An e-mail (%s) could not be sent: %s", template, type(error).__name__)  # noqa: TRY400
         return False
     return True

@@ -48,9 +48,7 @@ def role(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
         require_may_manage(
             by=request.user, organization=access.organization, user=user, new_role=form.cleaned_data["role"]
         )
-        set_role(
-            organization=access.organization, user=user, role=form.cleaned_data["role"], actor=actor_of(request)
-        )
+        set_role(organization=access.organization, user=user, role=form.cleaned_data["role"], actor=actor_of(request))
 
     label = Membership.Role(form.cleaned_data["role"]).label.lower()
     return _changed(request, access, change, f"{user.display_name} is {label} now.")

@@ -44,7 +44,7 @@ def members_of(access: Access) -> list[Member]:
             user=found.user,
             role=found.get_role_display(),
             joined_at=found.joined_at,
-            num_keys=found.num_keys,
+            num_keys=getattr(found, "num_keys", 0),
             is_self=found.user == access.user,
             roles=tuple((value, label, value == found.role) for value, label in roles_to_give(access))
             if access.is_owner or found.role != Membership.Role.OWNER

@@ -173,7 +173,7 @@ class DefaultOrganizationChange(models.Model):
 
 
 class Invitation(models.Model):
-    """An open hand to an e-mail address: accepted once, within seven days, unless it is revoked. Its secret is kept as a digest."""
+    """Asks an e-mail address to join: accepted once, within seven days, unless revoked. Its secret is kept as a digest."""
 
     public_id = models.CharField(max_length=32, default=public_ids.invitation_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="invitations")

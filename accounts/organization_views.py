@@ -60,9 +60,7 @@ def name(request: SignedInRequest, slug: str) -> HttpResponse:
     form = OrganizationNameForm(request.POST)
     if not form.is_valid():
         return _page(request, access, name_form=form)
-    rename_organization(
-        organization=access.organization, name=form.cleaned_data["name"], actor=actor_of(request)
-    )
+    rename_organization(organization=access.organization, name=form.cleaned_data["name"], actor=actor_of(request))
     messages.success(request, f"The organization is called “{access.organization.name}” now.")
     return redirect(PAGE, slug)
 

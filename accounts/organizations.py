@@ -141,9 +141,7 @@ def require_may_manage(*, by: User, organization: Organization, user: User, new_
         raise OwnersOnlyError("Only owners make someone an owner, change an owner's role or remove an owner.")
 
 
-def remove_member(
-    *, organization: Organization, user: User, now: datetime, actor: Actor = SYSTEM_ACTOR
-) -> None:
+def remove_member(*, organization: Organization, user: User, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
     """Ends the user's membership at `now`; if it was their default organization, another of theirs becomes it.
 
     Raises NotAMemberError, LastOwnerError, or OnlyOrganizationError.

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from accounts.admin import ReadOnlyAdmin
-from apikeys.models import APIKey, IngestToken, TrackingChange
+from apikeys.models import APIKey, IngestToken, TrackingChange, VisibilityRequest
 
 
 class TrackingChangeInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -21,7 +21,7 @@ class APIKeyAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     search_fields = ["name", "public_id", "redacted", "user__email"]
     ordering = ["-created_at", "-id"]
-    exclude = ["digest"]
+    date_hierarchy = "created_at"
     fields = [
         "public_id",
         "name",
@@ -31,6 +31,7 @@ class APIKeyAdmin(ReadOnlyAdmin):
         "created_at",
         "last_used_at",
         "expires_at",
+        "previous_expires_at",
         "revoked_at",
     ]
     inlines = [TrackingChangeInline]
@@ -52,3 +53,11 @@ class TrackingChangeAdmin(ReadOnlyAdmin):
     list_select_related = ["api_key"]
     search_fields = ["api_key__name", "api_key__public_id", "api_key__user__email"]
     ordering = ["-effective_at", "-id"]
+
+
+@admin.register(VisibilityRequest)
+class VisibilityRequestAdmin(ReadOnlyAdmin):
+    list_display = ["user", "organization", "asked_by", "asked_at"]
+    list_select_related = ["user", "organization", "asked_by"]
+    search_fields = ["user__email", "organization__name"]
+    ordering = ["-asked_at", "-id"]

@@ -52,9 +52,7 @@ def coverage_of(organization: Organization, *, now: datetime) -> list[MemberKeys
     users = [membership.user for membership in members.order_by("user__name", "user__email")]
     usable = usable_keys(users, now=now)
     asked = dict(
-        VisibilityRequest.objects.filter(user__in=users)
-        .order_by("asked_at")
-        .values_list("user_id", "asked_at")
+        VisibilityRequest.objects.filter(user__in=users).order_by("asked_at").values_list("user_id", "asked_at")
     )
     return [_member_keys(user, usable.get(user.pk, []), organization, asked.get(user.pk)) for user in users]
 
@@ -88,9 +86,7 @@ def ask(*, organization: Organization, user: User, actor: Actor, now: datetime) 
         raise AskedRecentlyError(f"{user.display_name} was asked within the last seven days.") from error
 
 
-def _member_keys(
-    user: User, usable: list[APIKey], organization: Organization, asked_at: datetime | None
-) -> MemberKeys:
+def _member_keys(user: User, usable: list[APIKey], organization: Organization, asked_at: datetime | None) -> MemberKeys:
     by_visibility: dict[Visibility, list[APIKey]] = {found: [] for found in Visibility}
     for api_key in usable:
         by_visibility[visibility_of(api_key, organization)].append(api_key)

@@ -82,8 +82,8 @@ class Directory:
             self.organization_ids.update(found.values_list("public_id", "id"))
 
     def is_full(self) -> bool:
-        kinds = (self.keys, self.organization_ids, self.callers, self.identities)
-        return max(map(len, kinds)) > MAX_REMEMBERED
+        sizes = (len(self.keys), len(self.organization_ids), len(self.callers), len(self.identities))
+        return max(sizes) > MAX_REMEMBERED
 
     def _find_caller(self, digest: bytes) -> Caller | None:
         token = IngestToken.objects.filter(digest=digest).first()

@@ -5,10 +5,14 @@ from typing import Final
 from apikeys.routing import ATTRIBUTED, Route
 
 NAMED: Final = "The request named {organization}, which the key's user was in at that time."
-BY_DEFAULT: Final = "The request named no organization, so it counts in {owner} default one of that time: {organization}."
+BY_DEFAULT: Final = (
+    "The request named no organization, so it counts in {owner} default one of that time: {organization}."
+)
 SHOWN: Final = "It was {owner} default organization, and the key was tracked, so usage shows under the key."
 NOT_TRACKED: Final = "The key was not tracked at that time, so its usage reads Untracked."
-NOT_DEFAULT: Final = "{organization} was not {owner} default organization at that time, so the key's usage reads Untracked there."
+NOT_DEFAULT: Final = (
+    "{organization} was not {owner} default organization at that time, so the key's usage reads Untracked there."
+)
 NEITHER: Final = (
     "{organization} was not {owner} default organization at that time, and the key was not tracked, so its usage reads"
     " Untracked."

@@ -18,7 +18,7 @@ from apikeys.models import APIKey, TrackingChange
 
 COLUMNS: Final = ("email", "name", "created", "secret", "digest")
 SHA256_IN_HEX: Final = re.compile(r"[0-9a-f]{64}")
-REDACTED_WITHOUT_SECRET: Final = "sk-...???"
+UNKNOWN_ENDING: Final = "sk-...???"
 MAX_ERRORS: Final = 20
 
 
@@ -85,7 +85,7 @@ def _read(row: dict[str, str | None], users: dict[str, User], now: datetime) -> 
         user=user,
         name=name,
         digest=_digest(cells["secret"], cells["digest"].lower()),
-        redacted=secrets.redact(cells["secret"]) if cells["secret"] else REDACTED_WITHOUT_SECRET,
+        redacted=secrets.redact(cells["secret"]) if cells["secret"] else UNKNOWN_ENDING,
         tracked=created_at >= TRACKED_BY_DEFAULT_FROM,
         created_at=created_at,
     )

@@ -30,14 +30,10 @@ def history_of(api_key: APIKey, organization: Organization, *, names_others: boo
 def _tracking(api_key: APIKey) -> list[tuple[datetime | None, str]]:
     switches = list(TrackingChange.objects.filter(api_key=api_key).order_by("effective_at"))
     words = {True: "The key is tracked.", False: "The key is not tracked."}
-    return [
-        (switch.effective_at if number else None, words[switch.tracked]) for number, switch in enumerate(switches)
-    ]
+    return [(switch.effective_at if number else None, words[switch.tracked]) for number, switch in enumerate(switches)]
 
 
-def _defaults(
-    api_key: APIKey, organization: Organization, *, names_others: bool
-) -> list[tuple[datetime | None, str]]:
+def _defaults(api_key: APIKey, organization: Organization, *, names_others: bool) -> list[tuple[datetime | None, str]]:
     found = DefaultOrganizationChange.objects.filter(user=api_key.user).select_related("organization")
     return [
         (

@@ -33,7 +33,11 @@ def api_keys(request: SignedInRequest) -> HttpResponse:
     if not form.is_bound or not form.is_valid():
         return _list_page(request, form)
     api_key, secret = keys.create_api_key(
-        user=request.user, name=form.cleaned_data["name"], created_at=now, expires_at=form.expires_at(now), actor=actor_of(request)
+        user=request.user,
+        name=form.cleaned_data["name"],
+        created_at=now,
+        expires_at=form.expires_at(now),
+        actor=actor_of(request),
     )
     context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "secret": secret}
     return render(request, "apikeys/created.html", context, status=201)
@@ -81,7 +85,11 @@ def rotation(request: SignedInRequest, public_id: str) -> HttpResponse:
     with routing_change() as now:
         api_key = _own_key(request, public_id)
         secret = keys.rotate_api_key(api_key=api_key, overlap=form.overlap, now=now, actor=actor_of(request))
-    context |= {"api_key": api_key, "secret": secret, "old_until": api_key.previous_expires_at if form.overlap else None}
+    context |= {
+        "api_key": api_key,
+        "secret": secret,
+        "old_until": api_key.previous_expires_at if form.overlap else None,
+    }
     return render(request, "apikeys/created.html", context, status=201)
 
 

@@ -1,14 +1,10 @@
-"""Staff's look at prices and credit. Stored prices and grants are history: a correction is a new row, or a voided grant."""
-
-from typing import Any
+"""Staff's look at prices and credit. Both are changed on pages of their own, with previews and audit entries."""
 
 from django.contrib import admin
 from django.http import HttpRequest
 
 from accounts.admin import KeptAdmin, ReadOnlyAdmin
-from billing.models import CreditGrant, Price, PriceSource
-
-GRANT_TERMS = ["organization", "name", "amount", "category", "priority", "effective_at", "expires_at"]
+from billing.models import BillingDetails, CreditGrant, Invoice, Price, PriceSource
 
 
 @admin.register(Price)
@@ -42,19 +38,36 @@ class PriceSourceAdmin(ReadOnlyAdmin):
 
 
 @admin.register(CreditGrant)
-class CreditGrantAdmin(KeptAdmin):
+class CreditGrantAdmin(ReadOnlyAdmin):
+    """Grants are given and voided under /settings/credit/, with an audit entry."""
+
     list_display = ["name", "organization", "amount", "category", "priority", "effective_at", "expires_at", "voided_at"]
     list_filter = ["category", ("voided_at", admin.EmptyFieldListFilter)]
     list_select_related = ["organization"]
     search_fields = ["name", "organization__name", "organization__slug"]
-    autocomplete_fields = ["organization"]
     date_hierarchy = "effective_at"
     ordering = ["-effective_at", "-id"]
-    fields = [*GRANT_TERMS, "voided_at"]
+
+
+@admin.register(BillingDetails)
+class BillingDetailsAdmin(KeptAdmin):
+    """The terms of a payer; empty ones are the installation's. Owners write the rest on their Billing page."""
+
+    list_display = ["organization", "legal_name", "tax_id", "tax_name", "tax_rate", "due_days"]
+    list_select_related = ["organization"]
+    search_fields = ["organization__name", "legal_name"]
+    autocomplete_fields = ["organization"]
+    ordering = ["organization__name"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("billing.add_creditgrant")
+        return request.user.has_perm("billing.add_billingdetails")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002 - fixed by Django
-        """A grant that exists can only be voided."""
-        return [] if obj is None else GRANT_TERMS
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnlyAdmin):
+    list_display = ["number", "kind", "payer", "month", "total", "state", "issue_date", "due_date"]
+    list_filter = ["state", "kind"]
+    list_select_related = ["payer"]
+    search_fields = ["number", "payer__name"]
+    date_hierarchy = "month"
+    ordering = ["-month", "-id"]

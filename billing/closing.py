@@ -64,7 +64,7 @@ def close_month(month: Period, *, now: datetime) -> Generator[Progress, None, No
     found.update(num_payers=len(waiting), num_payers_done=0)
     for number, payer_id in enumerate(waiting, start=1):
         payer = Organization.objects.get(pk=payer_id)
-        yield Progress(number, len(waiting), payer, close_payer(payer, month, now=now))
+        yield Progress(number, len(waiting), payer, _close(payer, month, now))
         if number % PROGRESS_STEP == 0 or number == len(waiting):
             found.update(num_payers_done=number)
     if is_final(month, now):
@@ -75,7 +75,7 @@ def close_payer(payer: Organization, month: Period, *, now: datetime) -> Invoice
     """The payer's invoice of the month: a draft or, after the days of grace, final. None if there is nothing to bill."""
     require_over(month, now)
     payers.decide(month)
-    return invoices.finalize(payer, month, now) if is_final(month, now) else invoices.draft(payer, month)
+    return _close(payer, month, now)
 
 
 def is_final(month: Period, now: datetime) -> bool:
@@ -87,6 +87,10 @@ def require_over(month: Period, now: datetime) -> None:
     """Raises MonthNotOverError before the month's end."""
     if now < month.end_at:
         raise MonthNotOverError(f"{month.start:%B %Y} is not over; it ends on {month.end} at 00:00 UTC.")
+
+
+def _close(payer: Organization, month: Period, now: datetime) -> Invoice | None:
+    return invoices.finalize(payer, month, now) if is_final(month, now) else invoices.draft(payer, month)
 
 
 def _waiting_payers(month: Period) -> list[int]:

@@ -1,4 +1,4 @@
-"""`POST /v1/keys/verify`: a gateway asks about a key before it lets a request through. docs/key-verification.md has the details."""
+"""`POST /v1/keys/verify`: a gateway asks about a key before it lets a request through (docs/key-verification.md)."""
 
 from typing import Any
 

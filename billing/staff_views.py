@@ -24,6 +24,8 @@ from billing.price_changes import ClosedMonthError
 from metering.periods import midnight
 
 MAX_ROWS = 200
+PRICES = "billing:prices"
+PAGES = {"billing/staff_credit.html": "billing:credit", "billing/staff_invoices.html": "billing:all_invoices"}
 View = Callable[..., HttpResponse]
 
 
@@ -170,4 +172,4 @@ def _terms(form: GrantForm) -> GrantTerms:
 
 
 def _page(request: SignedInRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    return render(request, template, {"frame": user_frame(request.user, page="billing:prices"), **context})
+    return render(request, template, {"frame": user_frame(request.user, page=PAGES.get(template, PRICES)), **context})

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from django.conf import settings
+
 from metering.display import short_day
 from metering.queries import Step, UsageQuery
 
@@ -27,11 +29,15 @@ HEADINGS: Final[Mapping[Step, str]] = {Step.DAY: "Day (UTC)", Step.HOUR: "Hour (
 
 @dataclass(frozen=True)
 class Axis:
-    """All bars of the period in order, and those that have begun. Days are dates, hours and minutes moments in UTC."""
+    """All bars of the period in order, and those that have begun. Days are dates, hours and minutes moments in UTC.
+
+    `opens`: the next smaller step is still known.
+    """
 
     step: Step
     slots: tuple[Slot, ...]
     begun: tuple[Slot, ...]
+    opens: bool
 
     @property
     def width(self) -> timedelta:
@@ -41,11 +47,18 @@ class Axis:
 def axis_of(query: UsageQuery, now: datetime) -> Axis:
     if query.step == Step.DAY:
         days = tuple(query.period.days())
-        return Axis(query.step, days, tuple(day for day in days if day <= now.date()))
+        return Axis(query.step, days, tuple(day for day in days if day <= now.date()), opens=True)
     width = WIDTHS[query.step]
     num_slots = (query.end_at - query.start_at) // width
     moments = tuple(query.start_at + n * width for n in range(num_slots))
-    return Axis(query.step, moments, tuple(moment for moment in moments if moment <= now))
+    begun = tuple(moment for moment in moments if moment <= now)
+    opens = query.step == Step.HOUR and has_minutes(query.period.start, now.date())
+    return Axis(query.step, moments, begun, opens=opens)
+
+
+def has_minutes(day: date, today: date) -> bool:
+    """Whether the raw events of a day are kept."""
+    return day >= today - timedelta(days=settings.USAGE_EVENT_RETENTION_DAYS)
 
 
 def label(slot: Slot) -> str:

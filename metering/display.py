@@ -6,6 +6,8 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 SUFFIXES: Final = ((10**15, "Q"), (10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
+HOUR_SECONDS: Final = 3600
+MINUTE_SECONDS: Final = 60
 BYTE_SUFFIXES: Final = ((10**15, "PB"), (10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -26,15 +28,17 @@ def axis(number: int | Decimal) -> str:
 
 def duration_axis(seconds: int | Decimal) -> str:
     """'30 h', '10 min' or '20 s', in the unit of the number, and a bare 0."""
-    for size, unit in ((3600, "h"), (60, "min")):
-        if abs(seconds) >= size:
-            return f"{_trimmed(f'{Decimal(seconds) / size:,.1f}')} {unit}".replace("-", "−")
-    return f"{exact(seconds)} s" if seconds else "0"
+    base = duration_base(seconds)
+    if not seconds or base == 1:
+        return f"{exact(seconds)} s" if seconds else "0"
+    return f"{_trimmed(f'{Decimal(seconds) / base:,.1f}')} {'h' if base == HOUR_SECONDS else 'min'}".replace("-", "−")
 
 
 def duration_base(seconds: int | Decimal) -> int:
     """The seconds of the unit that a duration so long is told in."""
-    return next((size for size in (3600, 60) if abs(seconds) >= size), 1)
+    if abs(seconds) >= HOUR_SECONDS:
+        return HOUR_SECONDS
+    return MINUTE_SECONDS if abs(seconds) >= MINUTE_SECONDS else 1
 
 
 def byte_axis(number: int | Decimal) -> str:

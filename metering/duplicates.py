@@ -24,6 +24,7 @@ SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming (place integer PRIMARY KEY, LIKE metering_usageevent) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS home (place integer, organization_id bigint) ON COMMIT DELETE ROWS;
+CREATE INDEX IF NOT EXISTS home_by_place ON home (place);
 TRUNCATE incoming, home
 """
 SPAN_SQL: Final = "SELECT min(occurred_at), max(occurred_at) FROM incoming"
@@ -43,6 +44,7 @@ ORDER BY organization_id, occurred_at, event_id, place
 ON CONFLICT DO NOTHING
 """
 # A row that carries this request's batch was stored by it; only the first of equal identities in the request was new.
+# OFFSET 0 keeps the look-up of each event by its whole key: a partition without statistics would else be read as a whole.
 CLASSIFY_SQL: Final = f"""
 SELECT
     incoming.place,
@@ -55,7 +57,11 @@ FROM incoming
 CROSS JOIN LATERAL (
     SELECT incoming.organization_id UNION SELECT organization_id FROM home WHERE home.place = incoming.place
 ) AS candidate
-JOIN metering_usageevent AS stored ON stored.organization_id = candidate.organization_id AND {STORED}
+CROSS JOIN LATERAL (
+    SELECT * FROM metering_usageevent AS stored
+    WHERE stored.organization_id = candidate.organization_id AND {STORED}
+    OFFSET 0
+) AS stored
 """
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import QueryDict
 
 from accounts.access import Access
+from metering.axis import has_minutes
 from metering.display import long_day
 from metering.links import Parameters
 from metering.measures import SERVICE_TIERS, USAGE_TYPES, ServiceTier
@@ -180,7 +181,7 @@ def _hour(reader: Reader, day: date | None, today: date) -> int | None:
     if day is None:
         reader.ignore("“hour” was ignored; it goes with a day.")
         return None
-    if day < today - timedelta(days=settings.USAGE_EVENT_RETENTION_DAYS):
+    if not has_minutes(day, today):
         reader.ignore(f"Minutes are kept for {settings.USAGE_EVENT_RETENTION_DAYS} days; this is the whole day.")
         return None
     return hour

@@ -91,7 +91,7 @@ def ranking_page(query: UsageQuery, group: Group, rank: Rank, *, search: str, pa
     parameters = query.parameters() | {"pattern": pattern(search), "offset": (page - 1) * PAGE_ROWS}
     (_, num_rows, largest), *rows = fetch(sql, parameters)
     found = (TopRow(group, part, int(requests), int(tokens)) for part, requests, tokens in rows)
-    return RankingPage(tuple(found), num_rows, int(largest))
+    return RankingPage(tuple(found), int(num_rows), int(largest))
 
 
 def pattern(search: str) -> str:

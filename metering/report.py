@@ -259,7 +259,7 @@ def _slot_address(address: Address, axis: Axis, slot: Slot) -> str:
     """Where a bar leads: a day to its hours, an hour to its minutes, a minute nowhere."""
     if axis.step == Step.DAY:
         return str(address.without("list", "q", "page").setting("day", f"{slot:%Y-%m-%d}"))
-    if axis.step == Step.HOUR and isinstance(slot, datetime):
+    if axis.opens and isinstance(slot, datetime):
         return str(address.setting("hour", f"{slot.hour}"))
     return ""
 

@@ -6,7 +6,7 @@ The one look into raw events, bounded to a day; they are kept for USAGE_EVENT_RE
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Case, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
@@ -81,7 +81,7 @@ def months_of_users(organization_id: int, month: Period) -> dict[int, UsersMonth
 
 def _sums(
     organization_ids: Sequence[int], day: Period, *, user: User | None, api_key: APIKey | None, is_untracked: bool
-) -> list[dict[str, int]]:
+) -> list[dict[str, Any]]:
     events = UsageEvent.objects.filter(
         organization_id__in=organization_ids, occurred_at__gte=day.start_at, occurred_at__lt=day.end_at
     )
@@ -97,4 +97,5 @@ def _sums(
     sums = shown.values("organization_id", "user_id", "shown_key", "routing").annotate(
         requests=Coalesce(Sum("num_model_requests"), Value(0))
     )
-    return list(sums.order_by("-requests", "user_id", "shown_key", "routing")[:MAX_ROWS])
+    ordered = sums.order_by("-requests", "user_id", "shown_key", "routing")[:MAX_ROWS]
+    return [dict(row) for row in ordered]

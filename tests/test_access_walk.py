@@ -232,18 +232,17 @@ def test_each_role_gets_the_answer_of_the_table(ask: Ask, pattern: str) -> None:
                 transaction.set_rollback(True)
 
 
-@pytest.mark.parametrize("pattern", [pattern for pattern in EXPECTED if pattern])
-def test_no_address_knows_other_methods(ask: Ask, pattern: str) -> None:
-    for method in CHANGING_METHODS:
-        assert ask("owner", pattern, method).status_code == 405, method
+def test_no_address_knows_other_methods(ask: Ask) -> None:
+    for pattern in filter(None, EXPECTED):
+        for method in CHANGING_METHODS:
+            assert ask("owner", pattern, method).status_code == 405, f"{method} {pattern}"
 
 
-@pytest.mark.parametrize(
-    "pattern", [pattern for pattern, (reading, _) in EXPECTED.items() if "<slug:slug>" in pattern and reading != NOBODY]
-)
-def test_a_former_member_is_an_outsider(world: World, ask: Ask, pattern: str) -> None:
+def test_a_former_member_is_an_outsider(world: World, ask: Ask) -> None:
     world.rita.memberships.update(left_at=LONG_AGO.replace(year=2024))
-    assert ask("reader", pattern, "GET").status_code == 404
+    for pattern, (reading, _) in EXPECTED.items():
+        if "<slug:slug>" in pattern and reading != NOBODY:
+            assert ask("reader", pattern, "GET").status_code == 404, pattern
 
 
 @pytest.mark.parametrize("prefix", FOREIGN_PREFIXES)

@@ -11,13 +11,17 @@ from django.core import mail
 from django.db import connection
 from pytest_django import Settings
 
+from accounts.changes import routing_change
 from accounts.clock import database_now
-from accounts.models import AuditEvent
-from billing import budgets, outbox
+from accounts.models import AuditEvent, RoutingVersion
+from apikeys import directory
+from billing import budgets, outbox, rating
 from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
 from billing.budgets import BudgetRefusedError
+from metering import skus
 from metering.periods import month_of, next_month, previous_month
-from tests.money import ACTOR, set_price, use
+from tests.engine import make_event, make_key, make_token, send
+from tests.money import ACTOR, model_of, set_price, use
 from tests.world import Role, World, join, make_world
 
 NUM_WORKERS = 3
@@ -198,6 +202,29 @@ def test_a_budget_that_is_none_is_refused(world: World, amount: str) -> None:
 def test_a_threshold_that_is_none_is_refused(world: World, threshold: int) -> None:
     with pytest.raises(BudgetRefusedError):
         set_budget(world, "1", (threshold,))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_usage_that_is_rolled_up_raises_the_alert_in_the_same_run_and_stops_the_keys() -> None:
+    world = make_world()
+    directory.forget()
+    skus.forget()
+    RoutingVersion.objects.get_or_create(id=1)
+    model_of("m")
+    set_price("m", "0.01")
+    set_budget(world, "1", (100,), hard=True)
+    with routing_change():
+        key = make_key(world.alice)
+        token = make_token()
+    event = make_event(
+        model="m", api_key_id=key.public_id, timestamp=database_now(), input_tokens=100, output_tokens=None
+    )
+    assert send([event], token) == ["accepted"]
+    assert budgets.budget_block(world.acme) is None
+    rating.catch_up()
+    assert crossed() == [100]
+    budgets.forget()
+    assert budgets.budget_block(world.acme) is not None
 
 
 @pytest.mark.django_db(transaction=True)

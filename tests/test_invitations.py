@@ -34,7 +34,7 @@ def send(client: Client, email: str = NEWCOMER, role: str = "reader") -> str:
 
 
 def link_of(message: object) -> str:
-    return urlsplit(re.findall(r"http\S+", str(getattr(message, "body", "")))[0]).path
+    return str(urlsplit(re.findall(r"http\S+", str(getattr(message, "body", "")))[0]).path)
 
 
 def is_in(user: User, organization: Organization) -> bool:

@@ -90,7 +90,7 @@ def test_an_organization_that_the_user_is_not_in_is_refused(world: World, token:
 
 
 def test_unknown_keys_get_one_answer_whatever_is_asked(world: World, token: str) -> None:
-    unknown = [
+    unknown: list[dict[str, Any]] = [
         {"key": secrets.make_api_key_secret()},
         {"key": "x"},
         {"key": token},

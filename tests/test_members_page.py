@@ -114,10 +114,13 @@ def test_the_role_is_judged_again_when_the_change_is_made(world: World) -> None:
 
 
 def test_the_database_keeps_an_owner_whatever_the_code_does(world: World) -> None:
-    with pytest.raises(IntegrityError, match="needs an owner"), transaction.atomic():
-        Membership.objects.filter(user=world.alice, organization=world.acme).update(role="reader")
-        with connection.cursor() as cursor:
+    def step_down() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            Membership.objects.filter(user=world.alice, organization=world.acme).update(role="reader")
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    with pytest.raises(IntegrityError, match="needs an owner"):
+        step_down()
 
 
 @pytest.mark.django_db(transaction=True)

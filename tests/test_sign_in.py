@@ -26,7 +26,7 @@ NEWCOMER = "dana@example.test"
 def link_in(message: object) -> str:
     assert isinstance(message, EmailMultiAlternatives)
     (path,) = {urlsplit(address).path for address in re.findall(r"http\S+", str(message.body))}
-    return path
+    return str(path)
 
 
 def sign_in(email: str, password: str = PASSWORD, client: Client | None = None) -> tuple[Client, str]:
@@ -120,8 +120,7 @@ def test_guessing_passwords_is_slowed_down(world: World, settings: Settings) -> 
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "limits"}}
     for _ in range(6):
         sign_in("rita@acme.test", "wrong password here")
-    client, address = sign_in("rita@acme.test")
-    assert address == ""
+    assert sign_in("rita@acme.test")[1] == ""
 
 
 def confirm(client: Client) -> None:
@@ -130,7 +129,7 @@ def confirm(client: Client) -> None:
 
 def totp_code(secret: str) -> str:
     counter = next(iter(yield_hotp_counters_from_time()))
-    return format_hotp_value(hotp_value(secret, counter))
+    return str(format_hotp_value(hotp_value(secret, counter)))
 
 
 def with_app(email: str) -> tuple[Client, str]:

@@ -22,12 +22,11 @@ class SecretsFilter(SafeExceptionReporterFilter):
         cleansed = super().cleanse_setting(key, value)
         return self.cleansed_substitute if isinstance(cleansed, str) and contains_secret(cleansed) else cleansed
 
-    def get_traceback_frame_variables(
-        self, request: HttpRequest | None, tb_frame: FrameType
-    ) -> list[tuple[str, Any]]:
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
+        """(name, value) of each variable."""
         return [
             (name, self.cleansed_substitute if self._is_secret(name, value) else value)
-            for name, value in super().get_traceback_frame_variables(request, tb_frame)  # type: ignore[misc]
+            for name, value in super().get_traceback_frame_variables(request, tb_frame)
         ]
 
     def _is_secret(self, name: str, value: Any) -> bool:

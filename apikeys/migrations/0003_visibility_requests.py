@@ -16,25 +16,42 @@ AS_OFTEN_AS_YOU_LIKE = "ALTER TABLE apikeys_visibilityrequest DROP CONSTRAINT vi
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0004_last_owner'),
-        ('apikeys', '0002_rotation'),
+        ("accounts", "0004_last_owner"),
+        ("apikeys", "0002_rotation"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='VisibilityRequest',
+            name="VisibilityRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('asked_at', models.DateTimeField()),
-                ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("asked_at", models.DateTimeField()),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="accounts.organization"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['user', '-asked_at'], name='visibility_request_by_user')],
+                "indexes": [models.Index(fields=["user", "-asked_at"], name="visibility_request_by_user")],
             },
         ),
         migrations.RunSQL(ONCE_A_WEEK, AS_OFTEN_AS_YOU_LIKE),
