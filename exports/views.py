@@ -110,9 +110,7 @@ def _file(request: SignedInRequest, access: Access, export: Export, form: Format
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
     name = f"{export.name}-{query.period.start}-{query.period.end}.{form.extension}"
     if request.method == "GET":
-        audit.record(
-            "usage.exported", actor=actor_of(request), organization=access.organization, target_name=name
-        )
+        audit.record("usage.exported", actor=actor_of(request), organization=access.organization, target_name=name)
     return StreamingHttpResponse(
         export.rows(query, form),
         content_type=form.content_type,

@@ -22,23 +22,21 @@ from metering.display import (
 from metering.figures import Series, Unit, figure_script
 from metering.forms import FilterForm
 from metering.links import Address
+from metering.lists import TOP_LISTS, ListPen, TopList, list_page_of
 from metering.names import Names, names_of
-from metering.palette import OTHER_COLOR, UNTRACKED_COLOR, color, colors_of
-from metering.queries import SHOWN_PARTS, UNTRACKED, Group, Rank, Step
-from metering.rankings import TopRow, ranking_page, top_lists
+from metering.palette import OTHER_COLOR, color, colors_of
+from metering.queries import SHOWN_PARTS, Group, Step
+from metering.rankings import TopRow, top_lists
 from metering.report import (
     GROUP_LABELS,
-    Cell,
     Chart,
     Choice,
     Comparison,
     Entry,
     ListPage,
-    ListRow,
     days_of,
     filter_address,
     list_address,
-    list_frame,
     numbers_of,
     same_days_of_previous_month,
 )
@@ -49,12 +47,6 @@ TOKEN_KINDS: Final = (
     ("Cached", "cached_tokens", color(4)),
     ("Generated", "generated_tokens", color(1)),
 )
-TOP_LISTS: Final = (
-    (Group.USER, "Top users"),
-    (Group.ORGANIZATION, "Top organizations"),
-    (Group.API_KEY, "Top API keys"),
-)
-TOP_COLORS: Final = {Group.USER: color(0), Group.ORGANIZATION: color(1), Group.API_KEY: color(0)}
 WHOLE_NUMBERS: Final = Unit(exact, axis)
 
 
@@ -83,29 +75,6 @@ CAPABILITIES: Final = (
 
 
 @dataclass(frozen=True)
-class TopEntry:
-    """A row of a Top list; `width` is its bar in percent of the longest."""
-
-    name: str
-    detail: str
-    value: str
-    width: str
-    color: str
-    address: str
-
-
-@dataclass(frozen=True)
-class TopList:
-    """`all_text` leads to the whole list where it is longer than this one."""
-
-    title: str
-    entries: tuple[TopEntry, ...]
-    ranks: tuple[Choice, ...] = ()
-    all_text: str = ""
-    all_address: str = ""
-
-
-@dataclass(frozen=True)
 class ActivityReport:
     """Everything under the bar: charts and Top lists, or one page of a whole list.
 
@@ -121,7 +90,7 @@ class ActivityReport:
 def activity_report(access: Access, form: FilterForm, address: Address, now: datetime) -> ActivityReport:
     """The report of the form's month, day or hour."""
     if form.listed is not None:
-        return ActivityReport(list_page=_list_page(access, form, address, form.listed))
+        return ActivityReport(list_page=list_page_of(access, form, address, form.listed))
     compared = same_days_of_previous_month(form.month, now.date()) if form.query.step == Step.DAY else None
     activity = activity_of(form.query, compared)
     if not activity.rows:
@@ -129,50 +98,11 @@ def activity_report(access: Access, form: FilterForm, address: Address, now: dat
     top = top_lists(form.query, form.rank)
     names = _names(access, form.query.group, activity, top)
     pen = _Pen(form, address, activity, names, now)
+    list_pen = ListPen(form, address, names)
     lists = TOP_LISTS if len(access.organizations) > 1 else (TOP_LISTS[0], TOP_LISTS[2])
     return ActivityReport(
         charts=tuple(pen.chart(item) for item in CAPABILITIES if activity.num_parts[item.quantity]),
-        lists=tuple(_top_list(group, title, top, form, address, names) for group, title in lists),
-    )
-
-
-def _list_page(access: Access, form: FilterForm, address: Address, group: Group) -> ListPage:
-    """All parts of a group, page by page."""
-    found = ranking_page(form.query, group, form.rank, search=form.search, page=form.page)
-    ids = [row.id for row in found.rows]
-    names = names_of(
-        models=ids if group == Group.MODEL else (),
-        users=ids if group == Group.USER else (),
-        api_keys=ids if group == Group.API_KEY else (),
-        organizations=access.organizations,
-    )
-    rows = (
-        ListRow(
-            name=names.of(group, row.id).name,
-            detail=names.of(group, row.id).detail,
-            address=filter_address(address, group, row.id, names),
-            cells=(
-                Cell(exact(row.requests), is_wide_only=form.rank != Rank.REQUESTS),
-                Cell(exact(row.tokens), is_wide_only=form.rank != Rank.TOKENS),
-            ),
-        )
-        for row in found.rows
-    )
-    return ListPage(
-        **list_frame(form, address, group, found.num_rows),
-        columns=(
-            Cell("Requests", is_wide_only=form.rank != Rank.REQUESTS),
-            Cell("Tokens", is_wide_only=form.rank != Rank.TOKENS),
-        ),
-        rows=tuple(rows),
-        choices=_rank_choices(form, address),
-    )
-
-
-def _rank_choices(form: FilterForm, address: Address) -> tuple[Choice, ...]:
-    return tuple(
-        Choice(label, str(address.setting("rank", value)), form.rank == rank)
-        for label, value, rank in (("Requests", "", Rank.REQUESTS), ("Tokens", "tokens", Rank.TOKENS))
+        lists=tuple(list_pen.top_list(group, title, top) for group, title in lists),
     )
 
 
@@ -274,31 +204,3 @@ class _Pen:
             Choice("Kind", str(self._address.setting("tokens", "")), not by_group),
             Choice(GROUP_LABELS[self._group], str(self._address.setting("tokens", "group")), by_group),
         )
-
-
-def _top_list(
-    group: Group, title: str, top: Sequence[TopRow], form: FilterForm, address: Address, names: Names
-) -> TopList:
-    rows = [row for row in top if row.group == group]
-    longest = max((row.value(form.rank) for row in rows), default=0)
-    size = max((row.list_size for row in rows), default=0)
-    return TopList(
-        title=title,
-        entries=tuple(_top_entry(row, longest, form.rank, address, names) for row in rows),
-        ranks=_rank_choices(form, address) if group == Group.USER else (),
-        all_text=f"All {exact(size)} {plural(GROUP_LABELS[group], size)}" if size > len(rows) else "",
-        all_address=list_address(address, group),
-    )
-
-
-def _top_entry(row: TopRow, longest: int, rank: Rank, address: Address, names: Names) -> TopEntry:
-    name, value = names.of(row.group, row.id), row.value(rank)
-    is_untracked = row.group == Group.API_KEY and row.id == UNTRACKED
-    return TopEntry(
-        name=name.name,
-        detail=name.detail,
-        value=exact(value) if rank == Rank.REQUESTS else compact(value),
-        width=f"{max(0, value) * 1000 // max(1, longest) / 10}%",
-        color=UNTRACKED_COLOR if is_untracked else TOP_COLORS[row.group],
-        address=filter_address(address, row.group, row.id, names),
-    )

@@ -36,9 +36,10 @@ def duration_axis(seconds: int | Decimal) -> str:
 
 def duration_base(seconds: int | Decimal) -> int:
     """The seconds of the unit that a duration so long is told in."""
-    if abs(seconds) >= HOUR_SECONDS:
+    size = max(seconds, -seconds)
+    if size >= HOUR_SECONDS:
         return HOUR_SECONDS
-    return MINUTE_SECONDS if abs(seconds) >= MINUTE_SECONDS else 1
+    return MINUTE_SECONDS if size >= MINUTE_SECONDS else 1
 
 
 def byte_axis(number: int | Decimal) -> str:

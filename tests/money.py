@@ -116,7 +116,7 @@ def rounded_costs() -> Decimal:
         "organization_id", "day", "sku_id", "line_item", "amount"
     ):
         key = (organization_id, day.replace(day=1), sku_id, line_item)
-        keys[key] = keys.get(key, Decimal(0)) + amount
+        keys[key] = keys.get(key, Decimal(0)) + (amount or 0)
     return sum((amount.quantize(CENT) for amount in keys.values()), start=Decimal(0))
 
 

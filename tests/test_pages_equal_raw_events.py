@@ -111,7 +111,7 @@ def _event(rng: random.Random, number: int, keys: list[APIKey], world: World) ->
         measures |= {"input_tokens": rng.randrange(10**6, 10**7), "input_cached_tokens": rng.randrange(10**6)}
     if "output_tokens" in ALLOWED_MEASURES[usage_type]:
         measures["output_tokens"] = rng.randrange(10**7)
-    event = {
+    event: dict[str, Any] = {
         "id": f"event-{number}",
         "timestamp": days_ago(rng.randrange(NUM_DAYS), hour=rng.choice(HOURS)) + timedelta(seconds=rng.randrange(3600)),
         "usage_type": usage_type.label,
@@ -181,7 +181,7 @@ def spans() -> dict[str, tuple[str, tuple[datetime, datetime]]]:
 
 def shown_bars(figure: dict[str, Any], page: str, chart: str) -> dict[str, dict[str, str]]:
     """Part → label of the bar → its exact number; bars without a number are left out."""
-    section = page.split(f'id="chart-{chart}"')[1].split("</figure>")[0]
+    section = page.split(f'id="chart-{chart}"', maxsplit=1)[1].split("</figure>", maxsplit=1)[0]
     labels = re.findall(r'<th scope="row">\s*(?:<a [^>]*>)?\s*([^<]*?)\s*(?:</a>)?\s*</th>', section)
     labels = labels[-len(figure["data"][0]["customdata"]) :]
     return {
