@@ -246,16 +246,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+# Long enough for clocks of worker and beat that differ by less than this, short enough that a long outage leaves no long queue.
+FREQUENT_TASK_EXPIRES_SECONDS = 60
 CELERY_BEAT_SCHEDULE = {
     "roll-up": {
         "task": "billing.tasks.roll_up",
         "schedule": ROLL_UP_INTERVAL_SECONDS,
-        "options": {"expires": 2 * ROLL_UP_INTERVAL_SECONDS},
+        "options": {"expires": FREQUENT_TASK_EXPIRES_SECONDS},
     },
     "summarize": {
         "task": "metering.tasks.summarize",
         "schedule": 10.0,
-        "options": {"expires": 10},
+        "options": {"expires": FREQUENT_TASK_EXPIRES_SECONDS},
     },
     "make-partitions": {
         "task": "metering.tasks.make_partitions",
@@ -267,7 +269,7 @@ CELERY_BEAT_SCHEDULE = {
     "re-rate": {
         "task": "billing.tasks.re_rate",
         "schedule": 5.0,
-        "options": {"expires": 10},
+        "options": {"expires": FREQUENT_TASK_EXPIRES_SECONDS},
     },
     "check-budgets": {
         "task": "billing.tasks.check_budgets",
@@ -282,7 +284,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver": {
         "task": "billing.tasks.deliver",
         "schedule": 2.0,
-        "options": {"expires": 4},
+        "options": {"expires": FREQUENT_TASK_EXPIRES_SECONDS},
     },
     "close-months": {
         "task": "billing.tasks.close_months",

@@ -1,0 +1,226 @@
+"""The whole product over a temporary DATA_DIR, with its parts killed and started one by one."""
+
+import contextlib
+import http.client
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import psycopg2
+from celery import Celery
+from django.conf import settings
+from django.db import connection
+
+from metering.rollups import ROLL_UP_LOCK
+from usage_dashboard import embedded, preparation, servers
+from usage_dashboard.launcher import Plan, programs
+from usage_dashboard.processes import Child, wait_until
+
+HOST: Final = "127.0.0.1"
+START_TIMEOUT_SECONDS: Final = 60
+PROGRAMS: Final = ("web", "worker", "beat")
+ROLLING_UP_SQL: Final = f"""
+SELECT pid FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND classid = {ROLL_UP_LOCK >> 32} AND objid = {ROLL_UP_LOCK & 0xFFFFFFFF}
+"""
+
+
+class Stack:
+    """PostgreSQL, Valkey, web, worker and beat. To be started, killed and stopped from the main thread."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.plan = Plan(data_dir=data_dir, port=_free_port(), host=HOST)
+        self.children: dict[str, Child] = {}
+
+    def start_servers(self) -> None:
+        """PostgreSQL with the schema in it, and Valkey."""
+        (self.plan.data_dir / "staticfiles").mkdir()
+        self.start("postgres")
+        self.start("redis")
+        with self.as_default_database():
+            preparation.migrate()
+
+    def start_what_is_missing(self) -> None:
+        for name in ("postgres", "redis", *PROGRAMS):
+            if name not in self.children or not self.children[name].is_alive():
+                self.start(name)
+
+    def start(self, name: str, *, environment: Mapping[str, str] | None = None, alias: str | None = None) -> None:
+        """Start a part; returns when it answers, if it is one that does. `alias` names a second one of its kind."""
+        if name == "postgres":
+            self.children[name] = servers.start_postgres(self.plan.data_dir)
+        elif name == "redis":
+            self.children[name] = servers.start_redis(self.plan.data_dir)
+        else:
+            self._start_program(name, alias or name, environment or {})
+
+    def stop(self, *names: str) -> None:
+        """Ask parts to stop, and wait until they have."""
+        for name in names:
+            self.children.pop(name).stop()
+
+    def stop_all(self) -> None:
+        """Everything, programs before servers. Raises if anything is left that carries this DATA_DIR."""
+        for name in sorted(self.children, key=lambda name: name in ("postgres", "redis")):
+            self.stop(name)
+        left = self._left()
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        assert not left, left
+
+    def kill(self, name: str) -> None:
+        """SIGKILL for a part and everything it has started, at once."""
+        child = self.children.pop(name)
+        members = [*self._started_by(child), psutil.Process(child.pid)]
+        for process in reversed(members):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        child.stop()
+        psutil.wait_procs(members[:-1], timeout=10)
+
+    def kill_first_process(self, name: str) -> None:
+        """SIGKILL for the process that the launcher started, and for no other; what that one has started may live on."""
+        child = self.children.pop(name)
+        psutil.Process(child.pid).kill()
+        assert child.process is not None
+        child.process.wait(10)
+
+    def kill_one_of(self, name: str) -> None:
+        """SIGKILL for one of the processes that a part has started itself, the one that was started first."""
+        self._started_by(self.children[name])[0].kill()
+
+    def pause(self, name: str) -> None:
+        """Hold a part where it is."""
+        psutil.Process(self.children[name].pid).suspend()
+
+    def resume(self, name: str) -> None:
+        psutil.Process(self.children[name].pid).resume()
+
+    def num_processes(self, name: str) -> int:
+        return 1 + len(self._started_by(self.children[name]))
+
+    def memory_mib(self, name: str) -> float:
+        """Memory of a part's processes that is not shared with others."""
+        members = [psutil.Process(self.children[name].pid), *self._started_by(self.children[name])]
+        return float(sum(process.memory_full_info().uss for process in members)) / 2**20
+
+    def postgres_backends(self) -> list[psutil.Process]:
+        """The server process, and those that serve clients."""
+        serving = [
+            process
+            for process in self._started_by(self.children["postgres"])
+            if f"{embedded.DATABASE_USER} {embedded.DATABASE_NAME}" in " ".join(process.cmdline())
+        ]
+        return [psutil.Process(self.children["postgres"].pid), *serving]
+
+    @contextmanager
+    def as_default_database(self) -> Iterator[None]:
+        """Django's default connection in this process leads to this PostgreSQL."""
+        own = {"PASSWORD": "", "PORT": "", **embedded.database(self.plan.data_dir)}
+        before = {name: connection.settings_dict[name] for name in own}
+        connection.close()
+        connection.settings_dict.update(own)
+        try:
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict.update(before)
+
+    def rows(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """The answer to one query, over a connection of its own."""
+        with contextlib.closing(self._connect()) as own, own.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return list(cursor.fetchall())
+
+    def num_waiting(self) -> int:
+        """Batches that are not rolled up."""
+        return int(self.rows("SELECT count(*) FROM metering_ingestbatch WHERE rolled_up_at IS NULL")[0][0])
+
+    def wait_until_rolled_up(self, *, timeout_seconds: float = 60) -> None:
+        """Returns when nothing waits any more."""
+        caught_up = wait_until(lambda: not self.num_waiting(), timeout_seconds=timeout_seconds, every_seconds=0.1)
+        assert caught_up, f"{self.num_waiting()} batches still wait"
+
+    def wait_for_a_rollup(self, *, timeout_seconds: float = 30) -> None:
+        """Returns while a rollup runs."""
+        with contextlib.closing(self._connect()) as own, own.cursor() as cursor:
+
+            def runs() -> bool:
+                cursor.execute(ROLLING_UP_SQL)
+                return bool(cursor.fetchall())
+
+            own.autocommit = True
+            assert wait_until(runs, timeout_seconds=timeout_seconds, every_seconds=0), "no rollup ran"
+
+    def wait_for_no_rollup(self) -> None:
+        assert wait_until(lambda: not self.rows(ROLLING_UP_SQL), timeout_seconds=30)
+
+    @contextmanager
+    def broker(self) -> Iterator[Any]:
+        """A connection to this Valkey, for sending tasks and looking at the queue."""
+        with Celery(broker=embedded.redis_url(self.plan.data_dir)).connection_for_write() as broker:
+            yield broker
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body of a page."""
+        web = http.client.HTTPConnection(HOST, self.plan.port, timeout=10)
+        try:
+            web.request("GET", path)
+            response = web.getresponse()
+            return response.status, response.read()
+        finally:
+            web.close()
+
+    def web_answers(self) -> bool:
+        try:
+            return self.get("/healthz")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def _start_program(self, name: str, alias: str, environment: Mapping[str, str]) -> None:
+        others = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PYTHONPATH")
+        inherited = {key: value for key, value in os.environ.items() if key not in others}
+        arguments = programs(self.plan)[name] + (["--hostname", f"{alias}@%h"] if name == "worker" else [])
+        child = Child(
+            name=alias,
+            command=[sys.executable, *arguments],
+            log=self.plan.data_dir / "log" / f"{alias}.log",
+            directory=settings.BASE_DIR,
+            environment={**inherited, "DATA_DIR": str(self.plan.data_dir), "WEB_WORKERS": "2", **environment},
+        )
+        self.children[alias] = child
+        child.start()
+        if name == "web":
+            answers: Callable[[], bool] = lambda: self.num_processes("web") > 2 and self.web_answers()  # noqa: E731
+            assert wait_until(answers, timeout_seconds=START_TIMEOUT_SECONDS), child.log.read_text()
+
+    def _connect(self) -> Any:
+        where = embedded.database(self.plan.data_dir)
+        return psycopg2.connect(host=where["HOST"], user=where["USER"], dbname=where["NAME"], connect_timeout=5)
+
+    @staticmethod
+    def _started_by(child: Child) -> list[psutil.Process]:
+        try:
+            return list(psutil.Process(child.pid).children(recursive=True))
+        except psutil.NoSuchProcess:
+            return []
+
+    def _left(self) -> list[psutil.Process]:
+        left = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("DATA_DIR") == str(self.plan.data_dir):
+                    left.append(process)
+        return left
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,100 @@
+"""After a fault: what was acknowledged is stored once, is in the rollups, and no layer differs from another."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.db import connection
+
+from billing import verification as cost_verification
+from metering import verification
+from tests.faults.harness import Stack
+from tests.faults.load import Load
+
+STORED_SQL: Final = """
+SELECT event_id::text, coalesce(input_tokens, 0), coalesce(output_tokens, 0)
+FROM metering_usageevent WHERE user_id = %s
+"""
+ROLLUPS: Final = ("metering_hourlyusage", "metering_dailyusage", "metering_monthlyusage")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One scenario's outcome, in events."""
+
+    scenario: str
+    distinct: int
+    sent: int
+    acknowledged: int
+    lost: int
+    doubled: int
+    drift: int
+    seconds: float
+    troubles: str
+
+
+@dataclass
+class Scenario:
+    """One sender's account: a user whose events are this scenario's alone."""
+
+    name: str
+    stack: Stack
+    user_id: int
+    secret: str
+    load: Load
+    outcomes: list[Figures]
+    began_at: float = field(default_factory=time.monotonic)
+
+    def require_exactly_once(self, *, statuses: frozenset[str] = frozenset({"503"})) -> None:
+        """Every acknowledged event is stored exactly once, nothing else is, and all layers agree."""
+        ledger = self.load.ledger
+        self.stack.wait_until_rolled_up()
+        stored = self.stack.rows(STORED_SQL, [self.user_id])
+        copies = Counter(event_id for event_id, *_ in stored)
+        acknowledged = {str(self.load.events.stored_id(number)) for number in ledger.acknowledged}
+        drift = drift_of_all_days()
+        self.note_figures(
+            acknowledged=len(acknowledged),
+            lost=len(acknowledged - copies.keys()),
+            doubled=len(stored) - len(copies),
+            drift=drift,
+        )
+        assert copies.keys() == acknowledged
+        assert len(stored) == len(acknowledged)
+        assert sum(row[1] for row in stored) == sum(map(self.load.events.input_tokens, ledger.acknowledged))
+        assert sum(row[2] for row in stored) == sum(map(self.load.events.output_tokens, ledger.acknowledged))
+        for table in ROLLUPS:
+            assert self._summed(table) == (len(stored), sum(row[1] for row in stored), sum(row[2] for row in stored))
+        assert drift == 0
+        answered = {trouble for trouble in ledger.troubles if trouble.isdigit()}
+        assert answered <= statuses, ledger.troubles
+
+    def _summed(self, table: str) -> tuple[int, ...]:
+        sums = "sum(num_model_requests), sum(input_tokens), sum(output_tokens)"
+        row: tuple[Any, ...] = self.stack.rows(f"SELECT {sums} FROM {table} WHERE user_id = %s", [self.user_id])[0]
+        return tuple(int(value or 0) for value in row)
+
+    def note_figures(self, *, acknowledged: int, lost: int, doubled: int, drift: int) -> None:
+        """For the table at the end of the run."""
+        ledger, seconds = self.load.ledger, time.monotonic() - self.began_at
+        troubles = ", ".join(f"{count} × {name}" for name, count in ledger.troubles.most_common())
+        self.outcomes.append(
+            Figures(
+                scenario=self.name,
+                distinct=self.load.num_wanted,
+                sent=max(ledger.sent, acknowledged),
+                acknowledged=acknowledged,
+                lost=lost,
+                doubled=doubled,
+                drift=drift,
+                seconds=seconds,
+                troubles=troubles,
+            )
+        )
+
+
+def drift_of_all_days() -> int:
+    """Rows that differ between any two layers, from raw events to cost, on any day or month."""
+    connection.close()  # it may lead to a server that was killed
+    return sum(drift.num_different for drift in cost_verification.verify(verification.days_with_events()))
