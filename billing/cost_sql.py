@@ -22,16 +22,24 @@ OWN_QUANTITY: Final = (
 PRICE_OF_DAY: Final = (
     "price.organization_id = usage.organization_id AND price.day = usage.day AND price.sku_id = usage.sku_id"
 )
-# The line items of a usage row at the month's unit prices, in one pass.
-MONTH_AMOUNT: Final = " + ".join(
-    f"CASE WHEN wide.price_{line_item.value} IS NULL THEN 0 ELSE ({expression})::float8 * wide.price_{line_item.value} END"
-    for line_item, expression in QUANTITIES.items()
-)
-WIDE_PRICES: Final = ", ".join(
-    f"max(mean_price) FILTER (WHERE line_item = {line_item.value}) AS price_{line_item.value}"
-    for line_item in QUANTITIES
-)
 NO_PARTS: Final = "NULL::bigint"
+
+
+def _side_by_side(price: str) -> str:
+    """The line items of price rows as columns `price_1`, `price_2` …"""
+    return ", ".join(
+        f"max({price}) FILTER (WHERE line_item = {line_item.value}) AS price_{line_item.value}"
+        for line_item in QUANTITIES
+    )
+
+
+def _amount(number: str) -> str:
+    """What all line items of a usage row cost at the prices of `wide`, in one pass; `number` is the type to reckon in."""
+    return " + ".join(
+        f"CASE WHEN wide.price_{line_item.value} IS NULL THEN 0"
+        f" ELSE ({expression})::{number} * wide.price_{line_item.value} END"
+        for line_item, expression in QUANTITIES.items()
+    )
 
 
 def ranking(query: UsageQuery) -> str:
@@ -45,11 +53,13 @@ def ranking(query: UsageQuery) -> str:
     sku_join = SKU_JOIN if "sku." in month.conditions else ""
     return f"""
         WITH {_month_prices(query)},
-        wide AS MATERIALIZED (SELECT organization_id, sku_id, {WIDE_PRICES} FROM prices WHERE is_charged GROUP BY 1, 2)
-        SELECT {PART_COLUMNS[query.group]} AS part, sum({MONTH_AMOUNT}) AS amount
+        wide AS MATERIALIZED (
+            SELECT organization_id, sku_id, {_side_by_side("mean_price")} FROM prices WHERE is_charged GROUP BY 1, 2
+        )
+        SELECT {PART_COLUMNS[query.group]} AS part, sum({_amount("float8")}) AS amount
         FROM {month.rows} AS usage {sku_join}
-        JOIN wide ON wide.organization_id = usage.organization_id AND wide.sku_id = usage.sku_id
-        WHERE {month.conditions} GROUP BY 1
+        LEFT JOIN wide ON wide.organization_id = usage.organization_id AND wide.sku_id = usage.sku_id
+        WHERE {month.conditions} GROUP BY 1 HAVING bool_or(wide.sku_id IS NOT NULL)
     """
 
 
@@ -197,14 +207,20 @@ def _changed_days(query: UsageQuery, *more: str) -> str:
 
 def _leading_days(query: UsageQuery) -> str:
     """`leading_days`: the costs of the leading parts by day; and what the table of parts is made of."""
-    part = _part(query)
+    part, days = _part(query), slots_of(query, by_key=True)
     is_shown = f"{part} = ANY(%(table)s)"
     return f"""
         , {_month_prices(query)}, {_changed_days(query, is_shown)},
+        wide AS MATERIALIZED (
+            SELECT organization_id, day, sku_id, {_side_by_side("unit_price")} FROM billing_dailycost
+            WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s GROUP BY 1, 2, 3
+        ),
         leading_days AS MATERIALIZED (
-            SELECT usage.slot, usage.part, {OWN_QUANTITY} * price.unit_price AS amount
-            FROM ({_sums(slots_of(query, by_key=True), part, "usage.day", f"{part} = ANY(%(leaders)s)")}) AS usage
-            JOIN billing_dailycost price ON {PRICE_OF_DAY}
+            SELECT {days.slot} AS slot, {part} AS part, sum({_amount("numeric")}) AS amount
+            FROM {days.rows} AS usage JOIN metering_sku sku ON sku.id = usage.sku_id
+            JOIN wide ON wide.organization_id = usage.organization_id AND wide.day = usage.day
+                AND wide.sku_id = usage.sku_id
+            WHERE {days.conditions} AND {part} = ANY(%(leaders)s) GROUP BY 1, 2
         ),
         month_parts AS MATERIALIZED (
             SELECT usage.part, price.line_item, {OWN_QUANTITY} AS quantity, {OWN_QUANTITY} * price.unit_price AS amount
