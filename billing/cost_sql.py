@@ -1,7 +1,8 @@
 """The statements behind `billing.queries`: usage rows × the unit prices of the organization's daily cost.
 
-Usage is added up per bar, part and SKU before it meets the prices. SQL is built from constants of this code base alone;
-every value travels as a parameter.
+Usage is added up per bar, part and SKU before it meets the prices, or meets them side by side in one row. Those joins are
+outer ones, because PostgreSQL expects so few rows of an inner join with a common table expression that it loops. SQL is
+built from constants of this code base alone; every value travels as a parameter.
 """
 
 from dataclasses import replace
@@ -218,7 +219,7 @@ def _leading_days(query: UsageQuery) -> str:
         leading_days AS MATERIALIZED (
             SELECT {days.slot} AS slot, {part} AS part, sum({_amount("numeric")}) AS amount
             FROM {days.rows} AS usage JOIN metering_sku sku ON sku.id = usage.sku_id
-            JOIN wide ON wide.organization_id = usage.organization_id AND wide.day = usage.day
+            LEFT JOIN wide ON wide.organization_id = usage.organization_id AND wide.day = usage.day
                 AND wide.sku_id = usage.sku_id
             WHERE {days.conditions} AND {part} = ANY(%(leaders)s) GROUP BY 1, 2
         ),
