@@ -4,37 +4,45 @@
 many more as the exact value has, and empty where nothing of the row has a price.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from billing.line_items import QUANTITIES
-from exports.columns import Column, Format, Kind, chunks, exact_cell, named_cell
-from exports.names import day_by_day_sql
+from billing.models import LineItem
+from exports.columns import Column, Format, Kind, Source, Statement, chunks, exact_cell, named_cell
+from exports.names import (
+    DATE_COLUMN,
+    KEY_COLUMNS,
+    MODEL_COLUMN,
+    ORGANIZATION_COLUMNS,
+    PERSON_COLUMNS,
+    TIMESTAMP_COLUMN,
+    day_by_day_sql,
+)
 from metering.measures import MEASURES, ServiceTier, UsageType
-from metering.queries import UsageQuery
+from metering.queries import UsageQuery, fetch
 
 TEXT_USAGE_TYPES: Final = (UsageType.COMPLETIONS, UsageType.EMBEDDINGS, UsageType.MODERATIONS)
 OPERATIONS: Final = {usage_type.value: usage_type.label for usage_type in UsageType}
 CAPABILITIES: Final = OPERATIONS | dict.fromkeys(TEXT_USAGE_TYPES, "text")
+TIERS: Final = {tier.value: tier.label for tier in ServiceTier}
 COLUMNS: Final = (
-    Column("operation", named_cell("sums.usage_type", OPERATIONS)),
+    Column("operation", named_cell("sku.usage_type", OPERATIONS), source=Source.SKU),
     Column("n_context_tokens_total", "sums.input_tokens", Kind.NUMBER),
     Column("n_generated_tokens_total", "sums.output_tokens", Kind.NUMBER),
-    Column("api_key_id", "keys.public_id"),
-    Column("api_key_name", "keys.name", Kind.TEXT),
-    Column("api_key_redacted", "keys.redacted", Kind.TEXT),
-    Column("usage_type", named_cell("sums.usage_type", CAPABILITIES)),
-    Column("model", "models.name", Kind.TEXT),
-    Column("timestamp", "extract(epoch FROM sums.day)::bigint", Kind.NUMBER),
-    Column("user", "people.name", Kind.TEXT),
+    *KEY_COLUMNS,
+    Column("api_key_redacted", "redacted", Kind.TEXT, Source.KEY),
+    Column("usage_type", named_cell("sku.usage_type", CAPABILITIES), source=Source.SKU),
+    MODEL_COLUMN,
+    TIMESTAMP_COLUMN,
+    Column("user", "coalesce(nullif(name, ''), email)", Kind.TEXT, Source.PERSON),
     Column("num_requests", "sums.num_model_requests", Kind.NUMBER),
-    Column("date", "sums.day"),
-    Column("organization_id", "organizations.public_id"),
-    Column("organization_name", "organizations.name", Kind.TEXT),
-    Column("user_id", "people.public_id"),
-    Column("user_email", "people.email", Kind.TEXT),
-    Column("service_tier", named_cell("sums.service_tier", {tier.value: tier.label for tier in ServiceTier})),
-    Column("batch", "sums.batch", Kind.NUMBER),
+    DATE_COLUMN,
+    *ORGANIZATION_COLUMNS,
+    *PERSON_COLUMNS,
+    Column("service_tier", named_cell("sku.service_tier", TIERS), source=Source.SKU),
+    Column("batch", "sku.batch", Kind.NUMBER, Source.SKU),
     Column("n_cached_context_tokens_total", "sums.input_cached_tokens", Kind.NUMBER),
     Column("n_cache_write_context_tokens_total", "sums.input_cache_write_tokens", Kind.NUMBER),
     Column("num_images", "sums.images", Kind.NUMBER),
@@ -45,54 +53,76 @@ COLUMNS: Final = (
     Column("cost_in_major", exact_cell("sums.cost", decimals=8), Kind.NUMBER),
 )
 SUMS: Final = tuple(measure for measure in MEASURES if measure not in {"input_audio_tokens", "output_audio_tokens"})
-GROUPS: Final = (
-    "usage.organization_id",
-    "usage.day",
-    "usage.user_id",
-    "usage.api_key_id",
-    "sku.model_id",
-    "sku.usage_type",
-    "sku.service_tier",
-    "sku.batch",
+ORDER: Final = ("sums.organization_id", "sums.user_id", "sums.api_key_id", "skus.place")
+
+PRICED_SQL: Final = """
+SELECT DISTINCT line_item FROM billing_dailycost
+WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s AND unit_price IS NOT NULL
+"""
+# SKUs of which an export says the same: they differ by what only prices depend on, the size of the context.
+ALIKE_SQL: Final = """
+SELECT array_agg(id) FROM metering_sku
+WHERE id IN (
+    SELECT sku_id FROM metering_organizationdailyusage
+    WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s
 )
-ORDER: Final = tuple(group.partition(".")[2] for group in GROUPS)
+GROUP BY model_id, usage_type, service_tier, batch HAVING count(*) > 1
+"""
 
 
 def activity_rows(query: UsageQuery, form: Format) -> Iterator[str]:
     """The file of all usage that the query finds, in pieces; the grouping of the query does not matter here."""
-    return chunks(form, COLUMNS, _sql(query, form), query.parameters())
+    return chunks(form, COLUMNS, partial(_statement, query, form))
 
 
-def _sql(query: UsageQuery, form: Format) -> str:
-    sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in SUMS)
-    sums_sql = f"""
-        SELECT {", ".join(GROUPS)}, {sums}, sum({_cost_sql()}) AS cost
+def _statement(query: UsageQuery, form: Format) -> Statement:
+    """Most rows of a day are a line each as they are; only those of SKUs that look alike are added up."""
+    priced = [LineItem(line_item) for (line_item,) in fetch(PRICED_SQL, query.parameters())]
+    alike = [sku_id for (sku_ids,) in fetch(ALIKE_SQL, query.parameters()) for sku_id in sku_ids]
+    sums = ", ".join(f"sum(usage.{measure})::bigint AS {measure}" for measure in SUMS)
+    rows_sql = f"""
+        SELECT usage.organization_id, usage.user_id, usage.api_key_id, usage.sku_id,
+            {", ".join(f"usage.{measure}" for measure in SUMS)}, {_cost_sql(priced)} AS cost
+        {_usage_sql(query, priced)} AND usage.sku_id <> ALL(%(alike)s)
+        UNION ALL
+        SELECT usage.organization_id, usage.user_id, usage.api_key_id, min(usage.sku_id), {sums},
+            sum({_cost_sql(priced)}) AS cost
+        {_usage_sql(query, priced)} AND usage.sku_id = ANY(%(alike)s)
+        GROUP BY usage.organization_id, usage.user_id, usage.api_key_id,
+            sku.model_id, sku.usage_type, sku.service_tier, sku.batch
+    """
+    return day_by_day_sql(query, form, rows_sql, COLUMNS, order=ORDER), {**query.parameters(), "alike": alike}
+
+
+def _usage_sql(query: UsageQuery, priced: Sequence[LineItem]) -> str:
+    return f"""
         FROM metering_dailyusage usage
         JOIN metering_sku sku ON sku.id = usage.sku_id
-        LEFT JOIN ({_prices_sql()}) AS prices USING (organization_id, sku_id)
+        LEFT JOIN ({_prices_sql(priced)}) AS prices USING (organization_id, sku_id)
         WHERE usage.day = days.day AND {query.conditions("usage")}
-        GROUP BY {", ".join(GROUPS)}
     """
-    return day_by_day_sql(query, form, sums_sql, COLUMNS, order=ORDER)
 
 
-def _prices_sql() -> str:
+def _prices_sql(priced: Sequence[LineItem]) -> str:
     """The unit prices of one day: a row for each organization and SKU with the line items side by side, so that joining
     it multiplies nothing."""
-    unit_prices = ", ".join(
+    unit_prices = [
         f"max(unit_price) FILTER (WHERE line_item = {line_item.value}) AS price_{line_item.value}"
-        for line_item in QUANTITIES
-    )
+        for line_item in priced
+    ]
     return f"""
-        SELECT organization_id, sku_id, {unit_prices} FROM billing_dailycost
+        SELECT {", ".join(["organization_id", "sku_id", *unit_prices])} FROM billing_dailycost
         WHERE organization_id = ANY(%(organization_ids)s) AND day = days.day
         GROUP BY organization_id, sku_id
     """
 
 
-def _cost_sql() -> str:
-    """The cost of one usage row: quantity × unit price over its line items; null if no quantity of it has a price."""
-    prices = {f"prices.price_{line_item.value}": quantity for line_item, quantity in QUANTITIES.items()}
+def _cost_sql(priced: Sequence[LineItem]) -> str:
+    """The cost of one usage row: quantity × unit price over the line items that have any price in these days; null if no
+    quantity of the row has one."""
+    prices = {f"prices.price_{line_item.value}": QUANTITIES[line_item] for line_item in priced}
+    if not prices:
+        return "NULL::numeric"
     is_priced = " OR ".join(f"({price} IS NOT NULL AND {quantity} <> 0)" for price, quantity in prices.items())
     total = " + ".join(
         f"CASE WHEN {price} IS NULL THEN 0 ELSE ({quantity}) * {price} END" for price, quantity in prices.items()

@@ -7,8 +7,9 @@ objects with the same names; numbers keep all their digits, and what is an empty
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum, auto
+from itertools import groupby
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -18,31 +19,45 @@ INCOMPLETE: Final = "INCOMPLETE: an error stopped this export here. Ask for it a
 
 
 class Kind(Enum):
-    """What a cell holds: a word, date or id of ours; a number or truth value; or a text that the format has written."""
+    """What a cell holds: a word, date or id of ours; a number or truth value; or a text that anyone chose."""
 
     WORD = auto()
     NUMBER = auto()
     TEXT = auto()
 
 
+class Source(StrEnum):
+    """What a cell is about; the value is the name in SQL. Many rows share a day, an organization, a person, a key or a SKU:
+    their cells are written once, those that stand side by side in one piece."""
+
+    ROW = "sums"
+    DAY = "days"
+    ORGANIZATION = "organizations"
+    PERSON = "people"
+    KEY = "keys"
+    SKU = "skus"
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column's name, and the SQL expression of its cell; null is an empty cell."""
+    """A column's name, and the SQL expression of its cell in what it is about; null is an empty cell."""
 
     name: str
     cell: str
     kind: Kind = Kind.WORD
+    source: Source = Source.ROW
 
 
 @dataclass(frozen=True)
 class Format:
-    """A way to write rows. `text` gives the SQL of a text that anyone chose, `line` of a whole row; `head` and `tail` stand
-    around the rows, `before_first` and `between` before each."""
+    """A way to write rows. `cell` gives the SQL of a column's cell, and `line` that of a row out of its cells, divided by
+    `comma`; `head` and `tail` stand around the rows, `before_first` and `between` before each."""
 
     extension: str
     content_type: str
-    text: Callable[[str], str]
-    line: Callable[[Sequence[Column]], str]
+    cell: Callable[[Column], str]
+    comma: str
+    line: Callable[[str], str]
     head: Callable[[Sequence[Column]], str]
     before_first: str
     between: str
@@ -66,28 +81,23 @@ def _csv_text(expression: str) -> str:
     return f"""'"' || replace({harmless}, '"', '""') || '"'"""
 
 
-def _csv_line(columns: Sequence[Column]) -> str:
-    return "concat_ws(',', " + ", ".join(f"coalesce(({column.cell})::text, '')" for column in columns) + ")"
+def _csv_cell(column: Column) -> str:
+    text = _csv_text(column.cell) if column.kind == Kind.TEXT else f"({column.cell})::text"
+    return f"coalesce({text}, '')"
 
 
-def _json_text(expression: str) -> str:
-    return f"to_json({expression})::text"
-
-
-def _json_line(columns: Sequence[Column]) -> str:
-    return "'{' || concat_ws(', ', " + ", ".join(_json_member(column) for column in columns) + ") || '}'"
-
-
-def _json_member(column: Column) -> str:
-    cell = f"to_json(({column.cell})::text)::text" if column.kind == Kind.WORD else f"({column.cell})::text"
-    return f"""'"{column.name}": ' || coalesce({cell}, 'null')"""
+def _json_cell(column: Column) -> str:
+    text = f"({column.cell})::text"
+    value = text if column.kind == Kind.NUMBER else f"to_json({text})::text"
+    return f"""'"{column.name}": ' || coalesce({value}, 'null')"""
 
 
 CSV: Final = Format(
     extension="csv",
     content_type="text/csv; charset=utf-8",
-    text=_csv_text,
-    line=_csv_line,
+    cell=_csv_cell,
+    comma=",",
+    line=lambda cells: cells,
     head=lambda columns: ",".join(column.name for column in columns),
     before_first="\r\n",
     between="\r\n",
@@ -96,8 +106,9 @@ CSV: Final = Format(
 JSON: Final = Format(
     extension="json",
     content_type="application/json",
-    text=_json_text,
-    line=_json_line,
+    cell=_json_cell,
+    comma=", ",
+    line=lambda cells: f"'{{' || {cells} || '}}'",
     head=lambda _: "[",
     before_first="\n",
     between=",\n",
@@ -105,33 +116,77 @@ JSON: Final = Format(
 )
 
 
-def chunks(form: Format, columns: Sequence[Column], lines_sql: str, parameters: Mapping[str, Any]) -> Iterator[str]:
-    """The file in pieces: its head at once, then the rows that the query finds, of one snapshot.
+def line_sql(form: Format, columns: Sequence[Column]) -> str:
+    """The SQL of a line, in a query in which each source is joined under its name."""
+    cells: list[str] = []
+    for number, run in enumerate(_runs(columns)):
+        source = run[0].source
+        if source == Source.ROW:
+            cells.extend(form.cell(column) for column in run)
+        else:
+            nothing = _joined(form, [replace(column, cell="NULL") for column in run])
+            cells.append(f"coalesce({source}.cells_{number}, {nothing})")
+    return form.line(f"concat_ws('{form.comma}', {', '.join(cells)})")
+
+
+def cells_sql(form: Format, columns: Sequence[Column], source: Source) -> str:
+    """The SELECT list of a source's cells, each run of neighbours in one piece."""
+    runs = [(number, run) for number, run in enumerate(_runs(columns)) if run[0].source == source]
+    return ", ".join(f"{_joined(form, run)} AS cells_{number}" for number, run in runs)
+
+
+def _runs(columns: Sequence[Column]) -> list[list[Column]]:
+    return [list(run) for _, run in groupby(columns, key=lambda column: column.source)]
+
+
+def _joined(form: Format, columns: Sequence[Column]) -> str:
+    return f"concat_ws('{form.comma}', {', '.join(form.cell(column) for column in columns)})"
+
+
+Statement = tuple[str, Mapping[str, Any]]
+"""SQL and its parameters."""
+
+
+def chunks(form: Format, columns: Sequence[Column], lines: Callable[[], Statement]) -> Iterator[str]:
+    """The file in pieces: its head at once, then the rows that the statement finds, which may first ask the database
+    itself; all of one snapshot.
 
     They wait in the database, so memory does not grow with their number. An error rises out of the iterator, after a last
     line that says so, because some servers (granian 2.8) end the answer then as if it were complete.
     """
     yield form.head(columns)
     try:
-        yield from _row_chunks(form, lines_sql, parameters)
+        yield from _row_chunks(form, lines)
     except Exception:
         yield f"{form.before_first}{INCOMPLETE}{form.before_first}"
         raise
     yield form.tail
 
 
-def _row_chunks(form: Format, lines_sql: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+def _row_chunks(form: Format, lines: Callable[[], Statement]) -> Iterator[str]:
     before = form.before_first
+    is_outermost = not connection.in_atomic_block
     with transaction.atomic(), connection.chunked_cursor() as cursor:
+        if is_outermost:
+            _keep_one_snapshot()
         _plan_for_all_rows()
-        cursor.execute(lines_sql, parameters)
+        cursor.execute(*lines())
         while rows := cursor.fetchmany(ROWS_AT_A_TIME):
             yield before + form.between.join(line for (line,) in rows)
             before = form.between
 
 
-def _plan_for_all_rows() -> None:
-    """Until the transaction ends, plan for the last row and not for the first, without compiling, and with hash joins:
-    merge joins of a big table with a small one on its organization alone compare every row with every row."""
+def _keep_one_snapshot() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL cursor_tuple_fraction = 1; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off")
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def _plan_for_all_rows() -> None:
+    """Until the transaction ends, plan for the last row and not for the first, without compiling, with hash joins (merge
+    joins of a big table with a small one on its organization alone compare every row with every row), and sort the lines
+    of a day in memory: 100,000 of them are some 30 MB."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL cursor_tuple_fraction = 1; SET LOCAL jit = off; SET LOCAL enable_mergejoin = off;"
+            " SET LOCAL work_mem = '64MB'"
+        )

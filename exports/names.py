@@ -1,60 +1,63 @@
-"""Names beside ids, day by day: the query that both exports are made of."""
+"""Names beside ids, day by day: the columns and the query that both exports are made of."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from exports.columns import Column, Format
+from exports.columns import Column, Format, Kind, Source, cells_sql, line_sql
 from metering.queries import UsageQuery
 
-# The cells of a name are made once and not once a row; the joins are one to one, so they multiply nothing.
+TIMESTAMP_COLUMN: Final = Column("timestamp", "extract(epoch FROM day)::bigint", Kind.NUMBER, Source.DAY)
+DATE_COLUMN: Final = Column("date", "day", source=Source.DAY)
+ORGANIZATION_COLUMNS: Final = (
+    Column("organization_id", "public_id", source=Source.ORGANIZATION),
+    Column("organization_name", "name", Kind.TEXT, Source.ORGANIZATION),
+)
+PERSON_COLUMNS: Final = (
+    Column("user_id", "public_id", source=Source.PERSON),
+    Column("user_email", "email", Kind.TEXT, Source.PERSON),
+)
+KEY_COLUMNS: Final = (
+    Column("api_key_id", "public_id", source=Source.KEY),
+    Column("api_key_name", "name", Kind.TEXT, Source.KEY),
+)
+MODEL_COLUMN: Final = Column("model", "model.name", Kind.TEXT, Source.SKU)
+
+# One to one, so they multiply nothing.
 JOINS: Final = """
     LEFT JOIN organizations ON organizations.id = sums.organization_id
     LEFT JOIN people ON people.id = sums.user_id
     LEFT JOIN keys ON keys.id = sums.api_key_id
-    LEFT JOIN models ON models.id = sums.model_id
+    LEFT JOIN skus ON skus.id = sums.sku_id
 """
-DAYS: Final = "generate_series(%(start)s::date, %(end)s::date - 1, '1 day') AS series (moment)"
 
 
 def day_by_day_sql(
     query: UsageQuery, form: Format, sums_sql: str, columns: Sequence[Column], *, order: Sequence[str]
 ) -> str:
-    """The SQL of the rows of all days of the query, day after day, each in the given order of the columns of `sums`.
+    """The SQL of the rows of all days of the query, day after day, each in the given order.
 
-    `sums_sql` finds the rows of the day `days.day`. Each day is summed and sorted by itself, so that its lines are on
-    their way before the next one is read.
+    `sums_sql` finds the rows of the day `days.day`: organization_id, user_id, api_key_id, sku_id, and what the columns of
+    the row itself and `order` need. Each day is summed and sorted by itself, so that its lines are on their way before the
+    next one is read.
     """
-    keys = ", ".join(f"sums.{name}" for name in order)
     return f"""
-        WITH {_names_sql(query, form)}
+        WITH {", ".join(f"{source} AS MATERIALIZED ({sql})" for source, sql in _sources(query, form, columns).items())}
         SELECT lines.line
-        FROM {DAYS}
-        CROSS JOIN LATERAL (SELECT moment::date AS day) AS days
-        CROSS JOIN LATERAL (
-            SELECT {form.line(columns)} AS line FROM ({sums_sql}) AS sums {JOINS} ORDER BY {keys}
+        FROM days CROSS JOIN LATERAL (
+            SELECT {line_sql(form, columns)} AS line FROM ({sums_sql}) AS sums {JOINS} ORDER BY {", ".join(order)}
         ) AS lines
     """
 
 
-def _names_sql(query: UsageQuery, form: Format) -> str:
-    """Common table expressions with the ready cells of all whose usage the query can find."""
-    used = f"""
-        FROM metering_dailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id WHERE {query.conditions("usage")}
-    """
-    return f"""
-        organizations AS MATERIALIZED (
-            SELECT id, public_id, {form.text("name")} AS name
-            FROM accounts_organization WHERE id = ANY(%(organization_ids)s)
-        ),
-        people AS MATERIALIZED (
-            SELECT id, public_id, {form.text("coalesce(nullif(name, ''), email)")} AS name, {form.text("email")} AS email
-            FROM accounts_user WHERE id IN (SELECT usage.user_id {used})
-        ),
-        keys AS MATERIALIZED (
-            SELECT id, public_id, {form.text("name")} AS name, {form.text("redacted")} AS redacted
-            FROM apikeys_apikey WHERE id IN (SELECT usage.api_key_id {used})
-        ),
-        models AS MATERIALIZED (
-            SELECT id, {form.text("name")} AS name FROM metering_model
-        )
-    """
+def _sources(query: UsageQuery, form: Format, columns: Sequence[Column]) -> dict[Source, str]:
+    """The ready cells of all that the query can find. SKUs are known by the `place` of what an export says of them."""
+    used = f"FROM metering_dailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id WHERE {query.conditions('usage')}"
+    tables = {
+        Source.DAY: "day FROM (SELECT generate_series(%(start)s::date, %(end)s::date - 1, '1 day')::date AS day) AS day",
+        Source.ORGANIZATION: "id FROM accounts_organization WHERE id = ANY(%(organization_ids)s)",
+        Source.PERSON: f"id FROM accounts_user WHERE id IN (SELECT usage.user_id {used})",
+        Source.KEY: f"id FROM apikeys_apikey WHERE id IN (SELECT usage.api_key_id {used})",
+        Source.SKU: "sku.id, model_id, dense_rank() OVER (ORDER BY model_id, usage_type, service_tier, batch) AS place"
+        " FROM metering_sku AS sku JOIN metering_model AS model ON model.id = sku.model_id",
+    }
+    return {source: f"SELECT {cells_sql(form, columns, source)}, {rest}" for source, rest in tables.items()}

@@ -15,7 +15,7 @@ from apikeys import keys
 from apikeys.models import APIKey
 from billing.models import LineItem
 from exports.activity import activity_rows
-from exports.columns import CSV, INCOMPLETE, ROWS_AT_A_TIME, Column, chunks
+from exports.columns import CSV, INCOMPLETE, ROWS_AT_A_TIME, Column, Kind, chunks
 from metering.measures import MEASURES, ServiceTier, UsageType
 from metering.models import DailyUsage, Sku
 from metering.periods import Period
@@ -259,7 +259,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(
 @pytest.mark.parametrize("start", ["\t", "\r", "=", "+", "-", "@"])
 def test_every_dangerous_start_is_made_harmless(start: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {CSV.text('%s::text')}", [start + "x"])
+        cursor.execute(f"SELECT {CSV.cell(Column('text', '%s::text', Kind.TEXT))}", [start + "x"])
         assert cursor.fetchone() == (f'''"'{start}x"''',)
 
 
@@ -329,8 +329,7 @@ def test_an_error_on_the_way_is_written_into_the_file_and_rises() -> None:
     pieces: Iterator[str] = chunks(
         CSV,
         [Column("number", "n")],
-        f"SELECT (1 / ({ROWS_AT_A_TIME + 5} - n))::text FROM generate_series(1, 10000) AS n",
-        {},
+        lambda: (f"SELECT (1 / ({ROWS_AT_A_TIME + 5} - n))::text FROM generate_series(1, 10000) AS n", {}),
     )
     assert next(pieces) == "number"
     assert next(pieces).count("\r\n") == ROWS_AT_A_TIME
