@@ -1,4 +1,4 @@
-"""Budgets, the addresses of webhooks, and the one outbox of everything that is to be sent."""
+"""Budgets, what staff were told of, the addresses of webhooks, and the one outbox of everything that is to be sent."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import Organization
+from metering.models import Model
 
 
 def default_thresholds() -> list[int]:
@@ -53,6 +54,26 @@ class BudgetAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}: {self.threshold} %"
+
+
+class UnpricedAlert(models.Model):
+    """Staff were told that a model's usage of a line item and UTC month has no price. One row, one alert.
+
+    `line_item` is a `billing.models.LineItem`.
+    """
+
+    model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="+")
+    line_item = models.SmallIntegerField()
+    usage_month = models.DateField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["model", "line_item", "usage_month"], name="unpriced_alert_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.usage_month:%Y-%m}: {self.model_id}, {self.line_item}"
 
 
 class WebhookEndpoint(models.Model):

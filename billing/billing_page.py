@@ -8,6 +8,7 @@ from accounts.access import Access
 from accounts.models import Organization
 from billing import budgets
 from billing.alerts import Budget, WebhookEndpoint
+from billing.balance import balance_of
 from billing.credits import GrantState, state_of
 from billing.display import dollars
 from billing.documents import state_of as invoice_state
@@ -59,9 +60,11 @@ class BudgetStatus:
 
 @dataclass(frozen=True)
 class BillingReport:
-    """Owners' parts are empty for admins, who see the credit grants only."""
+    """Owners' parts are empty for admins, who see the credit grants only. `balance` and `owed` are empty where it is nothing."""
 
     payer: Organization | None
+    balance: str
+    owed: str
     grants: tuple[GrantRow, ...]
     invoices: tuple[InvoiceRow, ...]
     budget: BudgetStatus | None
@@ -69,10 +72,13 @@ class BillingReport:
 
 
 def billing_report(access: Access, now: datetime) -> BillingReport:
-    """What the reader may see of the organization's billing; at most seven queries, however much there is."""
+    """What the reader may see of the organization's billing; at most eight queries, however much there is."""
     organization = access.organization
+    balance = balance_of(organization.pk) if access.is_owner else Decimal(0)
     return BillingReport(
         payer=organization.parent,
+        balance=dollars(balance) if balance > 0 else "",
+        owed=dollars(-balance) if balance < 0 else "",
         grants=grant_rows(organization, now),
         invoices=invoice_rows(organization) if access.is_owner else (),
         budget=_budget(organization, now) if access.is_owner else None,

@@ -39,7 +39,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """Everything that is on the paper. Dates are empty for a draft."""
+    """Everything that is on the paper. Dates are empty for a draft; `balance` and `to_pay`, where the balance does not change."""
 
     kind: str
     number: str
@@ -57,6 +57,8 @@ class Document:
     tax_label: str
     tax: str
     total: str
+    balance: tuple[str, str] | None
+    to_pay: str
     settled: str
     payment_note: str
 
@@ -88,6 +90,8 @@ def document_of(invoice: Invoice) -> Document:
         tax_label=f"{invoice.tax_name} {percent(invoice.tax_rate)}",
         tax=dollars(invoice.tax),
         total=dollars(invoice.total),
+        balance=_balance(invoice),
+        to_pay=dollars(invoice.due) if invoice.balance_change and not is_note else "",
         settled=_settled(invoice),
         payment_note=settings.INVOICE_PAYMENT_NOTE if invoice.state == Invoice.State.OPEN and not is_note else "",
     )
@@ -104,6 +108,17 @@ def percent(fraction: Decimal) -> str:
     """0.19 → '19 %'."""
     text = f"{fraction * 100:f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def _balance(invoice: Invoice) -> tuple[str, str] | None:
+    """What the document takes from the payer's balance or adds to it, as a row under the total."""
+    change = invoice.balance_change
+    if not change:
+        return None
+    if change < 0:
+        return "From your balance", dollars(change)
+    is_owed = invoice.kind == Invoice.Kind.INVOICE and invoice.total > -change
+    return "Owed from before" if is_owed else "To your balance", dollars(change)
 
 
 def _day(day: date | None) -> str:

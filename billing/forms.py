@@ -153,6 +153,12 @@ class PriceForm(forms.Form):
         return cleaned
 
 
+class RefundForm(forms.Form):
+    """How much of a balance was paid back."""
+
+    amount = forms.DecimalField(max_digits=20, decimal_places=2, min_value=Decimal("0.01"))
+
+
 class GrantForm(forms.Form):
     """A credit grant for the organization that pays."""
 

@@ -5,6 +5,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from io import BytesIO
+from itertools import groupby
 from typing import Any, Final
 
 from reportlab.lib import colors
@@ -12,7 +13,6 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
@@ -20,7 +20,8 @@ from billing.documents import Document, Line, Section
 from billing.invoices import Party
 
 FONT: Final = "NotoSans"
-CJK_FONT: Final = "HeiseiKakuGo-W5"
+CJK_FONT: Final = "WenQuanYi"
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 TEXT: Final = colors.HexColor("#1c1b19")
 MUTED: Final = colors.HexColor("#5f5c56")
 RULE: Final = colors.HexColor("#d3d0ca")
@@ -104,8 +105,11 @@ def _totals(document: Document) -> Table:
     rows += [(document.tax_label, document.tax)]
     cells: list[list[Any]] = [["", _text(name, right=True), _text(amount, right=True)] for name, amount in rows]
     cells.append(["", _text("Total (USD)", size=11, right=True), _text(document.total, size=11, right=True)])
+    below = [document.balance] if document.balance else []
+    below += [("Amount due (USD)", document.to_pay)] if document.to_pay else []
+    cells += [["", _text(name, right=True), _text(amount, right=True)] for name, amount in below]
     table = Table(cells, (WIDTH - 110 * mm, 76 * mm, 34 * mm))
-    table.setStyle(_rules([("LINEABOVE", (1, -1), (-1, -1), 0.8, TEXT)]))
+    table.setStyle(_rules([("LINEABOVE", (1, len(rows)), (-1, len(rows)), 0.8, TEXT)]))
     return table
 
 
@@ -151,12 +155,20 @@ def _style(size: float, color: colors.Color, *, right: bool) -> ParagraphStyle:
 
 
 def _marked(text: str) -> str:
-    """The text as markup, with letters that the text font lacks in the font for Chinese, Japanese and Korean."""
-    known = pdfmetrics.getFont(FONT).face.charToGlyph
-    return "".join(
-        escape(letter) if ord(letter) in known else f'<font name="{CJK_FONT}">{escape(letter)}</font>'
-        for letter in text
-    )
+    """The text as markup, each letter in a font that has it; one that neither has is seen to be missing."""
+    runs = groupby(text, key=_font_of)
+    return "".join(_run(font, "".join(letters)) for font, letters in runs)
+
+
+def _run(font: str, letters: str) -> str:
+    if not font:
+        return REPLACEMENT * len(letters)
+    return escape(letters) if font == FONT else f'<font name="{font}">{escape(letters)}</font>'
+
+
+def _font_of(letter: str) -> str:
+    fonts = (font for font in (FONT, CJK_FONT) if ord(letter) in pdfmetrics.getFont(font).face.charToGlyph)
+    return next(fonts, "")
 
 
 def _footer(document: Document) -> Callable[[Any, Any], None]:
@@ -171,7 +183,8 @@ def _footer(document: Document) -> Callable[[Any, Any], None]:
 
 @cache
 def _register_fonts() -> None:
-    folder = files("fontpkg_noto_sans") / "files"
-    with (folder / "NotoSans[wdth,wght].ttf").open("rb") as font:
-        pdfmetrics.registerFont(TTFont(FONT, BytesIO(font.read())))
-    pdfmetrics.registerFont(UnicodeCIDFont(CJK_FONT))
+    """Noto Sans for Latin, Greek and Cyrillic letters, and WenQuanYi Micro Hei for Chinese, Japanese and Korean ones."""
+    latin = files("fontpkg_noto_sans") / "files" / "NotoSans[wdth,wght].ttf"
+    pdfmetrics.registerFont(TTFont(FONT, BytesIO(latin.read_bytes())))
+    cjk = files("paperang_p2_fonts_cjk") / "fonts" / "wqy-microhei.ttc"
+    pdfmetrics.registerFont(TTFont(CJK_FONT, BytesIO(cjk.read_bytes()), subfontIndex=0))

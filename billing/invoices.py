@@ -17,7 +17,7 @@ from django.db.models import Sum
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Organization
-from billing import outbox
+from billing import balance, outbox
 from billing.billed import write_lines
 from billing.credits import ZERO, pay, used_by
 from billing.grants import pure
@@ -25,7 +25,6 @@ from billing.models import BillingDetails, CreditApplication, CreditGrant, Invoi
 from billing.money import to_cents
 from metering.periods import Period
 
-INVOICE_LOCK: Final = 0x5553_4147  # first half of an advisory lock's key; the second half is the payer
 FINAL: Final = (Invoice.State.OPEN, Invoice.State.PAID)
 
 
@@ -73,10 +72,11 @@ def mark_paid(invoice: Invoice, *, actor: Actor, now: datetime) -> None:
 
 def void(invoice: Invoice, *, actor: Actor, now: datetime) -> Invoice:
     """Take a final invoice back with a credit note, which is returned. What it charged is then on no document any more:
-    closing its month for the payer again, or their next invoice, charges it as it is then.
+    closing its month for the payer again, or their next invoice, charges it as it is then. What was paid is on the
+    payer's balance.
     """
     with transaction.atomic():
-        _lock(invoice.payer_id)
+        balance.lock(invoice.payer_id)
         found = Invoice.objects.select_for_update(of=["self"]).select_related("payer").get(pk=invoice.pk)
         if found.kind != Invoice.Kind.INVOICE or found.state not in FINAL:
             raise InvoiceRefusedError(f"{_named(found)} cannot be voided: only an open or paid invoice can.")
@@ -102,7 +102,7 @@ def details_of(payer: Organization) -> BillingDetails:
 
 
 def _draft(payer: Organization, month: Period) -> Invoice | None:
-    _lock(payer.pk)
+    balance.lock(payer.pk)
     invoices = Invoice.objects.filter(payer=payer, month=month.start, kind=Invoice.Kind.INVOICE)
     found = invoices.exclude(state=Invoice.State.VOID).first()
     if found is not None and found.state != Invoice.State.DRAFT:
@@ -117,12 +117,6 @@ def _draft(payer: Organization, month: Period) -> Invoice | None:
     _apply_credit(invoice, month, days)
     _add_up(invoice)
     return invoice
-
-
-def _lock(payer_id: int) -> None:
-    """Alone with the payer's documents until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", [INVOICE_LOCK, payer_id])
 
 
 def _clear(invoice: Invoice) -> None:
@@ -157,19 +151,21 @@ def _add_up(invoice: Invoice) -> None:
     invoice.credits = invoice.credit_applications.aggregate(total=Sum("amount", default=ZERO))["total"]
     invoice.tax = to_cents((invoice.subtotal - invoice.credits) * details.tax_rate)
     invoice.total = invoice.subtotal - invoice.credits + invoice.tax
+    invoice.balance_change, invoice.due = balance.settle(invoice.total, balance.balance_of(invoice.payer_id))
     invoice.buyer = asdict(Party(details.legal_name, details.address, details.tax_id))
     invoice.seller = asdict(seller())
     invoice.save()
 
 
 def _issue(invoice: Invoice, *, series: str, issue_date: date) -> None:
-    """Give the draft its number and make it final. Nothing owed is nothing to wait for: such an invoice is paid."""
+    """Give the draft its number and make it final. Nothing due is nothing to wait for: such an invoice is paid."""
     due_days = details_of(invoice.payer).due_days
     assert due_days is not None
     invoice.number = _next_number(f"{series}-{issue_date.year}")
     invoice.issue_date = issue_date
     invoice.due_date = issue_date + timedelta(days=due_days)
-    invoice.state = Invoice.State.PAID if invoice.total == 0 else Invoice.State.OPEN
+    is_settled = invoice.due == 0 and invoice.kind == Invoice.Kind.INVOICE
+    invoice.state = Invoice.State.PAID if is_settled else Invoice.State.OPEN
     invoice.save()
 
 
@@ -186,6 +182,9 @@ def _next_number(series: str) -> str:
 
 
 def _credit_note(invoice: Invoice, issue_date: date) -> Invoice:
+    """The document that takes the invoice back. What was paid of it, or came from the balance, is on the balance again."""
+    paid = invoice.due if invoice.state == Invoice.State.PAID else ZERO
+    balance_change = paid - invoice.balance_change
     note = Invoice.objects.create(
         kind=Invoice.Kind.CREDIT_NOTE,
         payer=invoice.payer,
@@ -199,6 +198,8 @@ def _credit_note(invoice: Invoice, issue_date: date) -> Invoice:
         credits=-invoice.credits,
         tax=-invoice.tax,
         total=-invoice.total,
+        balance_change=balance_change,
+        due=balance_change - invoice.total,
     )
     with connection.cursor() as cursor:
         cursor.execute(

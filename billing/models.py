@@ -1,13 +1,15 @@
 """What usage costs: dated prices, the daily cost that follows from them, credit and invoices.
 
-Budgets, webhooks and what is to be sent are in `billing.alerts`, which is imported here because Django looks for models here.
+Budgets, webhooks and what is to be sent are in `billing.alerts`, refunds in `billing.refunds`; both are imported here
+because Django looks for models here.
 """
 
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-import billing.alerts  # noqa: F401
+import billing.alerts
+import billing.refunds  # noqa: F401
 from accounts.models import Organization, User
 from metering.measures import ServiceTier, UsageType
 from metering.models import Model
@@ -263,6 +265,7 @@ class Invoice(models.Model):
 
     A draft is computed again with every run. Once it is final it has a number and never changes but in its state: the
     database refuses everything else (see the migration). `seller` and `buyer` are the addresses as they were then.
+    `due` is what is to be paid: the total and what the document changes the payer's balance by (`billing.balance`).
     """
 
     class Kind(models.TextChoices):
@@ -289,6 +292,8 @@ class Invoice(models.Model):
     credits = models.DecimalField(max_digits=20, decimal_places=2, default=0)
     tax = models.DecimalField(max_digits=20, decimal_places=2, default=0)
     total = models.DecimalField(max_digits=20, decimal_places=2, default=0)
+    balance_change = models.DecimalField(max_digits=20, decimal_places=2, default=0)
+    due = models.DecimalField(max_digits=20, decimal_places=2, default=0)
     issue_date = models.DateField(null=True)
     due_date = models.DateField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -310,6 +315,11 @@ class Invoice(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(total=F("subtotal") - F("credits") + F("tax")), name="invoice_total_is_sum"
+            ),
+            models.CheckConstraint(condition=Q(due=F("total") + F("balance_change")), name="invoice_due_is_sum"),
+            models.CheckConstraint(
+                condition=Q(kind="invoice", due__gte=0) | Q(kind="credit_note", due__lte=0),
+                name="invoice_due_not_negative",
             ),
             models.CheckConstraint(
                 condition=Q(kind="invoice", corrects__isnull=True) | Q(kind="credit_note", corrects__isnull=False),

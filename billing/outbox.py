@@ -8,6 +8,7 @@ same id (`webhook-id`, `Message-ID`), by which the receiver knows it.
 import hashlib
 import json
 import smtplib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.clock import database_now
-from accounts.models import Membership, Organization
+from accounts.models import Membership, Organization, User
 from billing import webhooks
 from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
 from billing.display import dollars
@@ -69,13 +70,19 @@ def invoice_finalized(invoice: Invoice) -> None:
             "number": invoice.number,
             "month": f"{invoice.month:%Y-%m}",
             "total": str(invoice.total),
+            "amount_due": str(invoice.due),
             "currency": "USD",
             "due_date": str(invoice.due_date),
         },
         subject=f"Invoice {invoice.number} for {invoice.month:%B %Y}: {dollars(invoice.total)}",
-        text=f"Invoice {invoice.number} over {dollars(invoice.total)} is due on {invoice.due_date}."
-        " Owners see and download it on the Billing page.\n",
+        text=f"{_what_is_due(invoice)} Owners see and download it on the Billing page.\n",
     )
+
+
+def tell_staff(*, message_id: str, event_type: str, subject: str, text: str) -> None:
+    """An e-mail to everyone of the operator's staff."""
+    staff = User.objects.filter(is_staff=True, is_active=True).order_by("email")
+    _enqueue(staff.values_list("email", flat=True), message_id, event_type, subject, text)
 
 
 def deliver_waiting() -> int:
@@ -94,15 +101,37 @@ def _announce(  # noqa: PLR0913 - one keyword for each part of a message
 ) -> None:
     body = {"type": event_type, "timestamp": database_now(), "data": data}
     payload = json.dumps(body, cls=DjangoJSONEncoder, separators=(",", ":"))
-    deliveries = [
-        Delivery(message_id=message_id, event_type=event_type, recipient=email, subject=subject[:200], body=text)
-        for email in _owners(organization)
-    ]
-    deliveries += [
-        Delivery(message_id=message_id, event_type=event_type, recipient=endpoint.url, endpoint=endpoint, body=payload)
-        for endpoint in WebhookEndpoint.objects.filter(organization=organization, disabled_at__isnull=True)
-    ]
-    Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
+    _enqueue(_owners(organization), message_id, event_type, subject, text)
+    Delivery.objects.bulk_create(
+        (
+            Delivery(
+                message_id=message_id, event_type=event_type, recipient=endpoint.url, endpoint=endpoint, body=payload
+            )
+            for endpoint in WebhookEndpoint.objects.filter(organization=organization, disabled_at__isnull=True)
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _what_is_due(invoice: Invoice) -> str:
+    named = f"Invoice {invoice.number} over {dollars(invoice.total)}"
+    if invoice.due == invoice.total:
+        return f"{named} is due on {invoice.due_date}."
+    if invoice.total < 0:
+        return f"{named} is on your balance: later invoices take from it."
+    if invoice.due == 0:
+        return f"{named} is paid from your balance."
+    return f"{named} leaves {dollars(invoice.due)} to pay by {invoice.due_date}, after your balance."
+
+
+def _enqueue(recipients: Iterable[str], message_id: str, event_type: str, subject: str, text: str) -> None:
+    Delivery.objects.bulk_create(
+        (
+            Delivery(message_id=message_id, event_type=event_type, recipient=email, subject=subject[:200], body=text)
+            for email in recipients
+        ),
+        ignore_conflicts=True,
+    )
 
 
 def _owners(organization: Organization) -> list[str]:

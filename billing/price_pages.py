@@ -1,13 +1,14 @@
 """What staff see of the price book: its rows, usage without a price, and the changes that were made."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.urls import reverse
 
 from billing.display import exact_dollars
@@ -16,7 +17,6 @@ from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.pricebook import FIRST_DATE
 from metering.display import compact, long_day
 
-MAX_PRICES: Final = 200
 MAX_CHANGES: Final = 20
 MILLION: Final = 1_000_000
 UNPRICED_SQL: Final = """
@@ -80,11 +80,15 @@ class AdjustmentRow:
     after: str
 
 
-def price_rows(search: str, today: date) -> tuple[PriceRow, ...]:
-    """The newest prices of the models whose name has these letters; MAX_PRICES at most."""
+def find_prices(search: str) -> QuerySet[Price]:
+    """The prices of the models whose name has these letters, each scope's newest first."""
     prices = Price.objects.filter(model__name__icontains=search).select_related("model", "organization")
-    ordered = prices.order_by("model__name", "line_item", "organization__name", "context_band", "-effective_date", "id")
-    return tuple(_price_row(price, today) for price in ordered[:MAX_PRICES])
+    return prices.order_by("model__name", "line_item", "organization__name", "context_band", "-effective_date", "id")
+
+
+def price_rows(prices: Iterable[Price], today: date) -> tuple[PriceRow, ...]:
+    """Prices as they are shown."""
+    return tuple(_price_row(price, today) for price in prices)
 
 
 def unpriced_rows() -> tuple[UnpricedRow, ...]:
@@ -127,15 +131,16 @@ def change_row(change: PriceChange) -> ChangeRow:
     )
 
 
-def adjustment_rows(change: PriceChange) -> tuple[AdjustmentRow, ...]:
-    """What a change did, per organization and day; MAX_PRICES rows at most, the latest days first."""
-    rows = (
-        CostAdjustment.objects.filter(price_change=change)
-        .values("organization_id", "day")
-        .annotate(before=Sum("amount_before"), after=Sum("amount_after"))
-        .order_by("-day", "organization_id")[:MAX_PRICES]
-    )
-    names = _organization_names({row["organization_id"] for row in rows})
+def find_adjustments(change: PriceChange) -> QuerySet[CostAdjustment, Any]:
+    """What a change did per organization and day, the latest days first: `before` and `after`."""
+    rows = CostAdjustment.objects.filter(price_change=change).values("organization_id", "day")
+    sums = rows.annotate(before=Sum("amount_before"), after=Sum("amount_after"))
+    return sums.order_by("-day", "organization_id")
+
+
+def adjustment_rows(found: Sequence[Mapping[str, Any]]) -> tuple[AdjustmentRow, ...]:
+    """Adjustments as they are shown."""
+    names = _organization_names({row["organization_id"] for row in found})
     return tuple(
         AdjustmentRow(
             organization=names.get(row["organization_id"], f"#{row['organization_id']}"),
@@ -143,7 +148,7 @@ def adjustment_rows(change: PriceChange) -> tuple[AdjustmentRow, ...]:
             before=_amount(row["before"]),
             after=_amount(row["after"]),
         )
-        for row in rows
+        for row in found
     )
 
 

@@ -13,10 +13,9 @@ from accounts.audit import Actor
 from billing import price_changes
 from billing.models import Price, PriceChange, PriceSource
 from billing.price_changes import Terms
-from billing.pricebook import RELEASE, DefaultPrice, default_prices, find
+from billing.pricebook import PACKAGE, RELEASE, DefaultPrice, default_prices, find, priced_by_people
 from metering.models import Model
 
-LIST_NAME: Final = "genai-prices"
 ACTOR: Final = Actor(name="sync_prices")
 
 
@@ -58,14 +57,11 @@ def note_release() -> None:
 
 
 def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Difference]:
-    book = {
-        (price.line_item, price.context_band, price.effective_date, price.usage_type): price
-        for price in Price.objects.filter(
-            model=model, organization__isnull=True, service_tier__isnull=True, batch__isnull=True
-        )
-    }
+    book = {_scope(price): price for price in Price.objects.filter(model=model, organization__isnull=True)}
+    of_people = priced_by_people(model)
     for price in listed:
-        own = book.get((price.line_item, price.context_band, price.effective_date, price.usage_type))
+        own = book.get(_scope(price))
+        is_theirs = own is not None and not own.source.startswith(PACKAGE)
         if own is None or own.unit_price != price.unit_price:
             yield Difference(
                 terms=Terms(
@@ -74,9 +70,22 @@ def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Diffe
                     context_band=price.context_band,
                     effective_date=price.effective_date,
                     usage_type=price.usage_type,
+                    service_tier=price.service_tier,
+                    batch=price.batch,
                     unit_price=price.unit_price,
                 ),
                 is_in_book=own is not None,
                 book_price=own.unit_price if own else None,
-                is_kept=own is not None and not own.source.startswith(LIST_NAME),
+                is_kept=is_theirs or (price.line_item in of_people and not price.is_general),
             )
+
+
+def _scope(price: Price | DefaultPrice) -> tuple[object, ...]:
+    return (
+        price.line_item,
+        price.context_band,
+        price.effective_date,
+        price.usage_type,
+        price.service_tier,
+        price.batch,
+    )

@@ -6,19 +6,20 @@ prices it. Prices are per single unit, exact to 10⁻¹² dollar.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Final
 
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 
 from billing.models import LineItem, Price, PriceSource
-from metering.measures import CONTEXT_BANDS, UsageType
+from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
 from metering.models import Model
 
-RELEASE: Final = f"genai-prices {version('genai-prices')}"
+PACKAGE: Final = "genai-prices"
+RELEASE: Final = f"{PACKAGE} {version(PACKAGE)}"
 FIRST_DATE: Final = date(2000, 1, 1)
 """From when a price holds that the package gives without a start."""
 NAMED_PROVIDERS: Final = ("openai",)
@@ -57,7 +58,15 @@ TOKEN_ITEMS: Final = (
 UNIT_ITEMS: Final = (LineItem.IMAGE, LineItem.SECOND, LineItem.CHARACTER)
 
 
+# What a price may depend on beside the model, as the package's request context says it. The first is every request.
+CONTEXTS: Final[tuple[tuple[ServiceTier | None, bool | None, dict[str, str]], ...]] = (
+    (None, None, {}),
+    (None, True, {"processing": "batch"}),
+    *((tier, None, {"service_tier": str(tier.label)}) for tier in ServiceTier if tier != ServiceTier.DEFAULT),
+)
+HALF_HOURS: Final = tuple(time(hour, minute) for hour in range(24) for minute in (0, 30))
 Scope = tuple[LineItem, int, UsageType | None]
+Prices = dict[Scope, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +78,13 @@ class DefaultPrice:
     effective_date: date
     unit_price: Decimal | None
     usage_type: UsageType | None = None
+    service_tier: ServiceTier | None = None
+    batch: bool | None = None
 
     @property
-    def scope(self) -> Scope:
-        return self.line_item, self.context_band, self.usage_type
+    def is_general(self) -> bool:
+        """Whether it holds for batches and every service tier."""
+        return self.service_tier is None and self.batch is None
 
 
 def price_new_models() -> None:
@@ -82,8 +94,12 @@ def price_new_models() -> None:
 
 
 def add_default_prices(model: Model) -> None:
-    """Add the package's prices of this model to the book, and note that it was looked up. Prices that exist stay."""
+    """Add the package's prices of this model to the book, and note that it was looked up. Prices that exist stay.
+
+    What a person priced for every request is not undercut by the package's price of batches or service tiers.
+    """
     found = find(model.name)
+    own = priced_by_people(model)
     PriceSource.objects.create(
         model=model,
         release=RELEASE,
@@ -97,15 +113,26 @@ def add_default_prices(model: Model) -> None:
                     model=model,
                     line_item=price.line_item,
                     usage_type=price.usage_type,
+                    service_tier=price.service_tier,
+                    batch=price.batch,
                     context_band=price.context_band,
                     effective_date=price.effective_date,
                     unit_price=price.unit_price,
                     source=RELEASE,
                 )
                 for price in default_prices(found[1])
+                if price.is_general or price.line_item not in own
             ],
             ignore_conflicts=True,
         )
+
+
+def priced_by_people(model: Model) -> set[int]:
+    """The line items for which a person, not the package, set a price of every request."""
+    general = Price.objects.filter(
+        model=model, organization__isnull=True, service_tier__isnull=True, batch__isnull=True
+    )
+    return set(general.exclude(source__startswith=PACKAGE).values_list("line_item", flat=True))
 
 
 def find(model_name: str) -> tuple[str, ModelInfo] | None:
@@ -120,36 +147,63 @@ def find(model_name: str) -> tuple[str, ModelInfo] | None:
 
 
 def default_prices(model: ModelInfo) -> list[DefaultPrice]:
-    """Every price of the package's entry. Prices by the time of day cannot be told from daily usage and are left out.
+    """Every price of the package's entry, and where batches or service tiers have prices of their own, those too.
 
-    A dated list replaces the one before it as a whole: what it does not hold any more (long contexts that now cost the
-    same, say) ends when it begins.
+    Daily usage cannot be told apart by the time of day: of prices that depend on it, the one that holds for the longest
+    part of the day counts. A price that the package does not list any more from some day on ends then.
     """
-    conditional = model.prices if isinstance(model.prices, list) else [ConditionalPrice(prices=model.prices)]
     prices: list[DefaultPrice] = []
-    in_force: set[Scope] = set()
-    for entry in conditional:
-        if entry.constraint is None or isinstance(entry.constraint, StartDateConstraint):
-            start = entry.constraint.start_date if entry.constraint else FIRST_DATE
-            begun = list(_prices_from(entry.prices, start))
-            ended = in_force - {price.scope for price in begun}
-            prices += begun
-            prices += [DefaultPrice(item, band, start, None, usage_type) for item, band, usage_type in ended]
-            in_force = {price.scope for price in begun}
+    starts = _start_dates(model)
+    general = {start: _prices_of_day(model, start, {}) for start in starts}
+    for tier, batch, context in CONTEXTS:
+        in_force: Prices = {}
+        for start in starts:
+            listed = general[start] if not context else _own(_prices_of_day(model, start, context), general[start])
+            changed = {scope: price for scope, price in listed.items() if in_force.get(scope) != price}
+            ended: dict[Scope, None] = dict.fromkeys(in_force.keys() - listed.keys())
+            for (line_item, band, usage_type), price in {**changed, **ended}.items():
+                prices.append(DefaultPrice(line_item, band, start, price, usage_type, tier, batch))
+            in_force = listed
     return prices + _uncharged({price.line_item for price in prices})
 
 
-def _prices_from(prices: ModelPrice, start: date) -> Iterator[DefaultPrice]:
+def _start_dates(model: ModelInfo) -> list[date]:
+    """The days on which a price of the package's entry begins, and the first day of all."""
+    entries = [*(model.prices if isinstance(model.prices, list) else ()), *(model.price_variants or ())]
+    dates = {entry.constraint.start_date for entry in entries if isinstance(entry.constraint, StartDateConstraint)}
+    return [FIRST_DATE, *sorted(dates)]
+
+
+def _prices_of_day(model: ModelInfo, day: date, context: dict[str, str]) -> Prices:
+    """What the package charges such requests for the longest part of the UTC day."""
+    entries = [*(model.prices if isinstance(model.prices, list) else ()), *(model.price_variants or ())]
+    has_times = any(isinstance(entry.constraint, TimeOfDateConstraint) for entry in entries)
+    moments = [datetime.combine(day, at, UTC) for at in (HALF_HOURS if has_times else HALF_HOURS[:1])]
+    found = [model.get_prices(moment, context) for moment in moments]
+    return dict(_listed(max(found, key=found.count)))
+
+
+def _own(prices: Prices, general: Prices) -> Prices:
+    """The prices of the parts that such requests pay otherwise than all; with all sizes of context, if one differs."""
+    different = {
+        (item, usage_type)
+        for item, band, usage_type in {*prices, *general}
+        if prices.get((item, band, usage_type)) != general.get((item, band, usage_type))
+    }
+    return {scope: price for scope, price in prices.items() if (scope[0], scope[2]) in different}
+
+
+def _listed(prices: ModelPrice) -> Iterator[tuple[Scope, Decimal]]:
     listed = prices.__dict__
     for line_item, sources in SOURCES.items():
         for key, per in sources:
             if (price := listed.get(key)) is not None:
                 for band, amount in _bands(price):
-                    yield DefaultPrice(line_item, band, start, _per_unit(amount, per))
+                    yield (line_item, band, None), _per_unit(amount, per)
                 break
     for usage_type, key in CALL_SOURCES.items():
         if (price := listed.get(key)) is not None:
-            yield DefaultPrice(LineItem.REQUEST, 0, start, _per_unit(price, THOUSAND), usage_type)
+            yield (LineItem.REQUEST, 0, usage_type), _per_unit(price, THOUSAND)
 
 
 def _uncharged(priced: set[LineItem]) -> list[DefaultPrice]:

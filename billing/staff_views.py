@@ -1,6 +1,7 @@
 """Pages of the operator's staff: the price book, credit grants, and everybody's invoices. For others they do not exist."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import wraps
 from typing import Any
 
@@ -13,17 +14,20 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.audit import actor_of
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, user_frame
-from billing import grants, invoices, price_changes, price_pages
+from accounts.models import Organization
+from billing import balance, grants, invoices, price_changes, price_pages
+from billing.balance import RefundRefusedError
 from billing.billing_page import invoice_row
 from billing.billing_views import pdf_response
-from billing.forms import GrantForm, PriceForm
+from billing.display import dollars
+from billing.forms import GrantForm, PriceForm, RefundForm
 from billing.grants import GrantRefusedError, GrantTerms
 from billing.invoices import InvoiceRefusedError
 from billing.models import CreditGrant, Invoice, MonthClose, PriceChange
 from billing.price_changes import ClosedMonthError
+from billing.staff_lists import page_of
 from metering.periods import midnight
 
-MAX_ROWS = 200
 PRICES = "billing:prices"
 PAGES = {"billing/staff_credit.html": "billing:credit", "billing/staff_invoices.html": "billing:all_invoices"}
 View = Callable[..., HttpResponse]
@@ -47,10 +51,11 @@ def staff_only(view: View) -> View:
 def prices(request: SignedInRequest) -> HttpResponse:
     """The price book, usage without a price, and the latest changes."""
     search = request.GET.get("q", "").replace("\0", "")[:128]
+    page = page_of(price_pages.find_prices(search), request.GET)
     context = {
         "search": search,
-        "prices": price_pages.price_rows(search, database_now().date()),
-        "max_prices": price_pages.MAX_PRICES,
+        "page": page,
+        "prices": price_pages.price_rows(page.rows, database_now().date()),
         "unpriced": price_pages.unpriced_rows(),
         "changes": price_pages.change_rows(),
     }
@@ -83,7 +88,12 @@ def price_change(request: SignedInRequest) -> HttpResponse:
 def price_change_progress(request: SignedInRequest, change_id: int) -> HttpResponse:
     """How far the re-rating of a change is, and what it changed."""
     change = get_object_or_404(PriceChange.objects.select_related("requested_by"), pk=change_id)
-    context = {"change": price_pages.change_row(change), "adjustments": price_pages.adjustment_rows(change)}
+    page = page_of(price_pages.find_adjustments(change), request.GET)
+    context = {
+        "change": price_pages.change_row(change),
+        "page": page,
+        "adjustments": price_pages.adjustment_rows(page.rows),
+    }
     return _page(request, "billing/price_change_progress.html", context)
 
 
@@ -100,8 +110,8 @@ def credit(request: SignedInRequest) -> HttpResponse:
         else:
             messages.success(request, f"{grant.organization.name} has the grant “{grant.name}”.")
             return redirect("billing:credit")
-    found = CreditGrant.objects.select_related("organization").order_by("-id")[:MAX_ROWS]
-    return _page(request, "billing/staff_credit.html", {"form": form, "grants": found})
+    page = page_of(CreditGrant.objects.select_related("organization").order_by("-id"), request.GET)
+    return _page(request, "billing/staff_credit.html", {"form": form, "page": page})
 
 
 @require_POST
@@ -117,10 +127,12 @@ def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
 @require_safe
 @staff_only
 def all_invoices(request: SignedInRequest) -> HttpResponse:
-    """Everybody's invoices, the newest first, and how far the closing of each month is."""
-    found = Invoice.objects.select_related("payer").order_by("-month", "-id")[:MAX_ROWS]
+    """Everybody's invoices, the newest first, the balances, and how far the closing of each month is."""
+    page = page_of(Invoice.objects.select_related("payer").order_by("-month", "-id"), request.GET)
     context = {
-        "rows": [(invoice, invoice_row(invoice)) for invoice in found],
+        "page": page,
+        "rows": [(invoice, invoice_row(invoice)) for invoice in page.rows],
+        "balances": balance.all_balances(),
         "closings": MonthClose.objects.order_by("-month")[:12],
     }
     return _page(request, "billing/staff_invoices.html", context)
@@ -155,6 +167,21 @@ def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         note = invoices.void(invoice, actor=actor_of(request), now=database_now())
         messages.success(request, f"Invoice {invoice.number} is void; credit note {note.number} takes it back.")
     except InvoiceRefusedError as error:
+        messages.warning(request, str(error))
+    return redirect("billing:all_invoices")
+
+
+@require_POST
+@staff_only
+def balance_refund(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The payer's balance was paid back. The form says how much it was, so that a second click does nothing."""
+    payer = get_object_or_404(Organization, slug=slug)
+    form = RefundForm(request.POST)
+    try:
+        amount = form.cleaned_data["amount"] if form.is_valid() else Decimal(0)
+        made = balance.refund(payer, amount, actor=actor_of(request))
+        messages.success(request, f"{dollars(made.amount)} of {payer.name}'s balance is marked as refunded.")
+    except RefundRefusedError as error:
         messages.warning(request, str(error))
     return redirect("billing:all_invoices")
 

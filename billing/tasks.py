@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts.clock import database_now
-from billing import budgets, closing, outbox, price_changes, rating, verification
+from billing import budgets, closing, outbox, price_changes, rating, unpriced_alerts, verification
 
 
 @shared_task(name="billing.tasks.roll_up")
@@ -39,3 +39,8 @@ def verify() -> None:
 @shared_task(name="billing.tasks.check_forecasts")
 def check_forecasts() -> None:
     budgets.check_forecasts(database_now())
+
+
+@shared_task(name="billing.tasks.check_unpriced")
+def check_unpriced() -> None:
+    unpriced_alerts.check()

@@ -1,4 +1,7 @@
-"""Proof and repair of every layer from raw events to cost, on any range of days, while ingest goes on."""
+"""Proof of every layer from raw events to invoices, and repair of those up to cost, on any range of days.
+
+Ingest goes on meanwhile.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +12,7 @@ from django.db import connection, transaction
 
 from accounts.clock import database_now
 from accounts.models import User
-from billing import rating
+from billing import billed_proof, rating
 from billing.rating import COST_SQL, HAS_COST
 from metering import rollups, verification
 from metering.models import Verification
@@ -23,13 +26,19 @@ EXPECTED_COST: Final = f"{COST_SQL} AND {HAS_COST} AND usage.day = %(first_day)s
 STORED_COST: Final = f"SELECT {COST_COLUMNS} FROM billing_dailycost WHERE day = %(first_day)s"
 
 
+REPAIRS: Final = (
+    "`manage.py rebuild_rollups --from … --to …` computes rollups and costs of these days again.",
+    "Final documents stay as they are: void a wrong one, and its month is billed again.",
+)
+
+
 class RawEventsGoneError(Exception):
     """A day's raw events were dropped, so that its rollups cannot be computed again."""
 
 
 def verify(days: Sequence[Period]) -> Iterator[Drift]:
-    """Compare raw = hourly = daily = organization = cost for each day, and its month = days, each in one consistent view of
-    the database."""
+    """Compare raw = hourly = daily = organization = cost for each day, and for its month days = month and cost = billed =
+    invoice, each in one consistent view of the database."""
     for day in days:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -38,6 +47,7 @@ def verify(days: Sequence[Period]) -> Iterator[Drift]:
     for month in sorted({month_of(day.start) for day in days}):
         with transaction.atomic(), connection.cursor() as cursor:
             yield verification.verify_month(cursor, month)
+            yield from list(billed_proof.verify_month(cursor, month))
 
 
 def rebuild(days: Iterable[Period]) -> Iterator[Period]:
@@ -79,10 +89,10 @@ def verify_and_store() -> Verification:
 
 def _alert(run: Verification) -> None:
     lines = [f"{day}  {layer}: {number} rows differ" for day, layer, number in run.differences]
-    logger.error("The rollups differ from the raw events: %s", "; ".join(lines))
+    logger.error("The layers from raw events to invoices differ: %s", "; ".join(lines))
     send_mail(
-        "Usage Dashboard: the rollups differ from the raw events",
-        "\n".join([*lines, "", "`manage.py rebuild_rollups --from … --to …` computes these days again."]),
+        "Usage Dashboard: the layers from raw events to invoices differ",
+        "\n".join([*lines, "", *REPAIRS]),
         None,
         list(User.objects.filter(is_staff=True, is_active=True).values_list("email", flat=True)),
     )

@@ -1,6 +1,9 @@
 """The Billing page, its forms, and invoices as page and PDF: who sees what."""
 
+import re
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -8,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import AuditEvent, User
-from billing import budgets, grants, invoices
+from billing import budgets, closing, grants, invoices
 from billing.alerts import Budget, WebhookEndpoint
 from billing.grants import GrantTerms
 from billing.models import BillingDetails, Invoice
@@ -94,12 +97,37 @@ def test_the_invoice_page_has_all_that_is_on_the_paper(world: World, client_of: 
 def test_the_pdf_is_one_and_the_same_each_time(
     world: World, client_of: SignIn, invoice: Invoice, settings: Settings
 ) -> None:
-    settings.INVOICE_SELLER_ADDRESS = "株式会社\n& <b>"
     client = client_of(world.alice)
     first, second = (client.get(f"{PAGE}invoices/{invoice.pk}/pdf/") for _ in range(2))
     assert first.content.startswith(b"%PDF-")
     assert first.content == second.content
     assert first["Content-Disposition"] == 'attachment; filename="INV-2026-0001.pdf"'
+
+
+def letters_of(pdf: bytes) -> set[str]:
+    """The letters that the embedded fonts of a PDF draw, as they say themselves."""
+    letters: set[str] = set()
+    for found in re.finditer(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        with suppress(zlib.error):
+            text = zlib.decompressobj().decompress(found[1])
+            for code in re.findall(rb"<[0-9A-F]+> <([0-9A-F]{4})>", text):
+                letters.add(chr(int(code, 16)))
+    return letters
+
+
+def test_the_pdf_has_names_in_chinese_japanese_and_korean_and_marks_what_it_cannot_draw(
+    world: World, client_of: SignIn, invoice: Invoice, settings: Settings
+) -> None:
+    settings.INVOICE_SELLER_ADDRESS = "株式会社\n& <b>"
+    names = "龍马한글カナ株"
+    BillingDetails.objects.filter(pk=world.acme.pk).update(legal_name=f"{names} ไทย Ünï")
+    invoices.void(invoice, actor=ACTOR, now=at("2026-11-10"))
+    again = closing.close_payer(world.acme, OCTOBER, now=at("2026-11-11"))
+    assert again is not None
+    client = client_of(world.alice)
+    letters = letters_of(client.get(f"{PAGE}invoices/{again.pk}/pdf/").content)
+    assert set(names) | set("株式会社&<Ünï\N{REPLACEMENT CHARACTER}") <= letters
+    assert f"{names} ไทย Ünï" in page_of(client, f"{PAGE}invoices/{again.pk}/")
 
 
 def test_a_credit_note_names_the_invoice_that_it_corrects(world: World, client_of: SignIn, invoice: Invoice) -> None:

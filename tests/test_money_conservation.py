@@ -6,19 +6,20 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Organization
-from billing import grants, invoices, payers, price_changes
+from billing import balance, billed_proof, grants, invoices, payers, price_changes
 from billing.credits import pay, used_by
 from billing.grants import GrantRefusedError, GrantTerms, pure
 from billing.invoices import applied_credit
 from billing.models import BillingDetails, CreditGrant, DailyCost, Invoice, NumberSeries, PayerMonth
 from billing.money import to_cents
 from billing.price_changes import ClosedMonthError
-from metering.periods import next_month
+from billing.refunds import BalanceRefund
+from metering.periods import month_of, next_month
 from tests.money import (
     ACTOR,
     DECEMBER,
@@ -98,14 +99,30 @@ def _void_invoice(organizations: list[Organization], today: date) -> None:
         invoices.void(final, actor=ACTOR, now=at(str(today)))
 
 
+def _pay_invoice(organizations: list[Organization], today: date) -> None:
+    if unpaid := Invoice.objects.filter(kind="invoice", state="open").order_by("pk").first():
+        invoices.mark_paid(unpaid, actor=ACTOR, now=at(str(today)))
+
+
+def _refund(number: int) -> Step:
+    def step(organizations: list[Organization], today: date) -> None:
+        payer = organizations[number]
+        if (amount := balance.balance_of(payer.pk)) > 0:
+            balance.refund(payer, amount, actor=ACTOR)
+
+    return step
+
+
 steps = st.one_of(
-    st.builds(_use, organization, days, st.sampled_from(MODELS), st.integers(-50, 100_000)),
+    st.builds(_use, organization, days, st.sampled_from(MODELS), st.integers(-50_000, 100_000)),
     st.builds(_use, organization, days, st.sampled_from(MODELS), st.integers(1, 100)),
     st.builds(_price, st.none() | organization, days, st.sampled_from(MODELS), st.none() | prices),
     st.builds(_grant, organization, days, st.integers(1, 20_000), st.none() | st.integers(1, 60)),
     st.just(_void_grant),
     st.builds(_move, to_parent=st.booleans()),
     st.just(_void_invoice),
+    st.just(_pay_invoice),
+    st.builds(_refund, organization),
 )
 histories = st.tuples(*[st.lists(steps, max_size=7)] * 3)
 
@@ -125,8 +142,10 @@ def test_all_documents_sum_to_costs_less_credit_plus_tax(
                 step(organizations, month.end - timedelta(days=1))
             close(month)
             _check()
+            _check_proof()
         close(next_month(DECEMBER))
         _check()
+        _check_proof()
         transaction.set_rollback(True)
 
 
@@ -138,9 +157,28 @@ def _check() -> None:
     assert total_of("total") == total_of("subtotal") - total_of("credits") + total_of("tax")
     for invoice in finals:
         assert invoice.tax == to_cents((invoice.subtotal - invoice.credits) * invoice.tax_rate)
+    for payer in Organization.objects.all():
+        assert _owed_and_paid(payer) == sum(finals.filter(payer=payer).values_list("total", flat=True))
     for series in NumberSeries.objects.all():
         numbers = finals.filter(number__startswith=series.name).order_by("number").values_list("number", flat=True)
         assert list(numbers) == [f"{series.name}-{number:04d}" for number in range(1, series.last_number + 1)]
+
+
+def _check_proof() -> None:
+    """The nightly proof says the same, for every month that there is."""
+    with connection.cursor() as cursor:
+        for first in PayerMonth.objects.values_list("month", flat=True).distinct():
+            drifts = list(billed_proof.verify_month(cursor, month_of(first)))
+            assert [drift for drift in drifts if drift.num_different] == []
+
+
+def _owed_and_paid(payer: Organization) -> Decimal:
+    """What the payer paid and has to pay by open invoices, less what is in their favour and what they got back."""
+    documents = Invoice.objects.filter(payer=payer, kind="invoice")
+    paid = sum(documents.filter(paid_at__isnull=False).values_list("due", flat=True))
+    unpaid = sum(documents.filter(state="open").values_list("due", flat=True))
+    back = sum(BalanceRefund.objects.filter(payer=payer).values_list("amount", flat=True))
+    return Decimal(paid + unpaid - back - balance.balance_of(payer.pk))
 
 
 def _credit_by_the_rule(payer: Organization) -> Decimal:

@@ -55,8 +55,20 @@ def test_a_price_that_the_list_changed_is_shown_and_brought_in_on_demand(listed:
 
 def test_a_price_that_a_person_set_is_left(listed: Model) -> None:
     Price.objects.filter(model=listed, line_item=LineItem.OUTPUT).update(unit_price=7, source="set by staff@acme.test")
+    Price.objects.filter(model=listed, line_item=LineItem.OUTPUT, batch=True).delete()
     assert "set by a person, left as it is" in output_of("sync_prices", "--apply")
     assert set(Price.objects.filter(line_item=LineItem.OUTPUT).values_list("unit_price", flat=True)) == {Decimal(7)}
+
+
+def test_a_price_of_batches_that_is_new_in_the_list_is_brought_in(listed: Model, world: World) -> None:
+    Price.objects.filter(model=listed, batch=True).delete()
+    found = list(price_sync.differences())
+    assert found
+    assert {(difference.terms.batch, difference.is_in_book, difference.is_kept) for difference in found} == {
+        (True, False, False)
+    }
+    output_of("sync_prices", "--apply")
+    assert list(price_sync.differences()) == []
 
 
 def test_what_final_invoices_charge_is_left_as_it_is(listed: Model, world: World) -> None:

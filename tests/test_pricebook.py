@@ -1,12 +1,13 @@
 """Our price book against the calculation of the package that it is made from, `genai-prices`.
 
 The package prices one request at a moment; the book prices sums of a UTC day. For the same requests both must come to
-the same money, to the last digit, at every date, for long contexts and cached tokens too. One difference is meant and
-tested below: prices that depend on the time of day.
+the same money, to the last digit, at every date, for long contexts, cached tokens, batches and service tiers too. One
+difference is meant and tested below: prices that depend on the time of day.
 """
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -70,15 +71,16 @@ SAMPLES = [
 ]
 
 
-def usage_row(model: Model, day: date, number: int, sample: tuple[int, int, int, int]) -> OrganizationDailyUsage:
+def usage_row(
+    model: Model, day: date, number: int, sample: tuple[int, int, int, int], **dimensions: Any
+) -> OrganizationDailyUsage:
     """A day's usage that is the one request of a sample; each sample has an organization of its own."""
     whole, cached, written, output = sample
     sku, _ = Sku.objects.get_or_create(
         model=model,
         usage_type=UsageType.COMPLETIONS,
-        service_tier=ServiceTier.DEFAULT,
-        batch=False,
         context_band=context_band(whole, 1),
+        **{"service_tier": ServiceTier.DEFAULT, "batch": False, **dimensions},
     )
     measures = dict.fromkeys(MEASURES, 0) | {
         "num_model_requests": 1,
@@ -102,11 +104,17 @@ def rate(rows: list[OrganizationDailyUsage]) -> None:
     drop_deltas()
 
 
-def package_cost(name: str, day: date, sample: tuple[int, int, int, int], at: time = time(20)) -> Decimal:
+def package_cost(
+    name: str,
+    day: date,
+    sample: tuple[int, int, int, int],
+    at: time = time(20),
+    context: dict[str, str] | None = None,
+) -> Decimal:
     whole, cached, written, output = sample
     usage = Usage(input_tokens=whole, cache_read_tokens=cached, cache_write_tokens=written, output_tokens=output)
     moment = datetime.combine(day, at, UTC)
-    return calc_price(usage, name, genai_request_timestamp=moment).total_price
+    return calc_price(usage, name, genai_request_timestamp=moment, price_context=context).total_price
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -149,13 +157,73 @@ def test_a_new_price_holds_from_its_day_and_not_before() -> None:
     assert [cost.amount for cost in DailyCost.objects.order_by("day")] == [Decimal(10), Decimal(2)]
 
 
-def test_of_prices_by_the_time_of_day_the_unconditional_one_holds_all_day() -> None:
-    """The difference that is meant: what deepseek charges by day and by night cannot be told from a day's sum."""
-    model, sample = Model.objects.create(name="deepseek-chat"), (1_000_000, 0, 0, 1_000)
-    rate([usage_row(model, DAYS[1], 1, sample)])
+@pytest.mark.parametrize(
+    ("name", "longest", "rest"),
+    [
+        # The standard price from 00:30 to 16:30, the discount at night.
+        ("deepseek-chat", time(4), time(20)),
+        ("deepseek-reasoner", time(4), time(20)),
+        # The standard price for 17 hours, a surcharge in two spans of 3 and 4 hours.
+        ("deepseek-v4-pro", time(20), time(7)),
+        ("deepseek-flash", time(20), time(2)),
+    ],
+)
+def test_of_prices_by_the_time_of_day_the_one_that_holds_longest_counts_all_day(
+    name: str, longest: time, rest: time
+) -> None:
+    """The difference that is meant: what deepseek charges by the hour cannot be told from a day's sum."""
+    model, sample = Model.objects.create(name=name), (1_000_000, 0, 0, 1_000)
+    rate([usage_row(model, DAYS[2], 1, sample)])
     cost = sum(cost.amount or 0 for cost in DailyCost.objects.all())
-    assert cost == package_cost(model.name, DAYS[1], sample, at=time(20))
-    assert cost != package_cost(model.name, DAYS[1], sample, at=time(4))
+    assert cost == package_cost(model.name, DAYS[2], sample, at=longest)
+    assert cost != package_cost(model.name, DAYS[2], sample, at=rest)
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt-5.4", "o3", "claude-sonnet-4-5", "claude-opus-4-8", "gemini-2.5-pro", "grok-4.3"]
+)
+@pytest.mark.parametrize(
+    ("context", "dimensions"),
+    [
+        ({"processing": "batch"}, {"batch": True}),
+        ({"service_tier": "flex"}, {"service_tier": ServiceTier.FLEX}),
+        ({"service_tier": "priority"}, {"service_tier": ServiceTier.PRIORITY}),
+    ],
+)
+def test_batches_and_service_tiers_come_to_the_same_money_as_the_package(
+    name: str, context: dict[str, str], dimensions: dict[str, Any]
+) -> None:
+    model = Model.objects.create(name=name)
+    rate(
+        [
+            usage_row(model, day, number, sample, **dimensions)
+            for day in DAYS
+            for number, sample in enumerate(SAMPLES, 1)
+        ]
+    )
+    costs = dict.fromkeys([(number, day) for day in DAYS for number in range(1, len(SAMPLES) + 1)], Decimal(0))
+    for cost in DailyCost.objects.all():
+        costs[cost.organization_id, cost.day] += cost.amount or 0
+    assert costs == {
+        (number, day): package_cost(name, day, SAMPLES[number - 1], context=context) for number, day in costs
+    }
+
+
+def test_a_batch_costs_half_from_the_day_on_which_the_package_lists_it() -> None:
+    model, sample = Model.objects.create(name="claude-sonnet-4-6"), (1_000_000, 0, 0, 0)
+    rate([usage_row(model, date(2026, 10, day), 1, sample, batch=True) for day in (13, 14)])
+    assert [cost.amount for cost in DailyCost.objects.order_by("day")] == [Decimal(3), Decimal("1.5")]
+
+
+def test_what_a_person_priced_for_every_request_is_not_undercut_by_the_packages_batches() -> None:
+    model = Model.objects.create(name="gpt-4o")
+    Price.objects.create(
+        model=model, line_item=LineItem.INPUT, effective_date=pricebook.FIRST_DATE, unit_price=7, source="agreed"
+    )
+    rate([usage_row(model, DAYS[2], 1, (10, 0, 0, 10), batch=True)])
+    costs = dict(DailyCost.objects.values_list("line_item", "amount"))
+    assert costs[LineItem.INPUT] == 70
+    assert costs[LineItem.OUTPUT] == Decimal("0.00005")
 
 
 def test_an_unknown_model_is_looked_up_once_and_has_no_price() -> None:
@@ -178,7 +246,7 @@ def test_prices_that_people_have_set_stay_when_the_defaults_are_added() -> None:
         source="agreed",
     )
     pricebook.price_new_models()
-    inputs = Price.objects.filter(model=model, line_item=LineItem.INPUT, context_band=0)
+    inputs = Price.objects.filter(model=model, line_item=LineItem.INPUT)
     assert [(price.pk, price.unit_price) for price in inputs] == [(own.pk, Decimal("0.000009"))]
     assert Price.objects.filter(model=model, line_item=LineItem.OUTPUT).exists()
 

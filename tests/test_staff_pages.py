@@ -11,7 +11,7 @@ from accounts.models import AuditEvent, User
 from billing.models import CreditGrant, DailyCost, Invoice, LineItem, Price, PriceChange
 from billing.price_changes import re_rate_waiting
 from metering.models import Model
-from tests.money import OCTOBER, close, set_price, use
+from tests.money import OCTOBER, at, close, set_price, use
 from tests.world import World
 
 SignIn = Callable[[User], Client]
@@ -163,3 +163,31 @@ def test_accounting_marks_an_invoice_paid_by_api(staff: Client, settings: Settin
         answer = Client().post(address, headers=headers)
         assert (answer.status_code, answer.json()["state"]) == (200, "paid")
     assert AuditEvent.objects.get(event="invoice.paid").actor_name == "operator token"
+
+
+def test_long_lists_have_pages(world: World, staff: Client) -> None:
+    terms = {"amount": 1, "category": "paid", "effective_at": at("2026-11-01")}
+    CreditGrant.objects.bulk_create(
+        CreditGrant(organization=world.acme, name=f"Grant {number:03}", **terms) for number in range(201)
+    )
+    first = staff.get("/settings/credit/").content.decode()
+    assert ("Grant 200" in first, "Grant 101" in first, "Grant 100" in first) == (True, True, False)
+    assert ("Page 1 of 3" in first, 'href="?page=2"' in first, "Previous" in first) == (True, True, False)
+    last = staff.get("/settings/credit/?page=3").content.decode()
+    assert ("Grant 000" in last, "Grant 001" in last, 'href="?page=2"' in last, "Next" in last) == (
+        True,
+        False,
+        True,
+        False,
+    )
+    for nowhere in ("99", "-1", "x", ""):
+        assert staff.get("/settings/credit/", {"page": nowhere}).status_code == 200
+
+
+def test_the_pages_of_the_book_keep_the_search(staff: Client) -> None:
+    for number in range(101):
+        set_price("paged-model", "0.01", start=f"2026-{1 + number // 28:02}-{1 + number % 28:02}")
+    page = staff.get(PRICES, {"q": "paged"}).content.decode()
+    assert 'href="?q=paged&amp;page=2"' in page
+    assert page.count('<th scope="row">paged-model</th>') == 100
+    assert staff.get(PRICES, {"q": "paged", "page": "2"}).content.decode().count(">paged-model</th>") == 1

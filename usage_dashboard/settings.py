@@ -27,6 +27,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SECRET_KEY = env.str("SECRET_KEY", default="") or embedded.secret_key(DATA_DIR)
 HTTPS = env.bool("HTTPS", default=False)
+WEB_THREADS = env.int("WEB_THREADS", default=16)  # of each process; the server is told the same
+REQUEST_BODY_TIMEOUT_SECONDS = env.float("REQUEST_BODY_TIMEOUT_SECONDS", default=20.0)
 
 # Stores: one PostgreSQL for everything that must not be lost, one Redis that may be
 DATABASE_URL = env.str("DATABASE_URL", default="")
@@ -56,6 +58,7 @@ INVOICE_SELLER_NAME = env.str("INVOICE_SELLER_NAME", default="The operator of th
 INVOICE_SELLER_ADDRESS = env.str("INVOICE_SELLER_ADDRESS", default="").replace("\\n", "\n")
 INVOICE_SELLER_TAX_ID = env.str("INVOICE_SELLER_TAX_ID", default="")
 INVOICE_PAYMENT_NOTE = env.str("INVOICE_PAYMENT_NOTE", default="").replace("\\n", "\n")
+SITE_ADDRESS = env.str("SITE_ADDRESS", default=f"http://localhost:{PORT}").rstrip("/")  # for links in e-mails
 OPERATOR_TOKEN = env.str("OPERATOR_TOKEN", default="")
 WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=False)
 
@@ -232,7 +235,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-# Celery only triggers; PostgreSQL holds the work. A task that waited longer than its turn is dropped.
+# Celery only triggers; PostgreSQL holds the work. No message expires: clocks of beat and worker would decide (see `beat`).
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -245,51 +248,45 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
-# Long enough for clocks of worker and beat that differ by less than this, short enough that a long outage leaves no long queue.
-FREQUENT_TASK_EXPIRES_SECONDS = 60
+CELERY_BEAT_SCHEDULER = "usage_dashboard.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "roll-up": {
         "task": "billing.tasks.roll_up",
         "schedule": ROLL_UP_INTERVAL_SECONDS,
-        "options": {"expires": FREQUENT_TASK_EXPIRES_SECONDS},
     },
     "summarize": {
         "task": "metering.tasks.summarize",
         "schedule": 10.0,
-        "options": {"expires": FREQUENT_TASK_EXPIRES_SECONDS},
     },
     "make-partitions": {
         "task": "metering.tasks.make_partitions",
         "schedule": 3600.0,
-        "options": {"expires": 3600},
     },
     "drop-old": {"task": "metering.tasks.drop_old", "schedule": crontab(hour="2", minute="30")},
     "verify": {"task": "billing.tasks.verify", "schedule": crontab(hour="3", minute="30")},
     "re-rate": {
         "task": "billing.tasks.re_rate",
         "schedule": 5.0,
-        "options": {"expires": FREQUENT_TASK_EXPIRES_SECONDS},
     },
     "check-budgets": {
         "task": "billing.tasks.check_budgets",
         "schedule": 60.0,
-        "options": {"expires": 120},
+    },
+    "check-unpriced": {
+        "task": "billing.tasks.check_unpriced",
+        "schedule": 60.0,
     },
     "check-forecasts": {
         "task": "billing.tasks.check_forecasts",
         "schedule": 3600.0,
-        "options": {"expires": 3600},
     },
     "deliver": {
         "task": "billing.tasks.deliver",
         "schedule": 2.0,
-        "options": {"expires": FREQUENT_TASK_EXPIRES_SECONDS},
     },
     "close-months": {
         "task": "billing.tasks.close_months",
         "schedule": 3600.0,
-        "options": {"expires": 3600},
     },
 }
 

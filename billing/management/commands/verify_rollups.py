@@ -9,7 +9,7 @@ from metering.verification import days_with_events
 
 
 class Command(BaseCommand):
-    help = "Prove that raw events = hourly = daily = cost, row by row. Prints the drift; exits with 1 if there is any."
+    help = "Prove that raw events = hourly = daily = cost = billed = invoice. Prints the drift; exits with 1 if there is any."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
@@ -32,4 +32,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{layer:<22} {num_rows:>12,} rows  drift {different[layer]}")
         self.stdout.write(f"{len(days)} days verified, drift {different.total()}")
         if different.total():
-            raise CommandError("The rollups differ from the raw events; rebuild_rollups computes them again.")
+            raise CommandError(
+                "The layers differ. rebuild_rollups computes rollups and costs again; a wrong final document is voided."
+            )

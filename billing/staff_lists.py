@@ -1,0 +1,38 @@
+"""Long lists of the staff pages, page by page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+
+PAGE_ROWS: Final = 100
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class ListPage(Generic[Row]):
+    """One page of a list, where the pages beside it are, and which one it is, where there is more than one."""
+
+    rows: tuple[Row, ...]
+    previous_address: str
+    next_address: str
+    place: str
+
+
+def page_of(rows: "QuerySet[Any, Row]", query: Mapping[str, str]) -> ListPage[Row]:
+    """The page that `page` of the query string asks for; the first or the last one where there is no such page."""
+    page = Paginator(rows, PAGE_ROWS).get_page(query.get("page"))
+    return ListPage(
+        rows=tuple(page.object_list),
+        previous_address=_address(query, page.previous_page_number()) if page.has_previous() else "",
+        next_address=_address(query, page.next_page_number()) if page.has_next() else "",
+        place=f"Page {page.number} of {page.paginator.num_pages}" if page.has_other_pages() else "",
+    )
+
+
+def _address(query: Mapping[str, str], number: int) -> str:
+    kept = {name: value for name, value in query.items() if name != "page" and value}
+    return f"?{urlencode({**kept, 'page': str(number)})}"
