@@ -242,7 +242,7 @@ def _part_row(name: Named, color: str, costs: Sequence[PartCost], whole: Decimal
         quantity=_quantities(costs),
         amount="Unpriced" if is_unpriced else dollars(amount),
         exact_amount=exact_dollars(amount),
-        share=share(amount, whole),
+        share="–" if is_unpriced else share(amount, whole),
         address=address,
         is_unpriced=is_unpriced,
     )

@@ -192,6 +192,68 @@ class DailyUsage(RollupMeasures):
         return f"{self.day}: {self.num_model_requests} requests"
 
 
+class UserHourlyUsage(RollupMeasures):
+    """Usage per user, UTC hour and SKU: a few rows however many keys a user has."""
+
+    pk = models.CompositePrimaryKey("organization_id", "user_id", "hour", "sku_id")
+    organization_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    sku_id = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.hour}: {self.num_model_requests} requests"
+
+
+class UserDailyUsage(RollupMeasures):
+    """Usage per user, UTC day and SKU."""
+
+    pk = models.CompositePrimaryKey("organization_id", "user_id", "day", "sku_id")
+    organization_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    day = models.DateField()
+    sku_id = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.num_model_requests} requests"
+
+
+class UntrackedHourlyUsage(RollupMeasures):
+    """Untracked usage of a whole organization per UTC hour and SKU, which belongs to all its users."""
+
+    pk = models.CompositePrimaryKey("organization_id", "hour", "sku_id")
+    organization_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    sku_id = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.hour}: {self.num_model_requests} requests"
+
+
+class UntrackedDailyUsage(RollupMeasures):
+    """Untracked usage of a whole organization per UTC day and SKU."""
+
+    pk = models.CompositePrimaryKey("organization_id", "day", "sku_id")
+    organization_id = models.BigIntegerField()
+    day = models.DateField()
+    sku_id = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.num_model_requests} requests"
+
+
+class OrganizationHourlyUsage(RollupMeasures):
+    """Usage per UTC hour and SKU of a whole organization."""
+
+    pk = models.CompositePrimaryKey("organization_id", "hour", "sku_id")
+    organization_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    sku_id = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.hour}: {self.num_model_requests} requests"
+
+
 class OrganizationDailyUsage(RollupMeasures):
     """Usage per UTC day and SKU of a whole organization: a few rows a day however many keys it has."""
 

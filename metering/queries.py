@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from metering.periods import Period, month_of
+from metering.periods import Period
 
 UNTRACKED: Final = 0
 SHOWN_PARTS: Final = 7
@@ -63,19 +63,14 @@ class UsageQuery:
     hour: int | None = None
 
     @property
-    def has_key_filter(self) -> bool:
-        """Whether a filter needs what the organization's own rollup does not know."""
-        return bool(self.user_ids or self.api_key_ids)
+    def groups_people(self) -> bool:
+        """Whether the parts are users or keys, of which there may be thousands."""
+        return self.group in (Group.USER, Group.API_KEY)
 
     @property
-    def needs_keys(self) -> bool:
-        """Whether the answer depends on users or keys, which the organization's own rollup does not know."""
-        return self.has_key_filter or self.group in (Group.USER, Group.API_KEY)
-
-    @property
-    def is_month(self) -> bool:
-        """Whether the period is one calendar month, whose sums are kept."""
-        return self.period == month_of(self.period.start)
+    def is_of_untracked(self) -> bool:
+        """Whether exactly the untracked usage is meant, of all users."""
+        return self.api_key_ids == (UNTRACKED,) and not self.user_ids
 
     @property
     def start_at(self) -> datetime:
@@ -89,12 +84,12 @@ class UsageQuery:
         """The WHERE clause over a table `alias` of daily rows joined to `sku`; its values are `parameters()`."""
         return f"{alias}.day >= %(start)s AND {alias}.day < %(end)s AND {self.filters(alias)}"
 
-    def filters(self, alias: str) -> str:
-        """The part of the WHERE clause that is not about time."""
+    def filters(self, alias: str, *, by_user: bool = True, by_key: bool = True) -> str:
+        """The part that is not about time; rows that know no users or no keys leave these out."""
         filters = [f"{alias}.organization_id = ANY(%(organization_ids)s)"]
-        if self.user_ids:
+        if self.user_ids and by_user:
             filters.append(f"{alias}.user_id = ANY(%(user_ids)s)")
-        if self.api_key_ids:
+        if self.api_key_ids and by_key:
             filters.append(f"{alias}.api_key_id = ANY(%(api_key_ids)s)")
         if self.model_ids:
             filters.append("sku.model_id = ANY(%(model_ids)s)")

@@ -1,10 +1,10 @@
 """Who used most: the Top lists of a page, and the pages of all users, keys, models or organizations behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from metering.queries import PART_COLUMNS, UNTRACKED, Group, Rank, UsageQuery, fetch
-from metering.sources import whole_of
+from metering.queries import UNTRACKED, Group, Rank, UsageQuery, fetch
+from metering.sources import keys_of, parts_of
 
 TOP_ROWS: Final = 8
 PAGE_ROWS: Final = 50
@@ -48,7 +48,7 @@ def top_lists(query: UsageQuery, rank: Rank) -> tuple[TopRow, ...]:
         WITH keys AS MATERIALIZED (
             SELECT usage.organization_id, usage.user_id, usage.api_key_id,
                 sum(usage.num_model_requests) AS requests, {TOKENS} AS tokens
-            {whole_of(query).lean_from_where}
+            {keys_of(query).lean_from_where}
             GROUP BY 1, 2, 3
         ),
         lists AS (
@@ -76,10 +76,11 @@ def top_lists(query: UsageQuery, rank: Rank) -> tuple[TopRow, ...]:
 def ranking_page(query: UsageQuery, group: Group, rank: Rank, *, search: str, page: int) -> RankingPage:
     """The page (from 1) of all parts whose name has the searched text, the largest first. A page beyond the last is empty."""
     matches = f"WHERE part IN (SELECT id FROM ({WORDS[group]}) AS named WHERE words ILIKE %(pattern)s)"
+    parts = parts_of(replace(query, group=group))
     sql = f"""
         WITH parts AS (
-            SELECT {PART_COLUMNS[group]} AS part, sum(usage.num_model_requests) AS requests, {TOKENS} AS tokens
-            {whole_of(query).from_where}
+            SELECT {parts.part} AS part, sum(usage.num_model_requests) AS requests, {TOKENS} AS tokens
+            {parts.from_where}
             GROUP BY 1
         ),
         found AS MATERIALIZED (SELECT * FROM parts {matches if search else ""})

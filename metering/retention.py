@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from accounts.clock import database_now
 from metering import partitions, rollups
 from metering.periods import Period, midnight
+from metering.rollup_tables import HOURLY, OF_HOURS
 from metering.verification import days_with_events
 
 HOURLY_DAYS: Final = 396
@@ -65,7 +66,8 @@ def _drop_batches() -> None:
 
 
 def _drop_hours(*, before: date) -> None:
-    _execute("DELETE FROM metering_hourlyusage WHERE hour < %s", [midnight(before)])
+    for hourly in (HOURLY, *OF_HOURS.values()):
+        _execute(f"DELETE FROM {hourly.table} WHERE hour < %s", [midnight(before)])
 
 
 def _execute(sql: str, parameters: list[Any]) -> None:

@@ -1,30 +1,39 @@
 """From raw events to the tables that pages read: each event is added exactly once, whenever the process dies.
 
 A run claims batches that wait, adds up their events once into a temporary table of hourly sums, adds those to the hours,
-days and organization days, and marks the batches, all in one transaction of the caller's. The claim follows arrival, so
-late and out-of-order events need no path of their own.
+days and months (metering/rollup_tables.py), and marks the batches, all in one transaction of the caller's. The claim
+follows arrival, so late and out-of-order events need no path of their own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
 
+from apikeys.routing import ATTRIBUTED
 from metering import partitions
 from metering.measures import MEASURES
 from metering.periods import Period, month_of
+from metering.rollup_tables import (
+    COLUMNS,
+    DAILY,
+    HOUR,
+    HOURLY,
+    IN_DAYS,
+    IN_HOURS,
+    MONTHLY,
+    OF_DAYS,
+    OF_HOURS,
+    SUMS,
+)
 
 ROLL_UP_LOCK: Final = 0x5553_4147_4502  # an advisory lock's key: any number that nothing else here uses
 
-SUMS: Final = ", ".join(f"coalesce(sum({measure}), 0) AS {measure}" for measure in MEASURES)
-COLUMNS: Final = ", ".join(MEASURES)
-HOUR: Final = "date_bin('1 hour', occurred_at, '2000-01-01 00:00Z')"
-DAY: Final = "(hour AT TIME ZONE 'UTC')::date"
-MONTH: Final = "date_trunc('month', day::timestamp)::date"
-VISIBLE_KEY: Final = "CASE WHEN routing & 6 = 6 THEN api_key_id ELSE 0 END"  # routing.ATTRIBUTED; 0 reads Untracked
+VISIBLE_KEY: Final = (  # 0 reads Untracked
+    f"CASE WHEN routing & {int(ATTRIBUTED)} = {int(ATTRIBUTED)} THEN api_key_id ELSE 0 END"
+)
 
 # Statistics know neither the groups of expressions nor the newest rows: say what is right for sums over new batches.
 PLAN_SQL: Final = "SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
@@ -55,66 +64,13 @@ WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s
 GROUP BY 1, 2, 3, 4, 5
 """
 USED_SQL: Final = f"SELECT {', '.join(f'bool_or({measure} <> 0)' for measure in MEASURES)} FROM hourly_delta"
-# What the rows of a period must be, computed from the layer below.
-MONTH_FROM_DAYS_SQL: Final = f"""
-SELECT organization_id, {MONTH} AS month, user_id, api_key_id, sku_id, {SUMS}
-FROM metering_dailyusage WHERE day >= %(first_day)s AND day < %(end_day)s GROUP BY 1, 2, 3, 4, 5
-"""
+# What the hours of a period must be.
 RAW_HOURS_SQL: Final = f"""
 SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
 FROM metering_usageevent
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
   AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
 GROUP BY 1, 2, 3, 4, 5
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Rollup:
-    """A table of sums, the columns of its key, and the query whose rows (key, new sums) are added to it."""
-
-    table: str
-    key: str
-    source: str
-
-    def add(self, cursor: Any, used: Sequence[str]) -> None:
-        """Add the new sums of the measures in `used`; the others are 0 in all of them.
-
-        Keys are sorted, so that neighbours in the table are changed one after the other.
-        """
-        values = ", ".join(measure if measure in used else "0" for measure in MEASURES)
-        changes = ", ".join(f"{measure} = total.{measure} + excluded.{measure}" for measure in used)
-        source = self.source.format(sums=", ".join(f"sum({measure}) AS {measure}" for measure in used))
-        cursor.execute(
-            f"""
-            INSERT INTO {self.table} AS total ({self.key}, {COLUMNS})
-            SELECT {self.key}, {values} FROM ({source}) AS new ORDER BY {self.key}
-            ON CONFLICT ({self.key}) DO UPDATE SET {changes}
-            """
-        )
-
-
-HOURLY: Final = Rollup(
-    "metering_hourlyusage", "organization_id, hour, user_id, api_key_id, sku_id", "SELECT * FROM hourly_delta"
-)
-DAILY: Final = Rollup(
-    "metering_dailyusage", "organization_id, day, user_id, api_key_id, sku_id", "SELECT * FROM daily_delta"
-)
-MONTHLY: Final = Rollup(
-    "metering_monthlyusage",
-    "organization_id, month, user_id, api_key_id, sku_id",
-    f"SELECT organization_id, {MONTH} AS month, user_id, api_key_id, sku_id, {{sums}} FROM daily_delta"
-    " GROUP BY 1, 2, 3, 4, 5",
-)
-ORGANIZATION_DAILY: Final = Rollup(
-    "metering_organizationdailyusage",
-    "organization_id, day, sku_id",
-    "SELECT organization_id, day, sku_id, {sums} FROM daily_delta GROUP BY 1, 2, 3",
-)
-DAILY_DELTA_SQL: Final = f"""
-CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS
-SELECT organization_id, {DAY} AS day, user_id, api_key_id, sku_id, {{sums}}
-FROM hourly_delta GROUP BY 1, 2, 3, 4, 5
 """
 TOUCHED_SQL: Final = """
 CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS SELECT DISTINCT organization_id, day, sku_id FROM daily_delta
@@ -156,20 +112,28 @@ def roll_up(cursor: Any) -> int:
 
 
 def _add(cursor: Any) -> None:
-    """Add `hourly_delta` to the hours, and what follows from it to the days, organization days and months."""
+    """Add `hourly_delta` to the hours, and what follows from it to the days and months."""
     used = _add_to_days(cursor)
-    MONTHLY.add(cursor, used)
+    MONTHLY.add(cursor, MONTHLY.sums_of("daily_delta", _sums(used)), used)
 
 
 def _add_to_days(cursor: Any) -> Sequence[str]:
     """As `_add` without the months; returns the measures that are used at all, so that no one adds up zeros."""
     cursor.execute(USED_SQL)
     used = [measure for measure, is_used in zip(MEASURES, cursor.fetchone(), strict=True) if is_used] or MEASURES[:1]
-    cursor.execute(DAILY_DELTA_SQL.format(sums=", ".join(f"sum({measure}) AS {measure}" for measure in used)))
+    sums = _sums(used)
+    cursor.execute(f"CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS {DAILY.sums_of('hourly_delta', sums)}")
     cursor.execute(TOUCHED_SQL)
-    for rollup in (HOURLY, DAILY, ORGANIZATION_DAILY):
-        rollup.add(cursor, used)
+    HOURLY.add(cursor, "SELECT * FROM hourly_delta", used)
+    DAILY.add(cursor, "SELECT * FROM daily_delta", used)
+    for coarser, delta in ((OF_HOURS, "hourly_delta"), (OF_DAYS, "daily_delta")):
+        for rollup in coarser.values():
+            rollup.add(cursor, rollup.sums_of(delta, sums), used)
     return used
+
+
+def _sums(used: Sequence[str]) -> str:
+    return ", ".join(f"sum({measure}) AS {measure}" for measure in used)
 
 
 def bounds_of(period: Period) -> dict[str, date | datetime]:
@@ -199,14 +163,15 @@ def rebuild_day(cursor: Any, day: Period) -> None:
     """
     cursor.execute("SET LOCAL work_mem = '256MB'")
     bounds = bounds_of(day)
-    cursor.execute("DELETE FROM metering_hourlyusage WHERE hour >= %(start)s AND hour < %(end)s", bounds)
-    cursor.execute("DELETE FROM metering_dailyusage WHERE day = %(first_day)s", bounds)
-    cursor.execute("DELETE FROM metering_organizationdailyusage WHERE day = %(first_day)s", bounds)
+    for hourly in (HOURLY, *OF_HOURS.values()):
+        cursor.execute(f"DELETE FROM {hourly.table} WHERE {IN_HOURS}", bounds)
+    for daily in (DAILY, *OF_DAYS.values()):
+        cursor.execute(f"DELETE FROM {daily.table} WHERE {IN_DAYS}", bounds)
     cursor.execute(f"CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS {RAW_HOURS_SQL}", bounds)
     _add_to_days(cursor)
     month = month_of(day.start)
     cursor.execute("DELETE FROM metering_monthlyusage WHERE month = %s", [month.start])
     cursor.execute(
-        f"INSERT INTO metering_monthlyusage ({MONTHLY.key}, {COLUMNS}) {MONTH_FROM_DAYS_SQL}",
+        f"INSERT INTO {MONTHLY.table} ({MONTHLY.key}, {COLUMNS}) {MONTHLY.sums_of(DAILY.table, when=IN_DAYS)}",
         bounds_of(month),
     )

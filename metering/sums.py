@@ -1,13 +1,13 @@
 """What was used per bar and part, and in all: frozen rows for the Activity page (docs/metrics.md defines each number)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from metering.axis import Slot
 from metering.periods import Period
-from metering.queries import PART_COLUMNS, SHOWN_PARTS, Step, UsageQuery, fetch
-from metering.sources import slots_of, whole_of
+from metering.queries import SHOWN_PARTS, Step, UsageQuery, fetch
+from metering.sources import bars_by_part, bars_of, is_wide, leading_bars, parts_of
 
 # What the charts show, each a sum over usage rows. Context is all input that was not read from the cache.
 QUANTITIES: Final = {
@@ -56,42 +56,38 @@ def activity_of(query: UsageQuery, compared_with: Period | None = None) -> Activ
 
     The parts are ranked by the sums of the whole period first. What is drawn, and every total, comes from one statement.
     """
-    parts, compared = _parts(query, compared_with)
-    num_parts = {name: sum(1 for sums in parts.values() if sums[name]) for name in QUANTITIES}
+    ranked, compared = _ranked_parts(query, compared_with)
+    num_parts = {name: len(parts) for name, parts in ranked.items()}
     present = tuple(name for name in QUANTITIES if num_parts[name])
     if not present:
         return Activity((), num_parts, compared)
-    parameters = query.parameters() | {"leaders": sorted(_leaders(parts, present))}
-    is_wide = query.needs_keys and not query.has_key_filter and query.step == Step.DAY and query.is_month
-    found = fetch(_wide_sql(query, present) if is_wide else _slots_sql(query, present), parameters)
+    leaders = set().union(*(parts[:SHOWN_PARTS] for parts in ranked.values()))
+    parameters = query.parameters() | {"leaders": sorted(leaders)}
+    found = fetch(_wide_sql(query, present) if is_wide(query) else _bars_sql(query, present), parameters)
     rows = (PartSums(slot, part, _quantities(present, columns)) for slot, part, *columns in found)
     return Activity(tuple(rows), num_parts, compared)
 
 
-def _parts(query: UsageQuery, compared_with: Period | None) -> tuple[dict[int, dict[str, float]], dict[str, int]]:
-    """All quantities of each part over the whole period, near enough to rank them by, and those of the compared period."""
-    whole = whole_of(query) if query.needs_keys else slots_of(query, by_key=False)
+def _ranked_parts(query: UsageQuery, compared_with: Period | None) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """For each quantity the parts that have any of it in the whole period, the largest first; and the quantities of the
+    compared period. Near enough to rank parts by."""
+    whole = bars_by_part(query) if query.step == Step.DAY and not query.groups_people else parts_of(query)
     near = ", ".join(f"({expression})::float8" for expression in QUANTITIES.values())
-    sql = f"SELECT {PART_COLUMNS[query.group]} AS part, {near} {whole.from_where} GROUP BY 1"
+    sql = f"SELECT {whole.part} AS part, {near} {whole.from_where} GROUP BY 1"
     parameters = query.parameters()
     if compared_with is not None:
-        days = replace(query, step=Step.DAY)
-        source = slots_of(days, by_key=query.has_key_filter)
-        before = source.from_where.replace("%(start)s", "%(compared_start)s").replace("%(end)s", "%(compared_end)s")
-        sql += f" UNION ALL SELECT NULL, {_sums(QUANTITIES)} {before}"
+        days = bars_of(replace(query, step=Step.DAY))
+        before_days = days.from_where.replace("%(start)s", "%(compared_start)s").replace("%(end)s", "%(compared_end)s")
+        sql += f" UNION ALL SELECT NULL, {_sums(QUANTITIES)} {before_days}"
         parameters |= {"compared_start": compared_with.start, "compared_end": compared_with.end}
-    rows = {part: dict(zip(QUANTITIES, columns, strict=True)) for part, *columns in fetch(sql, parameters)}
-    compared = {name: int(number or 0) for name, number in rows.pop(None, {}).items()}
-    return rows, compared
-
-
-def _leaders(parts: Mapping[int, Mapping[str, float]], present: Iterable[str]) -> set[int]:
-    """The parts that have a bar of their own in some chart: the largest of each quantity."""
-    leaders: set[int] = set()
-    for name in present:
-        some = (part for part, sums in parts.items() if sums[name])
-        leaders.update(sorted(some, key=lambda part: (-parts[part][name], part))[:SHOWN_PARTS])
-    return leaders
+    rows = fetch(sql, parameters)
+    sums = [row for row in rows if row[0] is not None]
+    before = next((row for row in rows if row[0] is None), ())
+    ranked = {
+        name: [part for _, part in sorted((-row[place], row[0]) for row in sums if row[place])]
+        for place, name in enumerate(QUANTITIES, start=1)
+    }
+    return ranked, {name: int(number or 0) for name, number in zip(QUANTITIES, before[1:], strict=False)}
 
 
 def _quantities(names: Iterable[str], columns: Iterable[int]) -> dict[str, int]:
@@ -102,30 +98,30 @@ def _sums(names: Iterable[str]) -> str:
     return "".join(f", {QUANTITIES[name]} AS {name}" for name in names).removeprefix(", ") or "0"
 
 
-def _slots_sql(query: UsageQuery, present: Sequence[str]) -> str:
+def _bars_sql(query: UsageQuery, present: Sequence[str]) -> str:
     """Reads the bars of all parts once."""
-    part, source = PART_COLUMNS[query.group], slots_of(query, by_key=query.needs_keys)
+    bars = bars_by_part(query)
     return f"""
-        SELECT {source.slot} AS slot, CASE WHEN {part} = ANY(%(leaders)s) THEN {part} END AS part, {_sums(present)}
-        {source.from_where} GROUP BY 1, 2 ORDER BY 1, 2
+        SELECT {bars.slot} AS slot, CASE WHEN {bars.part} = ANY(%(leaders)s) THEN {bars.part} END AS part, {_sums(present)}
+        {bars.from_where} GROUP BY 1, 2 ORDER BY 1, 2
     """
 
 
 def _wide_sql(query: UsageQuery, present: Sequence[str]) -> str:
-    """Reads the days of the leading parts alone and takes them from the organization's days: what is left is exactly the
-    rest, whatever the number of users and keys."""
-    part = PART_COLUMNS[query.group]
-    days, whole = slots_of(query, by_key=True), slots_of(query, by_key=False)
-    rest = ", ".join(f"max(whole.{name}) - coalesce(sum(leader_days.{name}), 0)" for name in present)
+    """Reads the bars of the leading parts alone and takes them from the bars as a whole: what is left is exactly the rest,
+    whatever the number of users and keys."""
+    whole = bars_of(query)
+    leading = " UNION ALL ".join(
+        f"SELECT {bars.slot} AS slot, {bars.part} AS part, {_sums(present)} {bars.from_where} GROUP BY 1, 2"
+        for bars in leading_bars(query)
+    )
+    rest = ", ".join(f"max(whole.{name}) - coalesce(sum(leading_bars.{name}), 0)" for name in present)
     return f"""
-        WITH leader_days AS MATERIALIZED (
-            SELECT {days.slot} AS slot, {part} AS part, {_sums(present)}
-            {days.from_where} AND {part} = ANY(%(leaders)s) GROUP BY 1, 2
-        ),
+        WITH leading_bars AS MATERIALIZED ({leading}),
         whole AS MATERIALIZED (SELECT {whole.slot} AS slot, {_sums(present)} {whole.from_where} GROUP BY 1)
-        SELECT slot, part, {", ".join(present)} FROM leader_days
+        SELECT slot, part, {", ".join(present)} FROM leading_bars
         UNION ALL
-        SELECT slot, NULL, {rest} FROM whole LEFT JOIN leader_days USING (slot) GROUP BY slot
+        SELECT slot, NULL, {rest} FROM whole LEFT JOIN leading_bars USING (slot) GROUP BY slot
         ORDER BY 1, 2
     """
 

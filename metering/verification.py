@@ -1,4 +1,4 @@
-"""Proof of the rollups: raw = hourly = daily = organization daily, row by row, one UTC day at a time."""
+"""Proof of the rollups: raw = hourly = daily, and each coarser grain of both, row by row, one UTC day at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,36 +8,20 @@ from django.db import connection
 
 from metering import partitions
 from metering.periods import Period, one_day
-from metering.rollups import (
-    COLUMNS,
-    DAILY,
-    DAY,
-    HOURLY,
-    MONTH_FROM_DAYS_SQL,
-    MONTHLY,
-    ORGANIZATION_DAILY,
-    RAW_HOURS_SQL,
-    SUMS,
-    bounds_of,
-)
+from metering.rollup_tables import DAILY, HOURLY, IN_DAYS, IN_HOURS, MONTHLY, OF_DAYS, OF_HOURS
+from metering.rollups import RAW_HOURS_SQL, bounds_of
 
-STORED_HOURS: Final = f"SELECT {HOURLY.key}, {COLUMNS} FROM {HOURLY.table} WHERE hour >= %(start)s AND hour < %(end)s"
-STORED_DAYS: Final = f"SELECT {DAILY.key}, {COLUMNS} FROM {DAILY.table} WHERE day = %(first_day)s"
-STORED_ORGANIZATION_DAYS: Final = (
-    f"SELECT {ORGANIZATION_DAILY.key}, {COLUMNS} FROM {ORGANIZATION_DAILY.table} WHERE day = %(first_day)s"
-)
-STORED_MONTHS: Final = f"SELECT {MONTHLY.key}, {COLUMNS} FROM {MONTHLY.table} WHERE month = %(first_day)s"
-DAYS_FROM_HOURS: Final = f"""
-SELECT organization_id, {DAY} AS day, user_id, api_key_id, sku_id, {SUMS}
-FROM {HOURLY.table} WHERE hour >= %(start)s AND hour < %(end)s GROUP BY 1, 2, 3, 4, 5
-"""
-ORGANIZATION_DAYS_FROM_DAYS: Final = f"""
-SELECT organization_id, day, sku_id, {SUMS} FROM {DAILY.table} WHERE day = %(first_day)s GROUP BY 1, 2, 3
-"""
 LAYERS: Final = (
-    ("raw = hourly", RAW_HOURS_SQL, STORED_HOURS),
-    ("hourly = daily", DAYS_FROM_HOURS, STORED_DAYS),
-    ("daily = organization", ORGANIZATION_DAYS_FROM_DAYS, STORED_ORGANIZATION_DAYS),
+    ("raw = hourly", RAW_HOURS_SQL, HOURLY.stored(IN_HOURS)),
+    ("hourly = daily", DAILY.sums_of(HOURLY.table, when=IN_HOURS), DAILY.stored(IN_DAYS)),
+    *(
+        (f"hourly = {whose} hourly", coarser.sums_of(HOURLY.table, when=IN_HOURS), coarser.stored(IN_HOURS))
+        for whose, coarser in OF_HOURS.items()
+    ),
+    *(
+        (f"daily = {whose}", coarser.sums_of(DAILY.table, when=IN_DAYS), coarser.stored(IN_DAYS))
+        for whose, coarser in OF_DAYS.items()
+    ),
 )
 
 
@@ -87,4 +71,5 @@ def compare(cursor: Any, period: Period, layer: str, expected: str, stored: str)
 
 def verify_month(cursor: Any, month: Period) -> Drift:
     """Compare the monthly rows with the days of their month."""
-    return compare(cursor, month, "daily = monthly", MONTH_FROM_DAYS_SQL, STORED_MONTHS)
+    days = MONTHLY.sums_of(DAILY.table, when=IN_DAYS)
+    return compare(cursor, month, "daily = monthly", days, MONTHLY.stored("month = %(first_day)s"))

@@ -11,7 +11,19 @@ from accounts.models import Organization, User
 from apikeys.models import APIKey
 from billing.models import DailyCost, LineItem
 from metering.measures import MEASURES, UsageType
-from metering.models import DailyUsage, Model, MonthlyUsage, OrganizationDailyUsage, Sku
+from metering.models import (
+    DailyUsage,
+    HourlyUsage,
+    Model,
+    MonthlyUsage,
+    OrganizationDailyUsage,
+    OrganizationHourlyUsage,
+    Sku,
+    UntrackedDailyUsage,
+    UntrackedHourlyUsage,
+    UserDailyUsage,
+    UserHourlyUsage,
+)
 
 
 def make_key(user: User, name: str) -> APIKey:
@@ -34,21 +46,39 @@ def sku_of(model: str, usage_type: UsageType = UsageType.COMPLETIONS) -> Sku:
 
 
 def add_usage(organization: Organization, day: date, user: User, key: APIKey | None, sku: Sku, **measures: int) -> None:
-    """A day's usage, in the rows of the key's day and month and of the organization's day; no key is untracked usage."""
+    """A day's usage, in the rows of the key's day and month and of the user's and organization's day; no key is untracked
+    usage."""
     amounts = {name: measures.get(name, 0) for name in MEASURES}
-    whose = {"organization_id": organization.pk, "sku_id": sku.pk}
-    who = {"user_id": user.pk, "api_key_id": key.pk if key else 0}
-    DailyUsage.objects.create(**whose, **who, day=day, **amounts)
-    sums: tuple[tuple[type[models.Model], dict[str, object]], ...] = (
-        (MonthlyUsage, {**whose, **who, "month": day.replace(day=1)}),
-        (OrganizationDailyUsage, {**whose, "day": day}),
-    )
-    for rows, where in sums:
-        added = rows._default_manager.filter(**where).update(
-            **{name: F(name) + amount for name, amount in amounts.items()}
-        )
-        if not added:
-            rows._default_manager.create(**where, **amounts)
+    whose: dict[str, object] = {"organization_id": organization.pk, "sku_id": sku.pk}
+    person = {**whose, "user_id": user.pk}
+    who = {**person, "api_key_id": key.pk if key else 0}
+    DailyUsage.objects.create(**who, day=day, **amounts)
+    _add(MonthlyUsage, {**who, "month": day.replace(day=1)}, amounts)
+    _add(UserDailyUsage, {**person, "day": day}, amounts)
+    _add(OrganizationDailyUsage, {**whose, "day": day}, amounts)
+    if key is None:
+        _add(UntrackedDailyUsage, {**whose, "day": day}, amounts)
+
+
+def add_hour(
+    organization: Organization, hour: datetime, user: User, key: APIKey | None, sku: Sku, **measures: int
+) -> None:
+    """An hour's usage, in the rows of the key's, user's and organization's hour."""
+    amounts = {name: measures.get(name, 0) for name in MEASURES}
+    whose: dict[str, object] = {"organization_id": organization.pk, "sku_id": sku.pk, "hour": hour}
+    person = {**whose, "user_id": user.pk}
+    HourlyUsage.objects.create(**person, api_key_id=key.pk if key else 0, **amounts)
+    _add(UserHourlyUsage, person, amounts)
+    _add(OrganizationHourlyUsage, whose, amounts)
+    if key is None:
+        _add(UntrackedHourlyUsage, whose, amounts)
+
+
+def _add(rows: type[models.Model], where: dict[str, object], amounts: dict[str, int]) -> None:
+    """Adds to the row with this key, or makes it."""
+    added = rows._default_manager.filter(**where).update(**{name: F(name) + amount for name, amount in amounts.items()})
+    if not added:
+        rows._default_manager.create(**where, **amounts)
 
 
 def add_cost(where: tuple[Organization, date, Sku], line_item: LineItem, quantity: int, unit_price: str | None) -> None:

@@ -88,7 +88,7 @@ def test_verify_rollups_names_what_differs_and_ends_with_an_error(world: World) 
         call_command("verify_rollups", stdout=out)
     assert failure.value.returncode == 1
     assert f"{day}  raw = hourly: 2 rows differ" in out.getvalue()
-    assert re.search(r"^\d+ days verified, drift 4$", out.getvalue(), re.MULTILINE)
+    assert re.search(r"^\d+ days verified, drift 8$", out.getvalue(), re.MULTILINE)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -66,7 +66,7 @@ def test_the_table_of_parts(spent: World, client_of: SignIn) -> None:
     assert rows(page_of(client_of(spent.alice), MARCH)) == [
         ["gpt-4o", "5.10M tokens", "$12.75", "81.0 %"],
         ["o3", "1.00M tokens", "$3.00", "19.0 %"],
-        ["mistral", "77 tokens", "Unpriced", "0.0 %"],
+        ["mistral", "77 tokens", "Unpriced", "–"],
     ]
 
 
@@ -233,7 +233,7 @@ def test_an_owner_with_grants_invoices_and_a_budget_costs_no_more_than_twelve_qu
     )
     Budget.objects.create(organization=spent.acme, amount=100)
     for month in (1, 2, 3):
-        Invoice.objects.create(payer=spent.acme, month=date(2026, month, 1), subtotal=7, total=7)
+        Invoice.objects.create(payer=spent.acme, month=date(2026, month, 1), subtotal=7, total=7, due=7)
     client = client_of(spent.alice)
     with CaptureQueriesContext(connection) as queries:
         page = page_of(client, MARCH + query)

@@ -12,10 +12,8 @@ from pytest_django import Settings
 
 from accounts.clock import database_now
 from accounts.models import Organization, User
-from metering.measures import MEASURES
-from metering.models import HourlyUsage
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
-from tests.rollup_rows import add_usage, sku_of
+from tests.rollup_rows import add_hour, add_usage, sku_of
 from tests.rollup_rows import make_key as make_named_key
 from tests.test_activity_page import bars, figures, page_of
 from tests.world import World
@@ -30,14 +28,8 @@ def hours(world: World) -> World:
     """14 March 2026: Rita's 5 requests at 09:00 and Bob's 2 at 23:00."""
     for user, hour, requests in ((world.rita, 9, 5), (world.bob, 23, 2)):
         add_usage(world.acme, DAY, user, None, sku_of("gpt-4o"), num_model_requests=requests)
-        HourlyUsage.objects.create(
-            organization_id=world.acme.pk,
-            hour=datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC),
-            user_id=user.pk,
-            api_key_id=0,
-            sku_id=sku_of("gpt-4o").pk,
-            **dict.fromkeys(MEASURES, 0) | {"num_model_requests": requests},
-        )
+        moment = datetime(DAY.year, DAY.month, DAY.day, hour, tzinfo=UTC)
+        add_hour(world.acme, moment, user, None, sku_of("gpt-4o"), num_model_requests=requests)
     return world
 
 

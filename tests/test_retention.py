@@ -9,10 +9,22 @@ from django.db import connection
 from accounts.clock import database_now
 from billing import rating, verification
 from metering import partitions, retention
-from metering.models import DailyUsage, HourlyUsage, IngestBatch, MonthlyUsage, UsageEvent, Verification
+from metering.models import (
+    DailyUsage,
+    HourlyUsage,
+    IngestBatch,
+    MonthlyUsage,
+    OrganizationHourlyUsage,
+    UsageEvent,
+    UserDailyUsage,
+    UserHourlyUsage,
+    Verification,
+)
 from metering.verification import days_with_events
 from tests.engine import days_ago, make_event, make_key, make_token, send
 from tests.world import World
+
+HOURS = (HourlyUsage, UserHourlyUsage, OrganizationHourlyUsage)
 
 
 @pytest.fixture
@@ -85,11 +97,14 @@ def test_hours_go_after_thirteen_months_and_days_and_months_stay(sender: tuple[s
     send([make_event(api_key_id=sender[0])], sender[1])
     rating.catch_up()
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE metering_hourlyusage SET hour = hour - interval '400 days'")
+        for table in HOURS:
+            cursor.execute(f"UPDATE {table._meta.db_table} SET hour = hour - interval '400 days'")
 
+    assert [table._default_manager.count() for table in HOURS] == [1, 1, 1]
     retention.drop_old()
 
-    assert (HourlyUsage.objects.count(), DailyUsage.objects.count(), MonthlyUsage.objects.count()) == (0, 1, 1)
+    assert [table._default_manager.count() for table in HOURS] == [0, 0, 0]
+    assert (DailyUsage.objects.count(), UserDailyUsage.objects.count(), MonthlyUsage.objects.count()) == (1, 1, 1)
 
 
 def test_partitions_are_made_for_every_acceptable_day_and_some_ahead(sender: tuple[str, str]) -> None:
@@ -121,6 +136,7 @@ def test_the_nightly_proof_is_stored_and_staff_are_told_of_drift(
     assert run.finished_at is not None
     assert {layer for _, layer, _ in run.differences} == {
         "hourly = daily",
+        "daily = user",
         "daily = organization",
         "daily = monthly",
     }

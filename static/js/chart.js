@@ -13,9 +13,16 @@ const loadPlotly = () => {
   return library;
 };
 
-const tokens = () => {
-  const style = getComputedStyle(document.documentElement);
-  return (name) => style.getPropertyValue(`--${name}`).trim();
+// The colour that a token has now, as the browser reckons it for this element; and the font.
+const tokens = (element) => {
+  const style = getComputedStyle(element);
+  return (name) => {
+    if (name === "font") return style.getPropertyValue("--font").trim();
+    element.style.color = `var(--${name})`;
+    const color = style.color;
+    element.style.color = "";
+    return color;
+  };
 };
 
 const bar = (trace, token) => ({
@@ -55,14 +62,19 @@ const themed = (figure, token) => {
   };
 };
 
+const react = (Plotly, box, canvas, size = {}) => {
+  const figure = themed(JSON.parse(box.querySelector("script").textContent), tokens(canvas));
+  const layout = { ...figure.layout, ...size };
+  return Plotly.react(canvas, figure.data, layout, { displayModeBar: false, responsive: true, showTips: false });
+};
+
 const drawn = new WeakMap();
 
 const draw = async (box) => {
   const Plotly = await loadPlotly();
   if (!box.isConnected) return;
-  const figure = themed(JSON.parse(box.querySelector("script").textContent), tokens());
   const canvas = box.querySelector(".chart-drawing");
-  await Plotly.react(canvas, figure.data, figure.layout, { displayModeBar: false, responsive: true, showTips: false });
+  await react(Plotly, box, canvas);
   if (canvas.dataset.clickable) return;
   canvas.dataset.clickable = "";
   canvas.on("plotly_click", (click) => open(box, click));
@@ -89,6 +101,26 @@ const drawAll = () => document.querySelectorAll("[data-chart]").forEach(draw);
 
 document.addEventListener("theme:change", drawAll);
 systemIsDark.addEventListener("change", drawAll);
+
+// Paper is light and narrow: charts are drawn again in the size that print.css gives them, and back afterwards.
+const paperSize = (box) => {
+  const style = getComputedStyle(box);
+  return { width: parseInt(style.getPropertyValue("--paper-width"), 10), height: parseInt(style.getPropertyValue("--paper-height"), 10) };
+};
+
+const drawForPaper = () => {
+  document.documentElement.classList.add("on-paper");
+  for (const box of document.querySelectorAll("[data-chart]")) {
+    const canvas = box.querySelector(".chart-drawing");
+    if (window.Plotly && canvas.dataset.clickable !== undefined) react(window.Plotly, box, canvas, paperSize(box));
+  }
+};
+
+addEventListener("beforeprint", drawForPaper);
+addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("on-paper");
+  drawAll();
+});
 
 export const bindCharts = (root) => {
   for (const box of root.querySelectorAll("[data-chart]")) {

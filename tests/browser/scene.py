@@ -10,9 +10,9 @@ from django.db import transaction
 from accounts.clock import database_now
 from apikeys.models import APIKey
 from billing.models import DailyCost, LineItem
-from metering.measures import MEASURES, UsageType
-from metering.models import HourlyUsage, Sku
-from tests.rollup_rows import add_usage, make_key, sku_of
+from metering.measures import UsageType
+from metering.models import Sku
+from tests.rollup_rows import add_hour, add_usage, make_key, sku_of
 from tests.world import World, make_world
 
 SCRIPT_NAME: Final = "<script>alert('model')</script>"
@@ -67,14 +67,7 @@ def _add(world: World, day: date, key: APIKey | None, sku: Sku, **measures: int)
     """A day's usage of Acme with its one hour, 10:00 UTC, and what its input costs."""
     user = key.user if key else world.bob
     add_usage(world.acme, day, user, key, sku, **measures)
-    HourlyUsage.objects.create(
-        organization_id=world.acme.pk,
-        hour=datetime(day.year, day.month, day.day, 10, tzinfo=UTC),
-        user_id=user.pk,
-        api_key_id=key.pk if key else 0,
-        sku_id=sku.pk,
-        **{name: measures.get(name, 0) for name in MEASURES},
-    )
+    add_hour(world.acme, datetime(day.year, day.month, day.day, 10, tzinfo=UTC), user, key, sku, **measures)
     tokens = measures["input_tokens"]
     DailyCost.objects.create(
         organization_id=world.acme.pk,

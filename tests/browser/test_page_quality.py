@@ -1,12 +1,13 @@
 """Every page: accessible in light and dark, no sideways scroll on a phone, light, still, and silent."""
 
 import gzip
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import pytest
-from playwright.sync_api import Page, Response
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.conftest import OpenBrowser
 from tests.browser.scene import Scene
@@ -30,8 +31,19 @@ PAGES = (
     f"{ORGANIZATION}/usage/activity/export/",
     f"{ORGANIZATION}/",
     f"{ORGANIZATION}/members/",
+    f"{ORGANIZATION}/keys/",
+    f"{ORGANIZATION}/billing/",
+    f"{ORGANIZATION}/audit/",
     "/settings/profile/",
     "/settings/api-keys/",
+    "/settings/organizations/",
+    "/settings/security/",
+)
+LOOKS: Final[tuple[tuple[int, Literal["light", "dark"]], ...]] = (
+    (1380, "light"),
+    (1380, "dark"),
+    (360, "dark"),
+    (360, "light"),
 )
 
 
@@ -51,12 +63,12 @@ def violations(page: Page, rules: Sequence[str] = RULES) -> list[str]:
 def test_axe_finds_nothing_and_a_phone_never_scrolls_sideways(browse: OpenBrowser, scene: Scene, address: str) -> None:
     window = browse(scene.world.alice)
     page = window.open(address)
-    assert violations(page) == []
-    page.set_viewport_size({"width": 360, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
-    page.emulate_media(color_scheme="dark")
-    window.settle()
-    assert violations(page, ["color-contrast"]) == []
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        window.settle()
+        assert violations(page) == [], f"{width} px, {scheme}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -103,10 +115,48 @@ def test_dark_is_chosen_and_kept(browse: OpenBrowser, scene: Scene) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 18, 17)"
 
 
+PRINTED: Final = {USAGE_PAGES[0]: "Usage of Acme Activity", USAGE_PAGES[1]: "Usage of Acme Cost"}
+
+
 @pytest.mark.parametrize("address", USAGE_PAGES)
-def test_a_month_prints_without_controls(browse: OpenBrowser, scene: Scene, address: str) -> None:
+def test_a_month_prints_on_one_page_without_controls(browse: OpenBrowser, scene: Scene, address: str) -> None:
     page = browse(scene.world.alice).open(address)
+    printed = page.pdf(format="A4", print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
     page.emulate_media(media="print")
     assert not page.locator(".top-bar").is_visible()
     assert not page.get_by_role("link", name="Export").is_visible()
-    assert page.locator(".pager strong").is_visible()
+    shown = " ".join(page.locator("h1, .bar").all_inner_texts())
+    assert " ".join(shown.split()) == f"{PRINTED[address]} {scene.today:%B %Y}"
+
+
+def in_dark(page: Page) -> bool:
+    """Whether the page and its chart are dark. The first bars have the colour of the first row of the table."""
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    row = page.locator(".parts .swatch").first.evaluate("(swatch) => getComputedStyle(swatch).backgroundColor")
+    expect(page.locator("#chart-cost .bars .point path").first).to_have_css("fill", row)
+    assert ground in ("rgb(19, 18, 17)", "rgb(251, 251, 250)", "rgb(255, 255, 255)")
+    return bool(ground == "rgb(19, 18, 17)")
+
+
+def test_paper_is_light_where_the_screen_is_dark(browse: OpenBrowser, scene: Scene) -> None:
+    window = browse(scene.world.alice)
+    window.page.emulate_media(color_scheme="dark")
+    page = window.open(USAGE_PAGES[1])
+    assert in_dark(page)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not in_dark(page)
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert in_dark(page)
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_the_switch_outweighs_the_system(browse: OpenBrowser, scene: Scene, system: Literal["light", "dark"]) -> None:
+    window = browse(scene.world.bob)
+    window.page.emulate_media(color_scheme=system)
+    page = window.open(USAGE_PAGES[1])
+    for chosen in ("light", "dark", ""):
+        page.evaluate("(theme) => window.theme.choose(theme)", chosen)
+        assert in_dark(page) == ((chosen or system) == "dark")

@@ -1,0 +1,90 @@
+"""The tables of sums: what a row of each stands for, and the query that makes it from the next finer layer.
+
+Raw events are added up per hour and key; hours make days, and days months. Hours and days are kept at three coarser
+grains too (user, untracked, organization), so that no page reads the rows of all keys.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from metering.measures import MEASURES
+
+COLUMNS: Final = ", ".join(MEASURES)
+SUMS: Final = ", ".join(f"coalesce(sum({measure}), 0) AS {measure}" for measure in MEASURES)
+HOUR: Final = "date_bin('1 hour', occurred_at, '2000-01-01 00:00Z')"
+DAY: Final = "(hour AT TIME ZONE 'UTC')::date AS day"
+MONTH: Final = "date_trunc('month', day::timestamp)::date AS month"
+UNTRACKED_ONLY: Final = "api_key_id = 0"
+IN_HOURS: Final = "hour >= %(start)s AND hour < %(end)s"
+IN_DAYS: Final = "day >= %(first_day)s AND day < %(end_day)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A table of sums and the columns of its key. `finer_key` is that key as expressions over the finer layer's rows, of
+    which only those are added up that fulfil `only`."""
+
+    table: str
+    key: str
+    finer_key: str
+    only: str = "true"
+
+    def sums_of(self, finer: str, sums: str = SUMS, *, when: str = "true") -> str:
+        """The query that adds up the rows of the finer layer."""
+        numbers = ", ".join(f"{n}" for n, _ in enumerate(self.key.split(", "), start=1))
+        return f"SELECT {self.finer_key}, {sums} FROM {finer} WHERE {self.only} AND {when} GROUP BY {numbers}"
+
+    def stored(self, when: str) -> str:
+        return f"SELECT {self.key}, {COLUMNS} FROM {self.table} WHERE {when}"
+
+    def add(self, cursor: Any, new: str, used: Sequence[str]) -> None:
+        """Add the query's rows (key, new sums) of the measures in `used` to the table; the others are 0 in all of them.
+
+        Keys are sorted, so that neighbours in the table are changed one after the other. The caller is the one writer, so
+        that MERGE is safe; it costs a fifth less than INSERT … ON CONFLICT, which locks each row before it changes it.
+        """
+        keys = self.key.split(", ")
+        same = " AND ".join(f"total.{name} = new.{name}" for name in keys)
+        changes = ", ".join(f"{measure} = total.{measure} + new.{measure}" for measure in used)
+        values = ", ".join(
+            [f"new.{name}" for name in keys] + [f"new.{name}" if name in used else "0" for name in MEASURES]
+        )
+        cursor.execute(
+            f"""
+            MERGE INTO {self.table} AS total
+            USING (SELECT * FROM ({new}) AS unsorted ORDER BY {self.key}) AS new ON {same}
+            WHEN MATCHED THEN UPDATE SET {changes}
+            WHEN NOT MATCHED THEN INSERT ({self.key}, {COLUMNS}) VALUES ({values})
+            """
+        )
+
+
+def _hourly(whose: str, key: str, only: str = "true") -> Rollup:
+    return Rollup(f"metering_{whose}hourlyusage", key, key, only)
+
+
+def _daily(whose: str, key: str, only: str = "true") -> Rollup:
+    return Rollup(f"metering_{whose}dailyusage", key, key, only)
+
+
+HOURLY: Final = _hourly("", "organization_id, hour, user_id, api_key_id, sku_id")
+USER_HOURLY: Final = _hourly("user", "organization_id, user_id, hour, sku_id")
+UNTRACKED_HOURLY: Final = _hourly("untracked", "organization_id, hour, sku_id", UNTRACKED_ONLY)
+ORGANIZATION_HOURLY: Final = _hourly("organization", "organization_id, hour, sku_id")
+DAILY: Final = Rollup(
+    "metering_dailyusage",
+    "organization_id, day, user_id, api_key_id, sku_id",
+    f"organization_id, {DAY}, user_id, api_key_id, sku_id",
+)
+USER_DAILY: Final = _daily("user", "organization_id, user_id, day, sku_id")
+UNTRACKED_DAILY: Final = _daily("untracked", "organization_id, day, sku_id", UNTRACKED_ONLY)
+ORGANIZATION_DAILY: Final = _daily("organization", "organization_id, day, sku_id")
+MONTHLY: Final = Rollup(
+    "metering_monthlyusage",
+    "organization_id, month, user_id, api_key_id, sku_id",
+    f"organization_id, {MONTH}, user_id, api_key_id, sku_id",
+)
+# The coarser grains, by what they are called in a report of the nightly proof.
+OF_HOURS: Final = {"user": USER_HOURLY, "untracked": UNTRACKED_HOURLY, "organization": ORGANIZATION_HOURLY}
+OF_DAYS: Final = {"user": USER_DAILY, "untracked": UNTRACKED_DAILY, "organization": ORGANIZATION_DAILY}
