@@ -44,7 +44,10 @@ class Identity:
 
 @dataclass(slots=True)
 class Directory:
-    """What is remembered under one routing version. Only what exists is remembered, so a new key is found at once."""
+    """What is remembered under one routing version. Only what exists is remembered, so a new key is found at once.
+
+    Threads read and write it at once: entries are added whole, and nothing here walks through what is remembered.
+    """
 
     version: int
     keys: dict[str, KeyHistory] = field(default_factory=dict)
@@ -74,10 +77,12 @@ class Directory:
 
     def learn(self, key_ids: Iterable[str], organization_ids: Iterable[str]) -> None:
         """Remember these public ids, where they exist, with at most five queries."""
-        if new_keys := _storable(key_ids) - self.keys.keys():
+        if new_keys := {public_id for public_id in _storable(key_ids) if public_id not in self.keys}:
             for history in _histories(list(APIKey.objects.filter(public_id__in=new_keys))):
                 self.keys[history.public_id] = history
-        if new_organizations := _storable(organization_ids) - self.organization_ids.keys():
+        if new_organizations := {
+            public_id for public_id in _storable(organization_ids) if public_id not in self.organization_ids
+        }:
             found = Organization.objects.filter(public_id__in=new_organizations)
             self.organization_ids.update(found.values_list("public_id", "id"))
 

@@ -58,14 +58,17 @@ class Client:
         return received
 
 
-def send_batches(port: int, requests: Iterable[bytes], *, num_events: int) -> int:
-    """Send requests of `num_events` new events each; returns how many were answered. Anything but acceptance is an error."""
+def send_batches(port: int, requests: Iterable[bytes], *, num_events: int, again: bool = False) -> int:
+    """Send requests of `num_events` events each, all new, or all sent before; returns how many were answered.
+
+    Any other answer is an error.
+    """
     client = Client(port)
-    accepted = b'{"accepted":%d,' % num_events
+    counts = b'{"accepted":%d,"duplicates":%d,' % ((0, num_events) if again else (num_events, 0))
     answered = 0
     for request in requests:
         answer = client.exchange(request)
-        if not answer.startswith(accepted):
-            raise RuntimeError(f"Not all events were accepted: {answer[:300]!r}")
+        if not answer.startswith(counts):
+            raise RuntimeError(f"Not what becomes of such events: {answer[:300]!r}")
         answered += 1
     return answered

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db import connection, connections
 
-from benchmarks import export, freshness, ingest_batches, ingest_single, pages, rollup
+from benchmarks import export, freshness, ingest_batches, ingest_resent, ingest_single, pages, rollup
 from benchmarks.measure import Figure
 from benchmarks.world import World, make_world
 from usage_dashboard.preparation import migrate
@@ -33,6 +33,7 @@ class Measure(Protocol):
 
 FIGURES: dict[str, Measure] = {
     "ingest_batches": ingest_batches.measure,
+    "ingest_resent": ingest_resent.measure,
     "ingest_single": ingest_single.measure,
     "rollup_1m": rollup.measure_million,
     "rollup_100k": rollup.measure_hundred_thousand,

@@ -152,7 +152,7 @@ def chunks(form: Format, columns: Sequence[Column], lines: Callable[[], Statemen
     itself; all of one snapshot.
 
     They wait in the database, so memory does not grow with their number. An error rises out of the iterator, after a last
-    line that says so, because some servers (granian 2.8) end the answer then as if it were complete.
+    line that says so; `usage_dashboard.downloads` then breaks the transfer off, so that programs notice as well.
     """
     yield form.head(columns)
     try:

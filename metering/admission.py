@@ -140,8 +140,9 @@ class Admission:
     def _learn(self, events: Sequence[Any]) -> None:
         key_ids = {event.api_key_id for event in events} - {None}
         self.known.learn(key_ids, {event.organization for event in events} - {None})
-        for public_id in key_ids - self.known.row_parts.keys():
-            self._remember_parts(self.known.keys.get(public_id))
+        for public_id in key_ids:
+            if public_id not in self.known.row_parts:
+                self._remember_parts(self.known.keys.get(public_id))
         self._remember_parts(self.caller.key)
 
     def _remember_parts(self, key: KeyHistory | None) -> None:

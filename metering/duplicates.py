@@ -1,104 +1,156 @@
-"""The road of events of which some may be stored already: each is stored once, and the others are told apart."""
+"""The road of events of which some may be stored already: each is stored once, and the others are told apart.
+
+What is stored under the identities of the events is read first, as the rows that COPY writes, which compare as bytes. Only
+what is missing is inserted. A sender of the same events who commits meanwhile shows after that, in the row that is stored.
+"""
 
 import io
-from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import accumulate
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from struct import Struct
 from typing import Any, Final
 
 from metering import rows
 from metering.admission import Admission
 from metering.formats.events import Refusal
 from metering.measures import MEASURES
-from metering.rows import ACCEPTED, COLUMNS, DUPLICATE
+from metering.partitions import partition_name
+from metering.rows import ACCEPTED, COLUMNS, DAY_MICROSECONDS, DUPLICATE, EPOCH, Outcome
 
 CONFLICT: Final = Refusal(
     "conflict", "Another event with this id and timestamp is stored; the first stays. A correction is a new event."
 )
-CONTENT: Final = ("user_id", "api_key_id", "sku_id", "corrects", *MEASURES)
 
-# Look-ups by identity are index scans whatever the planner makes of temporary tables without statistics. `home` holds the
-# other organizations in which an event may be stored already; see `apikeys.routing.earlier_homes`.
-PREPARE_SQL: Final = """
-SET LOCAL enable_hashjoin = off;
-SET LOCAL enable_mergejoin = off;
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming (place integer PRIMARY KEY, LIKE metering_usageevent) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS home (place integer, organization_id bigint) ON COMMIT DELETE ROWS;
-CREATE INDEX IF NOT EXISTS home_by_place ON home (place);
-TRUNCATE incoming, home
+# A row of `rows`, as COPY reads and writes it: organization, time and id are its identity, all but routing and batch of the
+# rest its content. Up to `corrects` nothing is null.
+_IDENTITY: Final = slice(2, 46)
+_USER_AND_KEY: Final = slice(46, 70)
+_SKU: Final = slice(76, 84)
+_BATCH: Final = slice(84, 96)
+_CORRECTS_AND_MEASURES: Final = slice(96, None)
+_identity = Struct(">4xq4xq4x16s")
+_organization = Struct(">4sq32s")
+_FIRST_ROW: Final = 19
+_ROW: Final = re.compile(
+    rb"\0%c.{94}(?:\xff{4}|\0\0\0\x10.{16})(?:\xff{4}|\0\0\0\x08.{8}){%d}" % (rows.NUM_COLUMNS, len(MEASURES)),
+    re.DOTALL,
+)
+
+# OFFSET 0 keeps the look-up of each event by its whole key: a partition without statistics would else be read as a whole.
+STORED_SQL: Final = f"""
+COPY (
+    SELECT {", ".join(f"stored.{column}" for column in COLUMNS.split(", "))}
+    FROM unnest('{{organizations}}'::bigint[], '{{moments}}'::bigint[], '{{ids}}'::uuid[])
+        AS wanted (organization_id, moment, event_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM {{partition}} AS stored
+        WHERE stored.organization_id = wanted.organization_id
+            AND stored.occurred_at = timestamptz '{EPOCH.isoformat()}' + wanted.moment * interval '1 microsecond'
+            AND stored.event_id = wanted.event_id
+        OFFSET 0
+    ) AS stored
+) TO STDOUT (FORMAT binary)
 """
-SPAN_SQL: Final = "SELECT min(occurred_at), max(occurred_at) FROM incoming"
-STORED: Final = """
-stored.occurred_at = incoming.occurred_at AND stored.occurred_at BETWEEN %(first)s AND %(last)s
-AND stored.event_id = incoming.event_id
+INCOMING_SQL: Final = """
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE metering_usageevent) ON COMMIT DELETE ROWS
 """
 INSERT_SQL: Final = f"""
 INSERT INTO metering_usageevent ({COLUMNS})
-SELECT DISTINCT ON (organization_id, occurred_at, event_id) {COLUMNS}
-FROM incoming
-WHERE NOT EXISTS (
-    SELECT FROM home JOIN metering_usageevent AS stored ON stored.organization_id = home.organization_id AND {STORED}
-    WHERE home.place = incoming.place
-)
-ORDER BY organization_id, occurred_at, event_id, place
+SELECT {COLUMNS} FROM incoming ORDER BY organization_id, occurred_at, event_id
 ON CONFLICT DO NOTHING
-"""
-# A row that carries this request's batch was stored by it; only the first of equal identities in the request was new.
-# OFFSET 0 keeps the look-up of each event by its whole key: a partition without statistics would else be read as a whole.
-CLASSIFY_SQL: Final = f"""
-SELECT
-    incoming.place,
-    stored.batch_id = incoming.batch_id AND incoming.place = min(incoming.place) OVER (
-        PARTITION BY incoming.organization_id, incoming.occurred_at, incoming.event_id
-    ),
-    ({", ".join(f"stored.{column}" for column in CONTENT)})
-        IS NOT DISTINCT FROM ({", ".join(f"incoming.{column}" for column in CONTENT)})
-FROM incoming
-CROSS JOIN LATERAL (
-    SELECT incoming.organization_id UNION SELECT organization_id FROM home WHERE home.place = incoming.place
-) AS candidate
-CROSS JOIN LATERAL (
-    SELECT * FROM metering_usageevent AS stored
-    WHERE stored.organization_id = candidate.organization_id AND {STORED}
-    OFFSET 0
-) AS stored
 """
 
 
 def insert(cursor: Any, admitted: Sequence[Admission]) -> int:
-    """Store those admitted events that are not stored yet, note the outcome of each, and return how many were new.
-
-    All requests share one count of places, in which each begins where the one before it ends.
-    """
-    cursor.execute(PREPARE_SQL)
-    starts = list(accumulate((len(admission.outcomes) for admission in admitted), initial=0))
-    _copy_incoming(cursor, admitted, starts)
-    cursor.execute(SPAN_SQL)
-    first, last = cursor.fetchone()
-    span = {"first": first, "last": last}
-    cursor.execute(INSERT_SQL, span)
-    cursor.execute(CLASSIFY_SQL, span)
-    num_new = 0
-    for place, is_new, is_same in cursor.fetchall():
-        request = bisect_right(starts, place) - 1
-        outcome = ACCEPTED if is_new else DUPLICATE if is_same else CONFLICT
-        admitted[request].outcomes[place - starts[request]] = outcome
-        num_new += is_new
-    return num_new
+    """Store those admitted events that are not stored yet, note the outcome of each, and return how many were new."""
+    stored = _stored(cursor, {identity for event in _events(admitted) for identity in event[1]})
+    new = _sort_out(admitted, stored)
+    if new:
+        _insert(cursor, new.values())
+        found = _stored(cursor, new)
+        others = {identity: row for identity, row in found.items() if row[_BATCH] != new[identity][_BATCH]}
+        if others:
+            new = _sort_out(admitted, stored | others)
+    return len(new)
 
 
-def _copy_incoming(cursor: Any, admitted: Sequence[Admission], starts: Sequence[int]) -> None:
-    file = rows.file(
-        rows.with_place(row, start + place)
-        for admission, start in zip(admitted, starts, strict=False)
-        for place, row in zip(admission.places, admission.rows, strict=True)
+def _events(admitted: Sequence[Admission]) -> Iterator[tuple[bytes, list[bytes], Admission, int]]:
+    """Each event's row, the identities under which it may be stored, its own first, its request and its place there."""
+    for admission in admitted:
+        homes: dict[int, list[int]] = {}
+        for place, organization_id in admission.homes:
+            homes.setdefault(place, []).append(organization_id)
+        for place, row in zip(admission.places, admission.rows, strict=True):
+            own = row[_IDENTITY]
+            yield row, [own, *(_moved(own, home) for home in homes.get(place, ()))], admission, place
+
+
+def _moved(identity: bytes, organization_id: int) -> bytes:
+    size, _, rest = _organization.unpack(identity)
+    return _organization.pack(size, organization_id, rest)
+
+
+def _sort_out(admitted: Sequence[Admission], stored: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Note each event's outcome; the rows to store, by identity. Of equal identities the first is new."""
+    new: dict[bytes, bytes] = {}
+    for row, identities, admission, place in _events(admitted):
+        known = next((found for one in identities if (found := stored.get(one) or new.get(one)) is not None), None)
+        if known is None:
+            new[identities[0]] = row
+        admission.outcomes[place] = ACCEPTED if known is None else _outcome(row, known)
+    return new
+
+
+def _outcome(row: bytes, known: bytes) -> Outcome:
+    is_same = (
+        row[_CORRECTS_AND_MEASURES] == known[_CORRECTS_AND_MEASURES]
+        and row[_USER_AND_KEY] == known[_USER_AND_KEY]
+        and row[_SKU] == known[_SKU]
     )
-    cursor.copy_expert(f"COPY incoming (place, {COLUMNS}) FROM STDIN (FORMAT binary)", io.BytesIO(file))
-    homes = [
-        (start + place, organization_id)
-        for admission, start in zip(admitted, starts, strict=False)
-        for place, organization_id in admission.homes
-    ]
-    if homes:
-        places, organizations = zip(*homes, strict=True)
-        cursor.execute("INSERT INTO home SELECT * FROM unnest(%s, %s::bigint[])", [list(places), list(organizations)])
+    return DUPLICATE if is_same else CONFLICT
+
+
+def _stored(cursor: Any, identities: Collection[bytes]) -> dict[bytes, bytes]:
+    """The rows that are stored under these identities."""
+    days: dict[int, list[tuple[int, int, bytes]]] = {}
+    for identity in sorted(identities):
+        wanted = _identity.unpack(identity)
+        days.setdefault(wanted[1] // DAY_MICROSECONDS, []).append(wanted)
+    stored: dict[bytes, bytes] = {}
+    for day, wanted_there in days.items():
+        organizations, moments, ids = zip(*wanted_there, strict=True)
+        file = io.BytesIO()
+        cursor.copy_expert(
+            STORED_SQL.format(
+                organizations=_array(map(str, organizations)),
+                moments=_array(map(str, moments)),
+                ids=_array(map(bytes.hex, ids)),
+                partition=partition_name(EPOCH.date() + timedelta(days=day)),
+            ),
+            file,
+        )
+        stored.update((row[_IDENTITY], row) for row in _rows(file.getvalue()))
+    return stored
+
+
+def _array(texts: Iterable[str]) -> str:
+    """An array of PostgreSQL's, as the text of it. Of digits and letters only."""
+    return f"{{{','.join(texts)}}}"
+
+
+def _rows(file: bytes) -> Iterator[bytes]:
+    """The rows that COPY has written."""
+    place = _FIRST_ROW
+    while found := _ROW.match(file, place):
+        yield found[0]
+        place = found.end()
+    if file[place:] != rows.file(())[_FIRST_ROW:]:
+        raise ValueError("PostgreSQL wrote a row that is not like ours.")
+
+
+def _insert(cursor: Any, new: Collection[bytes]) -> None:
+    """Insert what nobody else has inserted meanwhile. Sorted, so that two requests with the same events wait in turn."""
+    cursor.execute(INCOMING_SQL)
+    cursor.copy_expert(f"COPY incoming ({COLUMNS}) FROM STDIN (FORMAT binary)", io.BytesIO(rows.file(new)), 1 << 20)
+    cursor.execute(INSERT_SQL)

@@ -3,13 +3,13 @@
 The road of a request: wait for the transaction before it and join those that came meanwhile (`group_commit`) → open a
 transaction that holds the routing lock shared → admit each event (its measures, time, key, route) and make its row → COPY
 straight into the days' partitions, with one IngestBatch row → commit. Only when an event is stored already, or might be in
-another organization, is the slower road of `duplicates` taken.
+another organization, is the slower road of `duplicates` taken, from the savepoint on.
 """
 
 import io
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -29,13 +29,16 @@ from metering.rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
 logger = logging.getLogger(__name__)
 ATTEMPTS: Final = 8
 MAX_EVENTS_TOGETHER: Final = 10_000
-# What is over when it is tried again: an event that is stored already (then with more care), a partition that was dropped,
-# two requests that wait for each other.
-PASSING: Final = (errors.UniqueViolation, errors.UndefinedTable, errors.DeadlockDetected)
+MAX_TRANSACTIONS: Final = 3  # at once in a process: one waits for the disk, one for COPY, one makes its rows
+ROWS_IN_PART: Final = 500
+MAX_ROWS_IN_PARTS: Final = 4_000
+# What is over when it is tried again: a partition that was dropped, two requests that wait for each other.
+PASSING: Final = (errors.UndefinedTable, errors.DeadlockDetected)
 
 # One round trip. Each statement has its own snapshot, so the version is the one that holds under the lock.
 OPEN_SQL: Final = f"""
 SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK});
+SAVEPOINT nothing_stored;
 SELECT version, clock_timestamp(), nextval(pg_get_serial_sequence('metering_ingestbatch', 'id'))
 FROM accounts_routingversion
 """
@@ -77,15 +80,13 @@ def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: byte
 
 def store_all(requests: Sequence[Request]) -> None:
     """Store the events of all requests in one transaction, and set their outcomes once it is committed."""
-    careful = False
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic(), connection.wrap_database_errors:  # COPY has no wrapper of its own
-                outcomes = _store_once(requests, careful=careful)
+                outcomes = _store_once(requests)
         except (partitions.MissingError, skus.MissingError) as error:
             error.make()
         except DatabaseError as error:
-            careful = careful or isinstance(error.__cause__, errors.UniqueViolation)
             if attempt == ATTEMPTS or not isinstance(error.__cause__, PASSING):
                 raise
             partitions.forget()
@@ -97,10 +98,10 @@ def store_all(requests: Sequence[Request]) -> None:
     raise OperationalError("The events could not be stored.")
 
 
-_together: Final = GroupCommit(store_all, max_size=MAX_EVENTS_TOGETHER)
+_together: Final = GroupCommit(store_all, max_size=MAX_EVENTS_TOGETHER, max_calls=MAX_TRANSACTIONS)
 
 
-def _store_once(requests: Sequence[Request], *, careful: bool) -> list[list[Outcome] | None]:
+def _store_once(requests: Sequence[Request]) -> list[list[Outcome] | None]:
     with connection.cursor() as cursor:
         cursor.execute(OPEN_SQL)
         version, now, batch_id = cursor.fetchone()
@@ -117,11 +118,11 @@ def _store_once(requests: Sequence[Request], *, careful: bool) -> list[list[Outc
             request.used_keys = admission.used_keys(request.events)
         admitted = [admission for admission in admissions if admission is not None and admission.rows]
         if admitted:
-            _write(cursor, admitted, batch_id, careful=careful)
+            _write(cursor, admitted, batch_id)
         return [None if admission is None else admission.outcomes for admission in admissions]
 
 
-def _write(cursor: Any, admitted: Sequence[Admission], batch_id: int, *, careful: bool) -> None:
+def _write(cursor: Any, admitted: Sequence[Admission], batch_id: int) -> None:
     """Store the rows and the batch that they came in."""
     moments = [moment for admission in admitted for moment in admission.moments]
     first, last = min(moments), max(moments)
@@ -133,22 +134,41 @@ def _write(cursor: Any, admitted: Sequence[Admission], batch_id: int, *, careful
             for moment, row in zip(admission.moments, admission.rows, strict=True):
                 days.setdefault(_day(moment), []).append(row)
     partitions.require(days)
-    if careful or any(admission.homes for admission in admitted):
-        num_events = duplicates.insert(cursor, admitted)
-    else:
-        num_events = len(moments)
-        _copy(cursor, days)
+    num_events = _store_rows(cursor, admitted, days)
     if num_events:
         cursor.execute(BATCH_SQL, [batch_id, _datetime(first), _datetime(last), num_events])
+
+
+def _store_rows(cursor: Any, admitted: Sequence[Admission], days: dict[date, list[bytes]]) -> int:
+    """Store what is not stored yet; returns how many events that were."""
+    if any(admission.homes for admission in admitted):
+        return duplicates.insert(cursor, admitted)
+    try:
+        _copy(cursor, days)
+    except errors.UniqueViolation:
+        cursor.execute("ROLLBACK TO SAVEPOINT nothing_stored")
+        return duplicates.insert(cursor, admitted)
+    return sum(map(len, days.values()))
 
 
 def _copy(cursor: Any, days: dict[date, list[bytes]]) -> None:
     """COPY each day's rows into its partition. Sorted, so that two requests with the same events wait in turn."""
     for day in sorted(days):
-        file = io.BytesIO(rows.file(sorted(days[day])))
-        cursor.copy_expert(
-            f"COPY {partitions.partition_name(day)} ({COLUMNS}) FROM STDIN (FORMAT binary)", file, 1 << 20
-        )
+        copy = f"COPY {partitions.partition_name(day)} ({COLUMNS}) FROM STDIN (FORMAT binary)"
+        for part in _parts(sorted(days[day])):
+            cursor.copy_expert(copy, io.BytesIO(rows.file(part)), 1 << 20)
+
+
+def _parts(sorted_rows: list[bytes]) -> Iterator[list[bytes]]:
+    """The rows in parts for a COPY each.
+
+    COPY keeps up to 1,000 rows in hand. PostgreSQL 18 pays for each of them in proportion to those before it, once a
+    statement, because each refers to the table's description and such references are searched one by one. Up to some
+    thousand rows a few statements cost less than that.
+    """
+    num_parts = 1 if len(sorted_rows) > MAX_ROWS_IN_PARTS else -(-len(sorted_rows) // ROWS_IN_PART)
+    size = -(-len(sorted_rows) // num_parts)
+    return (sorted_rows[first : first + size] for first in range(0, len(sorted_rows), size))
 
 
 def _day(moment: int) -> date:

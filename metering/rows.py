@@ -39,7 +39,6 @@ _organization = Struct(">hiqi")
 _caller = Struct(">iqiqih")
 _sku = Struct(">ii")
 _batch = Struct(">iq4si")
-_place = Struct(">hii")
 _identity = Struct(">18sqi16s")
 _measure = Struct(">iq")
 
@@ -115,11 +114,6 @@ def any_row(  # noqa: PLR0913, PLR0917 - the parts of a row
     fields.append(_NULL if corrects is None else b"\0\0\0\x10" + corrects)
     fields.extend(_measure.pack(8, value) if value else _NULL for value in measures)
     return b"".join(fields)
-
-
-def with_place(row: bytes, place: int) -> bytes:
-    """The row with one more field before the others: the event's place in its request."""
-    return _place.pack(NUM_COLUMNS + 1, 4, place) + row[2:]
 
 
 def file(rows: Iterable[bytes]) -> bytes:

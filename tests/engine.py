@@ -136,3 +136,17 @@ def total_of(organization: Organization, measure: str, days: Iterable[date] | No
 
 def _text(moment: datetime) -> str:
     return moment.isoformat()
+
+
+def error_of(body: Any, secret: str | None, **headers: str) -> tuple[int, str]:
+    """(status, code) of a request that is refused as a whole, with a sentence, and of which nothing is stored."""
+    before = num_events()
+    response = post(body, secret, **headers)
+    error = json.loads(response.content)["error"]
+    assert error["message"].endswith(".")
+    assert num_events() == before
+    return response.status_code, error["code"]
+
+
+def case_name(value: Any) -> str:
+    return (value if isinstance(value, str) else repr(value))[:60].encode("unicode_escape").decode()

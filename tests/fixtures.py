@@ -9,6 +9,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import RoutingVersion, User
+from apikeys.models import APIKey
+from tests.engine import make_key, make_token
 from tests.servers import DATA_DIR
 from tests.world import World, make_world
 
@@ -41,6 +43,18 @@ def rows_of_migrations() -> Iterator[None]:
 def world(db: None) -> World:
     """The named world, in this test's transaction."""
     return make_world()
+
+
+@pytest.fixture
+def token(db: None) -> str:
+    """The secret of a gateway's ingest token."""
+    return make_token()
+
+
+@pytest.fixture
+def key(world: World) -> APIKey:
+    """A tracked key of Rita's."""
+    return make_key(world.rita)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_what_comes_while_the_first_is_stored_is_stored_together() -> None:
             first_is_stored.set()
             assert all_wait.wait(10)
 
-    together = GroupCommit(store, max_size=100)
+    together = GroupCommit(store, max_size=100, max_calls=1)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(together.submit, 0, size=1)
         assert first_is_stored.wait(10)
@@ -35,17 +35,20 @@ def test_what_comes_while_the_first_is_stored_is_stored_together() -> None:
     assert len(groups) == 2
 
 
-def test_a_thousand_submissions_of_many_threads_are_each_stored_once_and_before_their_answer() -> None:
-    stored: set[int] = set()
-    calls: list[int] = []
+@pytest.mark.parametrize("max_calls", [1, 3])
+def test_a_thousand_submissions_of_many_threads_are_each_stored_once_and_before_their_answer(max_calls: int) -> None:
+    stored: list[int] = []
+    running: list[int] = []
 
     def store(items: Sequence[int]) -> None:
-        assert not stored.intersection(items)
+        running.append(len(items))
+        assert len(running) <= max_calls
         assert len(items) <= 10
-        stored.update(items)
-        calls.append(len(items))
+        threading.Event().wait(0.0005)
+        stored.extend(items)
+        running.pop()
 
-    together = GroupCommit(store, max_size=10)
+    together = GroupCommit(store, max_size=10, max_calls=max_calls)
 
     def submit(number: int) -> bool:
         together.submit(number, size=1)
@@ -53,13 +56,27 @@ def test_a_thousand_submissions_of_many_threads_are_each_stored_once_and_before_
 
     with ThreadPoolExecutor(16) as pool:
         assert all(pool.map(submit, range(1000), timeout=30))
-    assert stored == set(range(1000))
-    assert sum(calls) == 1000
+    assert sorted(stored) == list(range(1000))
+
+
+def test_as_many_calls_run_at_once_as_are_allowed_and_no_more() -> None:
+    both_run = threading.Barrier(2, timeout=10)
+    groups: list[list[int]] = []
+
+    def store(items: Sequence[int]) -> None:
+        groups.append(list(items))
+        if len(groups) <= 2:
+            both_run.wait()
+
+    together = GroupCommit(store, max_size=100, max_calls=2)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda number: together.submit(number, size=1), range(2), timeout=10))
+    assert sorted(groups) == [[0], [1]]
 
 
 def test_an_item_larger_than_the_limit_is_stored_alone() -> None:
     groups: list[list[str]] = []
-    together: GroupCommit[str] = GroupCommit(lambda items: groups.append(list(items)), max_size=10)
+    together: GroupCommit[str] = GroupCommit(lambda items: groups.append(list(items)), max_size=10, max_calls=1)
     together.submit("large", size=50)
     assert groups == [["large"]]
 
@@ -77,7 +94,7 @@ def test_a_failure_reaches_everyone_in_the_group_and_nobody_after_it() -> None:
         if "bad" in items:
             raise ConnectionError
 
-    together = GroupCommit(store, max_size=100)
+    together = GroupCommit(store, max_size=100, max_calls=1)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(together.submit, "first", size=1)
         assert first_is_stored.wait(10)

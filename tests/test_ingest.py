@@ -22,16 +22,6 @@ from tests.world import World
 SEED = 20261122
 
 
-@pytest.fixture
-def token(db: None) -> str:
-    return make_token()
-
-
-@pytest.fixture
-def key(world: World) -> APIKey:
-    return make_key(world.rita)
-
-
 def many(key: APIKey, count: int, **fields: Any) -> list[dict[str, Any]]:
     return [make_event(id=f"event-{number}", api_key_id=key.public_id, **fields) for number in range(count)]
 

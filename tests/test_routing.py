@@ -181,6 +181,19 @@ def test_an_event_dated_ahead_of_a_switch_is_found_again_after_it(token: str, wo
     assert num_events() == 1
 
 
+def test_in_one_request_too_an_event_is_found_in_the_home_that_its_time_once_had(token: str, world: World) -> None:
+    key = make_key(world.rita)
+    join(world.rita, world.labs, role="reader")
+    at = database_now() + timedelta(minutes=2)
+    with routing_change() as now:
+        organizations.set_default_organization(user=world.rita, organization=world.labs, now=now)
+    new = make_event(api_key_id=key.public_id, timestamp=at)
+    named = {**new, "organization": world.acme.public_id}
+    assert send([named, new, {**new, "input_tokens": 5}], token) == ["accepted", "duplicate", "conflict"]
+    assert home_of(at)[0] == world.acme.id
+    assert num_events() == 1
+
+
 def test_tracking_works_forward_only_and_never_rewrites(token: str, world: World) -> None:
     key = make_key(world.rita, created_at=datetime(2023, 6, 1, tzinfo=UTC))
     before = make_event(id="before", api_key_id=key.public_id)

@@ -134,7 +134,7 @@ def programs(plan: Plan) -> dict[str, list[str]]:
             *("-m", "granian", "--interface", "wsgi", "usage_dashboard.wsgi:application", "--no-ws"),
             *("--host", plan.host, "--port", str(plan.port), "--log-level", "warning"),
             *("--workers", str(env.int("WEB_WORKERS", default=min(4, os.cpu_count() or 1)))),
-            *("--blocking-threads", str(env.int("WEB_THREADS", default=16))),
+            *("--blocking-threads", str(settings.WEB_THREADS)),
             *("--respawn-failed-workers", "--workers-kill-timeout", "2"),
         ],
         "worker": [

@@ -1,8 +1,24 @@
 """The WSGI application that granian serves."""
 
 import os
+import sys
+from collections.abc import Iterable
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
+from usage_dashboard.downloads import answer
+from usage_dashboard.request_bodies import Body
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "usage_dashboard.settings")
-application = get_wsgi_application()
+django_application = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Django, with what granian leaves open: bodies that do not come to an end, and downloads that end too early."""
+    if environ.get("CONTENT_LENGTH", "0") != "0":
+        # What answers a request is not given to applications; it is a variable of the function in granian that calls them.
+        protocol = sys._getframe(1).f_locals.get("proto")  # noqa: SLF001
+        if protocol is not None:
+            environ["wsgi.input"] = Body(environ["wsgi.input"], protocol)
+    return answer(django_application(environ, start_response), environ)

@@ -110,6 +110,19 @@ class Stack:
         members = [psutil.Process(self.children[name].pid), *self._started_by(self.children[name])]
         return float(sum(process.memory_full_info().uss for process in members)) / 2**20
 
+    def num_threads(self, name: str) -> int:
+        members = [psutil.Process(self.children[name].pid), *self._started_by(self.children[name])]
+        return sum(process.num_threads() for process in members)
+
+    def num_connections(self, name: str) -> int:
+        """Connections from clients that a part's processes have open."""
+        members = [psutil.Process(self.children[name].pid), *self._started_by(self.children[name])]
+        return sum(
+            connection.status != psutil.CONN_LISTEN
+            for process in members
+            for connection in process.net_connections("tcp")
+        )
+
     def postgres_backends(self) -> list[psutil.Process]:
         """The server process, and those that serve clients."""
         serving = [

@@ -198,3 +198,11 @@ class Load:
                 time.sleep(pause_seconds)
         finally:
             client.web.close()
+
+
+def head(secret: str, num_bytes: int) -> bytes:
+    """The head of a request that sends events over a connection of its own."""
+    return (
+        f"POST {PATH} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {secret}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {num_bytes}\r\n\r\n"
+    ).encode()

@@ -1,4 +1,4 @@
-"""The clock of web is an hour wrong: the database's clock decides what is late, and when it came."""
+"""The clock of web, worker or beat is an hour wrong: the database's clock decides what is late, and when it came."""
 
 import json
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 
 from accounts.clock import database_now
 from metering import freshness
-from tests.faults.harness import Stack
+from tests.faults.harness import PROGRAMS, Stack
 from tests.faults.load import Client
 from tests.faults.proof import Scenario
 
@@ -16,27 +16,30 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_the_clock_of_web_is_an_hour_wrong(stack: Stack, scenario: Scenario, num_events: int, hours: int) -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_clock_of_one_program_is_an_hour_wrong(
+    stack: Stack, scenario: Scenario, num_events: int, program: str, hours: int
+) -> None:
     environment = {
         "FAULT_CLOCK_HOURS": str(hours),
         "PYTHONPATH": str(Path(__file__).parent / "wrong_clock"),
     }
     try:
-        restart(stack, environment)
-        with scenario.load.sending(num_events // 2):
+        restart(stack, program, environment)
+        with scenario.load.sending(num_events // 4):
             pass
         assert lateness(scenario) == ["accepted", "in_the_future", "accepted", "too_old"]
-        stack.wait_until_rolled_up()
+        stack.wait_until_rolled_up(timeout_seconds=15)
         assert abs((database_now() - freshness.complete_through()).total_seconds()) < 60
         assert json.loads(stack.get("/readyz")[1])["status"] == "ok"
         scenario.require_exactly_once()
     finally:
-        restart(stack, {})
+        restart(stack, program, {})
 
 
-def restart(stack: Stack, environment: dict[str, str]) -> None:
-    stack.kill("web")
-    stack.start("web", environment=environment)
+def restart(stack: Stack, program: str, environment: dict[str, str]) -> None:
+    stack.kill(program)
+    stack.start(program, environment=environment)
 
 
 def lateness(scenario: Scenario) -> list[str]:

@@ -1,0 +1,47 @@
+"""Beat leaves no long queue for a worker that is away, whatever their clocks say."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery.schedules import crontab, schedule
+from django.conf import settings
+
+from usage_dashboard.beat import MOST_WAITING, QUEUE, Scheduler
+from usage_dashboard.celery import app
+
+
+@pytest.fixture
+def queue(redis_server: None) -> Iterator[Any]:
+    """The client of an empty queue that nobody takes anything from."""
+    with app.connection_for_write() as broker:
+        channel: Any = broker.channel()
+        client = channel.client
+        client.delete(QUEUE)
+        yield client
+        client.delete(QUEUE)
+
+
+def test_a_task_that_comes_back_soon_is_passed_over_while_many_wait(queue: Any) -> None:
+    scheduler = Scheduler(app, lazy=True)
+    frequent = scheduler.Entry(name="roll-up", task="billing.tasks.roll_up", schedule=schedule(1.0), app=app)
+    for _ in range(MOST_WAITING + 10):
+        scheduler.apply_entry(frequent)
+    assert queue.llen(QUEUE) == MOST_WAITING
+    queue.lpop(QUEUE)
+    scheduler.apply_entry(frequent)
+    assert queue.llen(QUEUE) == MOST_WAITING
+
+
+def test_a_task_of_a_certain_hour_waits_with_the_others(queue: Any) -> None:
+    queue.lpush(QUEUE, *["another"] * MOST_WAITING)
+    scheduler = Scheduler(app, lazy=True)
+    nightly = scheduler.Entry(name="verify", task="billing.tasks.verify", schedule=crontab(hour="3"), app=app)
+    scheduler.apply_entry(nightly)
+    assert queue.llen(QUEUE) == MOST_WAITING + 1
+
+
+def test_no_message_expires_by_somebodys_clock() -> None:
+    assert settings.CELERY_BEAT_SCHEDULE
+    for entry in settings.CELERY_BEAT_SCHEDULE.values():
+        assert "expires" not in entry.get("options", {})
