@@ -49,8 +49,8 @@ class Watch:
 
 
 def measure(world: World, *, quick: bool) -> Figure:
-    """The figure, over 15 s (quick) or 60 s of load."""
-    seconds = 15.0 if quick else 60.0
+    """The figure, over 10 s (quick) or 5 minutes of load."""
+    seconds = 10.0 if quick else 300.0
     prebuilt = templates(world, 40)
     prepare(prebuilt)
     with ExitStack() as stack:

@@ -29,6 +29,13 @@ WANT: Final = 1.3
 MOST_MILLISECONDS: Final = 50
 PAGES: Final = {"activity_page": "activity", "cost_page": "cost"}
 LARGEST_INSERT: Final = 500_000
+OTHER_VIEWS: Final = {
+    "by user": "&group=user",
+    "by key": "&group=api_key",
+    "of an open day": "&day=15",
+    "of an open day by key": "&day=15&group=api_key",
+}
+"""Measured beside the default view, over the larger organization alone."""
 
 
 def measure(world: World, *, quick: bool) -> list[Figure]:
@@ -57,11 +64,16 @@ def _page(name: str, worlds: tuple[World, World], month: date, *, quick: bool, n
         for who, world in zip(times, worlds, strict=True)
     }
     found = in_turn(visits, repeats=rounds)
+    address, own_times = _address(world := worlds[1], PAGES[name], month), times["product"]
+    others = {
+        f"p95 {view}, ms": _p95(_visitor(world), address + query, requests, []) for view, query in OTHER_VIEWS.items()
+    }
     own = {
         "requests per repeat": requests,
-        "p50 ms": median(times["product"]),
-        "p95 of all requests, ms": percentile(times["product"], 0.95),
+        "p50 ms": median(own_times),
+        "p95 of all requests, ms": percentile(own_times, 0.95),
         "most ms wanted": MOST_MILLISECONDS,
+        **others,
     }
     return compare(
         name,
