@@ -79,7 +79,7 @@ def _statement(query: UsageQuery, form: Format) -> Statement:
     """Most rows of a day are a line each as they are; only those of SKUs that look alike are added up."""
     priced = [LineItem(line_item) for (line_item,) in fetch(PRICED_SQL, query.parameters())]
     alike = [sku_id for (sku_ids,) in fetch(ALIKE_SQL, query.parameters()) for sku_id in sku_ids]
-    sums = ", ".join(f"sum(usage.{measure})::bigint AS {measure}" for measure in SUMS)
+    sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in SUMS)
     rows_sql = f"""
         SELECT usage.organization_id, usage.user_id, usage.api_key_id, usage.sku_id,
             {", ".join(f"usage.{measure}" for measure in SUMS)}, {_cost_sql(priced)} AS cost
