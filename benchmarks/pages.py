@@ -32,8 +32,8 @@ LARGEST_INSERT: Final = 500_000
 OTHER_VIEWS: Final = {
     "by user": "&group=user",
     "by key": "&group=api_key",
-    "of an open day": "&day=15",
-    "of an open day by key": "&day=15&group=api_key",
+    "of an open day": "&day={month:%Y-%m}-15",
+    "of an open day by key": "&day={month:%Y-%m}-15&group=api_key",
 }
 """Measured beside the default view, over the larger organization alone."""
 
@@ -66,7 +66,8 @@ def _page(name: str, worlds: tuple[World, World], month: date, *, quick: bool, n
     found = in_turn(visits, repeats=rounds)
     address, own_times = _address(world := worlds[1], PAGES[name], month), times["product"]
     others = {
-        f"p95 {view}, ms": _p95(_visitor(world), address + query, requests, []) for view, query in OTHER_VIEWS.items()
+        f"p95 {view}, ms": _p95(_visitor(world), address + query.format(month=month), requests, [])
+        for view, query in OTHER_VIEWS.items()
     }
     own = {
         "requests per repeat": requests,
