@@ -64,17 +64,12 @@ def _page(name: str, worlds: tuple[World, World], month: date, *, quick: bool, n
         for who, world in zip(times, worlds, strict=True)
     }
     found = in_turn(visits, repeats=rounds)
-    address, own_times = _address(world := worlds[1], PAGES[name], month), times["product"]
-    others = {
-        f"p95 {view}, ms": _p95(_visitor(world), address + query.format(month=month), requests, [])
-        for view, query in OTHER_VIEWS.items()
-    }
     own = {
         "requests per repeat": requests,
-        "p50 ms": median(own_times),
-        "p95 of all requests, ms": percentile(own_times, 0.95),
+        "p50 ms": median(times["product"]),
+        "p95 of all requests, ms": percentile(times["product"], 0.95),
         "most ms wanted": MOST_MILLISECONDS,
-        **others,
+        **_other_views(name, worlds[1], month, requests),
     }
     return compare(
         name,
@@ -85,6 +80,14 @@ def _page(name: str, worlds: tuple[World, World], month: date, *, quick: bool, n
         want_is="at most",
         notes={**notes, **own},
     )
+
+
+def _other_views(name: str, world: World, month: date, requests: int) -> dict[str, float]:
+    visitor, address = _visitor(world), _address(world, PAGES[name], month)
+    return {
+        f"p95 {view}, ms": _p95(visitor, address + query.format(month=month), requests, [])
+        for view, query in OTHER_VIEWS.items()
+    }
 
 
 def _address(world: World, page: str, month: date) -> str:
