@@ -17,7 +17,7 @@ WANT: Final = 0.25
 
 def measure(world: World, *, quick: bool) -> Figure:
     """The figure; in each repeat every client sends new batches, and after that those that its neighbour has sent."""
-    num_batches = 80 if quick else 400
+    num_batches = 40 if quick else 400
     prebuilt = templates(world, 40)
     prepare(prebuilt)
     partitions.ensure_ahead()

@@ -52,7 +52,7 @@ _runs = count(1)
 
 def measure(world: World, *, quick: bool) -> Figure:
     """The figure; both servers run all the time, and get the same requests in turn."""
-    seconds = 2.0 if quick else 8.0
+    seconds = 1.0 if quick else 8.0
     prebuilt = templates(world, 1, batch=NUM_BODIES)
     prepare(prebuilt)
     bodies = [event_of(world, sample, EVENT_ID) for sample in prebuilt[0].samples]

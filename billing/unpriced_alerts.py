@@ -6,6 +6,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection, transaction
 
+from accounts.models import User
 from billing import outbox
 from billing.models import LineItem
 from billing.price_pages import UnpricedRow, unpriced_rows
@@ -38,15 +39,18 @@ def check() -> int:
     """Tell staff of usage without a price that they were not told of; returns how many kinds of it are new.
 
     They go out in one message. Any number of processes may check at once: the alert's row is the claim, and the message
-    is written with it.
+    is written with it. Without anyone to tell, the news waits.
     """
+    if not User.objects.filter(is_staff=True, is_active=True).exists():
+        return 0
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(CLAIM_SQL)
         claimed = cursor.fetchall()
         if claimed:
             new = {(model, LineItem(line_item).label) for _, model, line_item in claimed}
             rows = [row for row in unpriced_rows() if (row.model, row.line_item) in new]
-            _tell(rows, message_id=f"msg_unpriced_{claimed[0][0]}")
+            if rows:  # a price may have come since
+                _tell(rows, message_id=f"msg_unpriced_{claimed[0][0]}")
     return len(claimed)
 
 

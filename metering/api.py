@@ -5,6 +5,7 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
+from django.core.exceptions import BadRequest
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -49,7 +50,10 @@ def _body(request: HttpRequest) -> bytes:
     declared = _content_length(request)
     if declared > MAX_BODY_BYTES:
         raise _too_large()
-    body = request.read(MAX_BODY_BYTES + 1)
+    try:
+        body = request.read(MAX_BODY_BYTES + 1)
+    except BadRequest as error:
+        raise UnreadableError("incomplete_body", str(error)) from error
     if len(body) < declared:
         raise UnreadableError("incomplete_body", f"The body ended after {len(body)} of {declared} bytes.")
     match request.headers.get("Content-Encoding", "identity").strip().lower():

@@ -57,7 +57,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE metering_usageevent) ON COMM
 """
 INSERT_SQL: Final = f"""
 INSERT INTO metering_usageevent ({COLUMNS})
-SELECT {COLUMNS} FROM incoming ORDER BY organization_id, occurred_at, event_id
+SELECT {COLUMNS} FROM incoming
+ORDER BY (occurred_at AT TIME ZONE 'UTC')::date, organization_id, occurred_at, event_id
 ON CONFLICT DO NOTHING
 """
 
@@ -71,7 +72,8 @@ def insert(cursor: Any, admitted: Sequence[Admission]) -> int:
         found = _stored(cursor, new)
         others = {identity: row for identity, row in found.items() if row[_BATCH] != new[identity][_BATCH]}
         if others:
-            new = _sort_out(admitted, stored | others)
+            inserted = {identity: row for identity, row in new.items() if identity not in others}
+            new = _sort_out(admitted, stored | others, inserted)
     return len(new)
 
 
@@ -91,10 +93,18 @@ def _moved(identity: bytes, organization_id: int) -> bytes:
     return _organization.pack(size, organization_id, rest)
 
 
-def _sort_out(admitted: Sequence[Admission], stored: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Note each event's outcome; the rows to store, by identity. Of equal identities the first is new."""
-    new: dict[bytes, bytes] = {}
+def _sort_out(
+    admitted: Sequence[Admission], stored: Mapping[bytes, bytes], inserted: Mapping[bytes, bytes] | None = None
+) -> dict[bytes, bytes]:
+    """Note each event's outcome; the rows to store, by identity. Of equal identities the first is new.
+
+    What is `inserted` by us stays new, whoever has stored it in another organization meanwhile.
+    """
+    new: dict[bytes, bytes] = dict(inserted or {})
     for row, identities, admission, place in _events(admitted):
+        if new.get(identities[0]) is row:
+            admission.outcomes[place] = ACCEPTED
+            continue
         known = next((found for one in identities if (found := stored.get(one) or new.get(one)) is not None), None)
         if known is None:
             new[identities[0]] = row
@@ -150,7 +160,8 @@ def _rows(file: bytes) -> Iterator[bytes]:
 
 
 def _insert(cursor: Any, new: Collection[bytes]) -> None:
-    """Insert what nobody else has inserted meanwhile. Sorted, so that two requests with the same events wait in turn."""
+    """Insert what nobody else has inserted meanwhile. In the order of `ingest`, so that requests with the same events wait in
+    turn."""
     cursor.execute(INCOMING_SQL)
     cursor.copy_expert(f"COPY incoming ({COLUMNS}) FROM STDIN (FORMAT binary)", io.BytesIO(rows.file(new)), 1 << 20)
     cursor.execute(INSERT_SQL)

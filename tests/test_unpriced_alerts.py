@@ -42,6 +42,14 @@ def test_staff_are_told_once_with_the_address_of_the_price_form(world: World, st
     assert 'value="new-model"' in client.get(address).content.decode()
 
 
+def test_news_wait_for_somebody_to_tell(world: World) -> None:
+    use(world.labs, "2026-11-05", "new-model", input_tokens=10)
+    assert unpriced_alerts.check() == 0
+    User.objects.filter(pk=world.charlie.pk).update(is_staff=True)
+    assert unpriced_alerts.check() == 1
+    assert Delivery.objects.count() == 1
+
+
 def test_everything_new_is_in_one_message(world: World, staff: User) -> None:
     use(world.labs, "2026-11-05", "new-model", input_tokens=10, output_tokens=2)
     use(world.other, "2026-11-06", "newer-model", input_tokens=10)

@@ -19,6 +19,12 @@ FROM (
 WHERE note.kind = 'credit_note' AND entry.id = note.corrects_id;
 ALTER TABLE billing_invoice ENABLE TRIGGER final_invoice_immutable;
 """
+# Such an invoice that was marked as paid had been paid out.
+PAID_OUT = """
+INSERT INTO billing_balancerefund (payer_id, amount, reference, created_at)
+SELECT payer_id, -total, 'paid out: ' || number, paid_at FROM billing_invoice
+WHERE kind = 'invoice' AND total < 0 AND paid_at IS NOT NULL
+"""
 # A refund is never more than the balance, whoever writes it, and stays as it is.
 GUARD = """
 CREATE FUNCTION billing_refund_is_covered() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -127,5 +133,6 @@ class Migration(migrations.Migration):
                 name="balance_refund_reference_unique",
             ),
         ),
+        migrations.RunSQL(PAID_OUT, migrations.RunSQL.noop),
         migrations.RunSQL(GUARD, UNGUARD),
     ]
