@@ -44,15 +44,21 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A batch whose ids lack their tag."""
+    """A batch whose ids lack their tag. All its events are of one second."""
 
     world: World
+    second: datetime
     samples: list[Sample]
     request: bytes
 
     def tagged(self, tag: int) -> bytes:
         """The request, head and body, with ids of its own."""
         return self.request.replace(TAG.encode(), b"%08x" % tag)
+
+    def tagged_now(self, tag: int) -> bytes:
+        """The same with ids of its own and the events in the current second."""
+        second, now = _second(self.second), _second(datetime.now(UTC))
+        return self.tagged(tag).replace(second.encode(), now.encode())
 
     def rows(self, tag: int, batch_id: int) -> bytes:
         """The rows of the same events in COPY's text format, sorted by their key as the product sorts them."""
@@ -77,14 +83,15 @@ class Template:
 def templates(world: World, number: int, *, batch: int = BATCH) -> list[Template]:
     """Batches of usage of the last minutes: each holds one second, as a gateway that reports once a second would send it."""
     rng = random.Random(2)
-    start = datetime.now(UTC) - timedelta(seconds=number)
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=number)
     found = []
     for second in range(number):
-        samples = _samples(rng, start + timedelta(seconds=second), batch)
+        at = start + timedelta(seconds=second)
+        samples = _samples(rng, at, batch)
         body = json.dumps(
             [event_of(world, sample, _id(n, TAG)) for n, sample in enumerate(samples)], separators=(",", ":")
         ).encode()
-        found.append(Template(world, samples, post_head(PATH, token=world.token, num_bytes=len(body)) + body))
+        found.append(Template(world, at, samples, post_head(PATH, token=world.token, num_bytes=len(body)) + body))
     return found
 
 
@@ -94,9 +101,9 @@ def requests(prebuilt: list[Template], number: int) -> list[bytes]:
 
 
 def endless(prebuilt: list[Template], first_tag: int) -> Iterator[bytes]:
-    """Requests without end, with tags from `first_tag` on."""
+    """Requests without end, with tags from `first_tag` on, of usage at the moment when each is asked for."""
     for n in count():
-        yield prebuilt[n % len(prebuilt)].tagged(first_tag + n)
+        yield prebuilt[n % len(prebuilt)].tagged_now(first_tag + n)
 
 
 def _samples(rng: random.Random, start: datetime, number: int) -> list[Sample]:
@@ -110,6 +117,10 @@ def _samples(rng: random.Random, start: datetime, number: int) -> list[Sample]:
             Sample(key, model, at, input_tokens, input_tokens // 256 * 128, int(rng.lognormvariate(5.5, 0.7)) + 1)
         )
     return samples
+
+
+def _second(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}"
 
 
 def _id(number: int, tag: str) -> str:
