@@ -137,6 +137,14 @@ def test_bad_credit_is_refused_with_a_sentence(staff: Client, wrong: dict[str, s
     assert not CreditGrant.objects.exists()
 
 
+def test_what_cannot_be_undone_is_said_before_it_is_done(staff: Client) -> None:
+    close(OCTOBER)
+    page = staff.get("/settings/invoices/").content.decode()
+    for action, consequence in (("Mark paid…", "It stays paid"), ("Void…", "A credit note takes it back for good")):
+        opened = page.partition(f"{action}</summary>")[2].partition("</details>")[0]
+        assert opened.index('method="post"') < opened.index(consequence) < opened.index('type="submit"')
+
+
 def test_invoices_are_marked_paid_and_voided(staff: Client) -> None:
     [invoice] = close(OCTOBER)
     assert "INV-2026-0001" in staff.get("/settings/invoices/").content.decode()
