@@ -25,7 +25,10 @@ from usage_dashboard.processes import wait_until
 pytestmark = pytest.mark.faults
 NUM_ROWS: Final = 100_000  # 15 MB: more than all the buffers on the way take
 RECEIVE_BUFFER_BYTES: Final = 32_768
-DOWNLOADING_SQL: Final = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'FETCH%' AND state = 'idle in transaction'"
+STUCK_SQL: Final = """
+SELECT pid FROM pg_stat_activity
+WHERE query LIKE 'FETCH%' AND state = 'idle in transaction' AND state_change < clock_timestamp() - interval '500 ms'
+"""
 
 
 @pytest.fixture
@@ -105,6 +108,6 @@ def require_answer(web: http.client.HTTPConnection) -> None:
 
 def end_its_database_connection(stack: Stack) -> None:
     """Wait until the download waits for its client, and end its connection with PostgreSQL."""
-    assert wait_until(lambda: len(stack.rows(DOWNLOADING_SQL)) == 1, timeout_seconds=20), "nothing is on its way"
-    ((backend,),) = stack.rows(DOWNLOADING_SQL)
+    assert wait_until(lambda: len(stack.rows(STUCK_SQL)) == 1, timeout_seconds=20), "nothing waits for its client"
+    ((backend,),) = stack.rows(STUCK_SQL)
     assert stack.rows("SELECT pg_terminate_backend(%s, 5000)", [backend]) == [(True,)]
