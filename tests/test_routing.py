@@ -389,9 +389,8 @@ def test_events_that_arrive_while_the_default_is_switched_are_wholly_before_or_a
             for number in range(20):
                 done.wait(0.02)
                 with routing_change() as now:
-                    organizations.set_default_organization(
-                        user=world.rita, organization=[world.labs, world.acme][number % 2], now=now
-                    )
+                    home = [world.labs, world.acme][number % 2]
+                    organizations.set_default_organization(user=world.rita, organization=home, now=now)
         finally:
             done.set()
         reported = reporting.result()
