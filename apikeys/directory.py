@@ -17,6 +17,7 @@ from apikeys.models import APIKey, IngestToken, TrackingChange
 from apikeys.routing import KeyHistory
 
 MAX_REMEMBERED = 200_000  # entries of a kind; beyond that a directory starts anew
+MAX_LEARNT_ALONG = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,12 @@ class Identity:
 class Directory:
     """What is remembered under one routing version. Only what exists is remembered, so a new key is found at once.
 
-    Threads read and write it at once: entries are added whole, and nothing here walks through what is remembered.
+    Threads read and write it at once: entries are added whole, and lists of them made in one step of the interpreter.
     """
 
     version: int
+    expected_keys: list[str] = field(default_factory=list)
+    """Public ids known under the version before, not looked up again yet: whoever is missed brings some of them along."""
     keys: dict[str, KeyHistory] = field(default_factory=dict)
     organization_ids: dict[str, int] = field(default_factory=dict)
     callers: dict[bytes, Caller] = field(default_factory=dict)
@@ -78,6 +81,8 @@ class Directory:
     def learn(self, key_ids: Iterable[str], organization_ids: Iterable[str]) -> None:
         """Remember these public ids, where they exist, with at most five queries."""
         if new_keys := {public_id for public_id in _storable(key_ids) if public_id not in self.keys}:
+            new_keys.update(self.expected_keys[:MAX_LEARNT_ALONG])
+            del self.expected_keys[:MAX_LEARNT_ALONG]
             for history in _histories(list(APIKey.objects.filter(public_id__in=new_keys))):
                 self.keys[history.public_id] = history
         if new_organizations := {
@@ -133,11 +138,14 @@ def remembered() -> Directory:
 
 
 def at_version(version: int) -> Directory:
-    """This process's directory of `version`; an empty one if it remembers another."""
+    """This process's directory of `version`; an empty one, which expects the same keys again, if it remembers another."""
     global _remembered  # noqa: PLW0603 - one memory per process is the point
     with _lock:
-        if _remembered.version != version or _remembered.is_full():
+        if _remembered.is_full():
             _remembered = Directory(version=version)
+        elif _remembered.version != version:
+            expected = (list(_remembered.keys) + _remembered.expected_keys)[:MAX_REMEMBERED]
+            _remembered = Directory(version=version, expected_keys=expected)
         return _remembered
 
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from benchmarks.client import Client, post_head
+from benchmarks.empty_view import PATH as EMPTY_PATH
 from benchmarks.events import PATH, event_of, templates
 from benchmarks.ingest_batches import empty_tables, prepare
 from benchmarks.measure import Figure, compare, in_turn
@@ -22,6 +23,7 @@ from benchmarks.servers import EMPTY_PORT, EMPTY_SETTINGS, HOST, WEB_PORT, progr
 from benchmarks.together import run_together
 from benchmarks.world import World
 
+PATHS: Final = {WEB_PORT: PATH, EMPTY_PORT: EMPTY_PATH}
 NUM_CLIENTS: Final = 32
 NUM_WRK_THREADS: Final = 2
 NUM_BODIES: Final = 1_000
@@ -99,18 +101,10 @@ def wrk(world: World, bodies: list[dict[str, object]], port: int, seconds: float
     script = Path(settings.DATA_DIR) / "single.lua"
     script.write_text(_wrk_script(world, bodies, next(_runs)), encoding="utf-8")
     command = [
-        "wrk",
-        f"-t{NUM_WRK_THREADS}",
-        f"-c{NUM_CLIENTS}",
-        f"-d{max(1, round(seconds))}s",
-        "--timeout",
-        "30s",
-        "-s",
-        str(script),
+        *("wrk", f"-t{NUM_WRK_THREADS}", f"-c{NUM_CLIENTS}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"),
+        *("-s", str(script), f"http://{HOST}:{port}{PATHS[port]}"),
     ]
-    done = subprocess.run(
-        [*command, f"http://{HOST}:{port}{PATH}"], check=True, capture_output=True, text=True, timeout=seconds + 60
-    )
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 60)
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise RuntimeError(f"wrk met errors:\n{done.stdout}")
     found = re.search(r"Requests/sec: *([\d.]+)", done.stdout)
@@ -121,7 +115,10 @@ def wrk(world: World, bodies: list[dict[str, object]], port: int, seconds: float
 def python_clients(world: World, bodies: list[dict[str, object]], port: int, seconds: float) -> float:
     """Requests per second by as many processes as clients: where wrk is not installed. They take more of the processor."""
     run = next(_runs)
-    clients = [partial(_ask, port, seconds, _requests(world, bodies, run, number)) for number in range(NUM_CLIENTS)]
+    clients = [
+        partial(_ask, port, seconds, _requests(world, bodies, PATHS[port], run, number))
+        for number in range(NUM_CLIENTS)
+    ]
     together = run_together(clients)
     return float(sum(together.results)) / together.seconds
 
@@ -135,9 +132,9 @@ def _wrk_script(world: World, bodies: list[dict[str, object]], run: int) -> str:
     return WRK_SCRIPT % {"bodies": "\n".join(lines), "token": world.token}
 
 
-def _requests(world: World, bodies: list[dict[str, object]], run: int, client: int) -> Iterator[bytes]:
+def _requests(world: World, bodies: list[dict[str, object]], path: str, run: int, client: int) -> Iterator[bytes]:
     texts = [_text(body, run).replace(CLIENT_MARK, f"{client:04x}").encode() for body in bodies[client::NUM_CLIENTS]]
-    prebuilt = [post_head(PATH, token=world.token, num_bytes=len(text)) + text for text in texts]
+    prebuilt = [post_head(path, token=world.token, num_bytes=len(text)) + text for text in texts]
     return (prebuilt[n % len(prebuilt)].replace(NUMBER_MARK.encode(), b"%08x" % n) for n in count())
 
 

@@ -2,12 +2,14 @@
 
 import json
 import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import BadRequest
 from django.db import InterfaceError, InternalError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from apikeys import directory
@@ -17,24 +19,43 @@ from metering.formats import native
 from metering.formats.events import Refusal, UnreadableError
 from metering.rows import ACCEPTED, DUPLICATE, Outcome
 
+JSON_TYPE: Final = "application/json"
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request gets: JSON in `body`."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
 @csrf_exempt
-def usage_events(request: HttpRequest) -> HttpResponse:  # noqa: PLR0911 - one return per answer
-    """Store the events of the body; 200 follows the commit and answers each of them. docs/events.md has the details."""
-    if request.method != "POST":
+def usage_events(request: HttpRequest) -> HttpResponse:
+    """The view, for all that does not come by the short road (`metering.short_road`)."""
+    found = answer(request.META, request.read)
+    return HttpResponse(found.body, status=found.status, headers=dict(found.headers), content_type=JSON_TYPE)
+
+
+def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer:  # noqa: PLR0911 - one return per answer
+    """Store the events of the body; 200 follows the commit and answers each of them. docs/events.md has the details.
+
+    `environ` describes the request as WSGI does (PEP 3333); `read` gives so many bytes of its body.
+    """
+    if environ["REQUEST_METHOD"] != "POST":
         return _error(405, "method_not_allowed", "Usage events are sent with POST.", Allow="POST")
-    digest = bearer_digest(request.headers.get("Authorization", ""))
+    digest = bearer_digest(environ.get("HTTP_AUTHORIZATION", ""))
     if digest is None:
         return _unauthenticated()
     try:
         caller = directory.remembered().caller(digest)
         if caller is None or caller.revoked_at is not None:
             return _unauthenticated()
-        events = native.decode(_body(request), lines=request.content_type in NDJSON_TYPES)
-        return _answer(ingest.store(events, secret_digest=digest))
+        events = native.decode(_body(environ, read), lines=_media_type(environ) in NDJSON_TYPES)
+        return Answer(200, _encoded(ingest.store(events, secret_digest=digest)))
     except UnreadableError as error:
         return _error(error.status, error.code, error.message)
     except ingest.UnauthenticatedError:
@@ -45,18 +66,18 @@ def usage_events(request: HttpRequest) -> HttpResponse:  # noqa: PLR0911 - one r
         )
 
 
-def _body(request: HttpRequest) -> bytes:
+def _body(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> bytes:
     """The unpacked body. Raises UnreadableError before more than MAX_BODY_BYTES are in memory."""
-    declared = _content_length(request)
+    declared = _content_length(environ)
     if declared > MAX_BODY_BYTES:
         raise _too_large()
     try:
-        body = request.read(MAX_BODY_BYTES + 1)
+        body = read(declared)
     except BadRequest as error:
         raise UnreadableError("incomplete_body", str(error)) from error
     if len(body) < declared:
         raise UnreadableError("incomplete_body", f"The body ended after {len(body)} of {declared} bytes.")
-    match request.headers.get("Content-Encoding", "identity").strip().lower():
+    match environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower():
         case "identity" | "":
             return body
         case "gzip":
@@ -64,12 +85,18 @@ def _body(request: HttpRequest) -> bytes:
     raise UnreadableError("unknown_encoding", "Content-Encoding must be gzip or identity.", 415)
 
 
-def _content_length(request: HttpRequest) -> int:
+def _content_length(environ: Mapping[str, Any]) -> int:
     """The declared length of the body; 0 for one that is no number, as Django reads it."""
     try:
-        return int(request.META.get("CONTENT_LENGTH") or 0)
+        return max(0, int(environ.get("CONTENT_LENGTH") or 0))
     except ValueError:
         return 0
+
+
+def _media_type(environ: Mapping[str, Any]) -> str:
+    """The Content-Type without its parameters."""
+    declared: str = environ.get("CONTENT_TYPE", "")
+    return declared.partition(";")[0].strip().lower()
 
 
 def _gunzip(packed: bytes) -> bytes:
@@ -89,10 +116,8 @@ def _too_large() -> UnreadableError:
     return UnreadableError("body_too_large", f"A body has {MAX_BODY_BYTES:,} bytes at most, unpacked.", 413)
 
 
-def _answer(outcomes: list[Outcome]) -> HttpResponse:
-    if outcomes.count(ACCEPTED) == len(outcomes):
-        return HttpResponse(_all_accepted(len(outcomes)), content_type="application/json")
-    return HttpResponse(_encode(outcomes), content_type="application/json")
+def _encoded(outcomes: list[Outcome]) -> bytes:
+    return _all_accepted(len(outcomes)) if outcomes.count(ACCEPTED) == len(outcomes) else _encode(outcomes)
 
 
 @lru_cache(maxsize=64)
@@ -116,7 +141,7 @@ def _encode(outcomes: list[Outcome]) -> bytes:
     return json.dumps({**counts, "results": results}, separators=(",", ":")).encode()
 
 
-def _unauthenticated() -> HttpResponse:
+def _unauthenticated() -> Answer:
     return _error(
         401,
         "unauthenticated",
@@ -125,5 +150,10 @@ def _unauthenticated() -> HttpResponse:
     )
 
 
-def _error(status: int, code: str, message: str, **headers: str) -> HttpResponse:
-    return JsonResponse({"error": {"code": code, "message": message}}, status=status, headers=headers)
+def _error(status: int, code: str, message: str, **headers: str) -> Answer:
+    return Answer(status, json.dumps({"error": {"code": code, "message": message}}).encode(), tuple(headers.items()))
+
+
+INTERNAL_ERROR: Final = _error(
+    500, "internal_error", "An error of ours: what became of the events is unknown. Send them again."
+)

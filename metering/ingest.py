@@ -1,9 +1,9 @@
 """Events in: checked, routed, and stored once, in one transaction whose commit comes before the answer.
 
 The road of a request: wait for the transaction before it and join those that came meanwhile (`group_commit`) → open a
-transaction that holds the routing lock shared → admit each event (its measures, time, key, route) and make its row → COPY
-straight into the days' partitions, with one IngestBatch row → commit. Only when an event is stored already, or might be in
-another organization, is the slower road of `duplicates` taken, from the savepoint on.
+transaction (`short_transaction`) that holds the routing lock shared → admit each event (its measures, time, key, route) and
+make its row → COPY straight into the days' partitions → one IngestBatch row and the commit. Only when an event is stored
+already, or might be in another organization, is the slower road of `duplicates` taken, from the savepoint on.
 """
 
 import io
@@ -15,21 +15,23 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection
 from psycopg2 import errors
 
 from accounts.changes import ROUTING_LOCK
 from apikeys import directory, last_use
 from metering import duplicates, partitions, rows, skus
-from metering.admission import Admission
+from metering.admission import Admission, Window
 from metering.formats.events import Correction, Event, Refusal
 from metering.group_commit import GroupCommit
 from metering.rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
+from metering.short_transaction import ShortTransaction, short_transaction
 
 logger = logging.getLogger(__name__)
 ATTEMPTS: Final = 8
 MAX_EVENTS_TOGETHER: Final = 10_000
 MAX_TRANSACTIONS: Final = 3  # at once in a process: one waits for the disk, one for COPY, one makes its rows
+EVENTS_BESIDE: Final = 500  # that wait are worth a transaction beside one that runs
 ROWS_IN_PART: Final = 500
 MAX_ROWS_IN_PARTS: Final = 4_000
 # What is over when it is tried again: a partition that was dropped, two requests that wait for each other.
@@ -82,7 +84,7 @@ def store_all(requests: Sequence[Request]) -> None:
     """Store the events of all requests in one transaction, and set their outcomes once it is committed."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with transaction.atomic(), connection.wrap_database_errors:  # COPY has no wrapper of its own
+            with connection.wrap_database_errors:
                 outcomes = _store_once(requests)
         except (partitions.MissingError, skus.MissingError) as error:
             error.make()
@@ -98,32 +100,35 @@ def store_all(requests: Sequence[Request]) -> None:
     raise OperationalError("The events could not be stored.")
 
 
-_together: Final = GroupCommit(store_all, max_size=MAX_EVENTS_TOGETHER, max_calls=MAX_TRANSACTIONS)
+_together: Final = GroupCommit(
+    store_all, max_size=MAX_EVENTS_TOGETHER, max_calls=MAX_TRANSACTIONS, size_beside=EVENTS_BESIDE
+)
 
 
 def _store_once(requests: Sequence[Request]) -> list[list[Outcome] | None]:
-    with connection.cursor() as cursor:
-        cursor.execute(OPEN_SQL)
-        version, now, batch_id = cursor.fetchone()
-        known = directory.at_version(version)
+    with short_transaction(OPEN_SQL) as transaction:
+        version, now, batch_id = transaction.first_row
+        known, window = directory.at_version(version), Window.at(now)
         admissions: list[Admission | None] = []
         for request in requests:
             caller = known.caller(request.secret_digest)
             if caller is None or not caller.may_call(now):
                 admissions.append(None)
                 continue
-            admission = Admission(known, caller, now=now, batch_id=batch_id)
+            admission = Admission(known, caller, window=window, batch_id=batch_id)
             admission.admit_all(request.events)
             admissions.append(admission)
             request.used_keys = admission.used_keys(request.events)
         admitted = [admission for admission in admissions if admission is not None and admission.rows]
-        if admitted:
-            _write(cursor, admitted, batch_id)
+        _write(transaction, admitted, batch_id)
         return [None if admission is None else admission.outcomes for admission in admissions]
 
 
-def _write(cursor: Any, admitted: Sequence[Admission], batch_id: int) -> None:
-    """Store the rows and the batch that they came in."""
+def _write(transaction: ShortTransaction, admitted: Sequence[Admission], batch_id: int) -> None:
+    """Store the rows, if there are any, and the batch that they came in; commit."""
+    if not admitted:
+        transaction.commit()
+        return
     moments = [moment for admission in admitted for moment in admission.moments]
     first, last = min(moments), max(moments)
     if first // DAY_MICROSECONDS == last // DAY_MICROSECONDS:
@@ -134,9 +139,11 @@ def _write(cursor: Any, admitted: Sequence[Admission], batch_id: int) -> None:
             for moment, row in zip(admission.moments, admission.rows, strict=True):
                 days.setdefault(_day(moment), []).append(row)
     partitions.require(days)
-    num_events = _store_rows(cursor, admitted, days)
+    num_events = _store_rows(transaction.cursor, admitted, days)
     if num_events:
-        cursor.execute(BATCH_SQL, [batch_id, _datetime(first), _datetime(last), num_events])
+        transaction.commit(BATCH_SQL, [batch_id, _datetime(first), _datetime(last), num_events])
+    else:
+        transaction.commit()
 
 
 def _store_rows(cursor: Any, admitted: Sequence[Admission], days: dict[date, list[bytes]]) -> int:

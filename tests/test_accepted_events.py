@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.urls import reverse
 
 from apikeys.models import APIKey
-from metering.middleware import EVENTS_PATH
 from metering.models import Model, UsageEvent
 from tests.engine import (
     days_ago,
@@ -139,7 +137,3 @@ def test_usage_that_is_of_no_model_needs_no_name(token: str, key: APIKey) -> Non
     )
     assert send(event, token) == ["accepted"]
     assert Model.objects.get().name == "vector_stores"
-
-
-def test_the_short_way_leads_to_the_same_address_as_the_site_map() -> None:
-    assert reverse("metering_api:usage_events") == EVENTS_PATH

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection, connections
 
+from metering import partitions
 from tests.engine import (
     make_event,
     make_key,
@@ -46,23 +47,39 @@ def test_without_postgresql_the_answer_is_503_and_the_retry_is_stored_once(world
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_that_breaks_is_503_and_loses_nothing(world: World, reconnect: None) -> None:
+def test_a_connection_that_died_unused_is_made_anew(world: World, reconnect: None) -> None:
+    token, key = make_token(), make_key(world.rita)
+    assert send(make_event(api_key_id=key.public_id), token) == ["accepted"]
+    event = make_event(id="event-2", api_key_id=key.public_id)
+    end_own_connection()
+    assert send(event, token) == ["accepted"]
+    assert num_events() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_breaks_in_the_transaction_is_503_and_loses_nothing(
+    world: World, reconnect: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token, key = make_token(), make_key(world.rita)
     assert send(make_event(api_key_id=key.public_id), token) == ["accepted"]
     events = [make_event(id="event-2", api_key_id=key.public_id)]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        (backend,) = cursor.fetchone()
+    with monkeypatch.context() as patched:
+        patched.setattr(partitions, "require", lambda _: end_own_connection())
+        assert post(events, token).status_code == 503
+    assert num_events() == 1
+    assert send(events, token) == ["accepted"]
+    assert num_events() == 2
+
+
+def end_own_connection() -> None:
+    """As a restart of PostgreSQL would, unseen by this end."""
+    backend = connection.connection.info.backend_pid
     other = connections.create_connection("default")
     try:
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
     finally:
         other.close()
-    assert post(events, token).status_code == 503
-    connection.close()
-    assert send(events, token) == ["accepted"]
-    assert num_events() == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ def test_what_comes_while_the_first_is_stored_is_stored_together() -> None:
             first_is_stored.set()
             assert all_wait.wait(10)
 
-    together = GroupCommit(store, max_size=100, max_calls=1)
+    together = GroupCommit(store, max_size=100, max_calls=1, size_beside=1)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(together.submit, 0, size=1)
         assert first_is_stored.wait(10)
@@ -48,7 +48,7 @@ def test_a_thousand_submissions_of_many_threads_are_each_stored_once_and_before_
         stored.extend(items)
         running.pop()
 
-    together = GroupCommit(store, max_size=10, max_calls=max_calls)
+    together = GroupCommit(store, max_size=10, max_calls=max_calls, size_beside=1)
 
     def submit(number: int) -> bool:
         together.submit(number, size=1)
@@ -68,15 +68,44 @@ def test_as_many_calls_run_at_once_as_are_allowed_and_no_more() -> None:
         if len(groups) <= 2:
             both_run.wait()
 
-    together = GroupCommit(store, max_size=100, max_calls=2)
+    together = GroupCommit(store, max_size=100, max_calls=2, size_beside=1)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda number: together.submit(number, size=1), range(2), timeout=10))
     assert sorted(groups) == [[0], [1]]
 
 
+def test_beside_a_running_call_little_waits_and_much_begins() -> None:
+    groups: list[list[str]] = []
+    first_is_stored, rest_is_stored = threading.Event(), threading.Event()
+
+    def store(items: Sequence[str]) -> None:
+        groups.append(list(items))
+        if len(groups) == 1:
+            first_is_stored.set()
+            assert rest_is_stored.wait(10)
+
+    together = GroupCommit(store, max_size=100, max_calls=2, size_beside=10)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(together.submit, "first", size=50)
+        assert first_is_stored.wait(10)
+        little = pool.submit(together.submit, "little", size=9)
+        while not together._waiting:
+            threading.Event().wait(0.001)
+        assert not little.done()
+        assert groups == [["first"]]
+        pool.submit(together.submit, "a little more", size=1).result(10)
+        little.result(10)
+        assert not first.done()
+        rest_is_stored.set()
+        first.result(10)
+    assert groups == [["first"], ["little", "a little more"]]
+
+
 def test_an_item_larger_than_the_limit_is_stored_alone() -> None:
     groups: list[list[str]] = []
-    together: GroupCommit[str] = GroupCommit(lambda items: groups.append(list(items)), max_size=10, max_calls=1)
+    together: GroupCommit[str] = GroupCommit(
+        lambda items: groups.append(list(items)), max_size=10, max_calls=1, size_beside=1
+    )
     together.submit("large", size=50)
     assert groups == [["large"]]
 
@@ -94,7 +123,7 @@ def test_a_failure_reaches_everyone_in_the_group_and_nobody_after_it() -> None:
         if "bad" in items:
             raise ConnectionError
 
-    together = GroupCommit(store, max_size=100, max_calls=1)
+    together = GroupCommit(store, max_size=100, max_calls=1, size_beside=1)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(together.submit, "first", size=1)
         assert first_is_stored.wait(10)

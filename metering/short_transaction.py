@@ -1,0 +1,69 @@
+"""A transaction of three round trips: what it begins with, what is done in it, what it ends with.
+
+Django's `atomic` sends BEGIN and COMMIT apart, and asks before each request whether the connection lives. Ingest has
+thousands of transactions a second; it sends them together with its first and its last statement, and learns from the
+first that a connection is dead.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection
+from psycopg2 import Error, InterfaceError, OperationalError
+
+
+@contextlib.contextmanager
+def short_transaction(sql: str) -> Iterator["ShortTransaction"]:
+    """Begins with the statements in `sql`. Rolled back if it ends without `commit`. Raises psycopg2's errors.
+
+    Inside a transaction of Django's (in tests) it is a savepoint of that.
+    """
+    transaction = ShortTransaction()
+    try:
+        transaction.begin(sql)
+        yield transaction
+    finally:
+        transaction.roll_back_if_open()
+
+
+class ShortTransaction:
+    """`first_row` is the first row of the last of the statements that it began with; `cursor` is psycopg2's, not Django's."""
+
+    cursor: Any
+    first_row: tuple[Any, ...]
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._is_savepoint = connection.in_atomic_block
+
+    def begin(self, sql: str) -> None:
+        """On a new connection if the old one has died: then nothing was begun on it."""
+        try:
+            self._begin(sql)
+        except (OperationalError, InterfaceError):
+            if self._is_savepoint or connection.connection is None or not connection.connection.closed:
+                raise
+            connection.close()
+            self._begin(sql)
+
+    def commit(self, sql: str = "", parameters: Sequence[Any] = ()) -> None:
+        """Run the last statement, if there is one, and commit."""
+        end = "RELEASE SAVEPOINT short_transaction" if self._is_savepoint else "COMMIT"
+        self.cursor.execute(f"{sql}; {end}", parameters)
+        self._is_open = False
+
+    def roll_back_if_open(self) -> None:
+        if not self._is_open:
+            return
+        try:
+            self.cursor.execute("ROLLBACK TO SAVEPOINT short_transaction" if self._is_savepoint else "ROLLBACK")
+        except Error:
+            connection.close()
+
+    def _begin(self, sql: str) -> None:
+        connection.ensure_connection()
+        self.cursor = connection.connection.cursor()
+        self._is_open = True
+        self.cursor.execute(f"{'SAVEPOINT short_transaction' if self._is_savepoint else 'BEGIN'}; {sql}")
+        self.first_row = self.cursor.fetchone()
