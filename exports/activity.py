@@ -16,6 +16,7 @@ from exports.names import (
     KEY_COLUMNS,
     MODEL_COLUMN,
     ORGANIZATION_COLUMNS,
+    PERSON_AND_KEY,
     PERSON_COLUMNS,
     TIMESTAMP_COLUMN,
     day_by_day_sql,
@@ -27,33 +28,39 @@ TEXT_USAGE_TYPES: Final = (UsageType.COMPLETIONS, UsageType.EMBEDDINGS, UsageTyp
 OPERATIONS: Final = {usage_type.value: usage_type.label for usage_type in UsageType}
 CAPABILITIES: Final = OPERATIONS | dict.fromkeys(TEXT_USAGE_TYPES, "text")
 TIERS: Final = {tier.value: tier.label for tier in ServiceTier}
+
+
+def _sum(name: str, measure: str) -> Column:
+    return Column(name, f"sums.{measure}", Kind.NUMBER, is_never_null=True)
+
+
 COLUMNS: Final = (
     Column("operation", named_cell("sku.usage_type", OPERATIONS), source=Source.SKU),
-    Column("n_context_tokens_total", "sums.input_tokens", Kind.NUMBER),
-    Column("n_generated_tokens_total", "sums.output_tokens", Kind.NUMBER),
+    _sum("n_context_tokens_total", "input_tokens"),
+    _sum("n_generated_tokens_total", "output_tokens"),
     *KEY_COLUMNS,
     Column("api_key_redacted", "redacted", Kind.TEXT, Source.KEY),
     Column("usage_type", named_cell("sku.usage_type", CAPABILITIES), source=Source.SKU),
     MODEL_COLUMN,
     TIMESTAMP_COLUMN,
     Column("user", "coalesce(nullif(name, ''), email)", Kind.TEXT, Source.PERSON),
-    Column("num_requests", "sums.num_model_requests", Kind.NUMBER),
+    _sum("num_requests", "num_model_requests"),
     DATE_COLUMN,
     *ORGANIZATION_COLUMNS,
     *PERSON_COLUMNS,
     Column("service_tier", named_cell("sku.service_tier", TIERS), source=Source.SKU),
     Column("batch", "sku.batch", Kind.NUMBER, Source.SKU),
-    Column("n_cached_context_tokens_total", "sums.input_cached_tokens", Kind.NUMBER),
-    Column("n_cache_write_context_tokens_total", "sums.input_cache_write_tokens", Kind.NUMBER),
-    Column("num_images", "sums.images", Kind.NUMBER),
-    Column("num_seconds", "sums.seconds", Kind.NUMBER),
-    Column("num_characters", "sums.characters", Kind.NUMBER),
-    Column("num_sessions", "sums.num_sessions", Kind.NUMBER),
-    Column("usage_bytes", "sums.usage_bytes", Kind.NUMBER),
+    _sum("n_cached_context_tokens_total", "input_cached_tokens"),
+    _sum("n_cache_write_context_tokens_total", "input_cache_write_tokens"),
+    _sum("num_images", "images"),
+    _sum("num_seconds", "seconds"),
+    _sum("num_characters", "characters"),
+    _sum("num_sessions", "num_sessions"),
+    _sum("usage_bytes", "usage_bytes"),
     Column("cost_in_major", exact_cell("sums.cost", decimals=8), Kind.NUMBER),
 )
 SUMS: Final = tuple(measure for measure in MEASURES if measure not in {"input_audio_tokens", "output_audio_tokens"})
-ORDER: Final = ("sums.organization_id", "sums.user_id", "sums.api_key_id", "skus.place")
+ORDER: Final = (f"{PERSON_AND_KEY} << 18 | skus.place",)
 
 PRICED_SQL: Final = """
 SELECT DISTINCT line_item FROM billing_dailycost
@@ -83,21 +90,21 @@ def _statement(query: UsageQuery, form: Format) -> Statement:
     rows_sql = f"""
         SELECT usage.organization_id, usage.user_id, usage.api_key_id, usage.sku_id,
             {", ".join(f"usage.{measure}" for measure in SUMS)}, {_cost_sql(priced)} AS cost
-        {_usage_sql(query, priced)} AND usage.sku_id <> ALL(%(alike)s)
+        {_usage_sql(query, priced, with_skus=query.filters_skus)} AND usage.sku_id <> ALL(%(alike)s)
         UNION ALL
         SELECT usage.organization_id, usage.user_id, usage.api_key_id, min(usage.sku_id), {sums},
             sum({_cost_sql(priced)}) AS cost
-        {_usage_sql(query, priced)} AND usage.sku_id = ANY(%(alike)s)
+        {_usage_sql(query, priced, with_skus=True)} AND usage.sku_id = ANY(%(alike)s)
         GROUP BY usage.organization_id, usage.user_id, usage.api_key_id,
             sku.model_id, sku.usage_type, sku.service_tier, sku.batch
     """
     return day_by_day_sql(query, form, rows_sql, COLUMNS, order=ORDER), {**query.parameters(), "alike": alike}
 
 
-def _usage_sql(query: UsageQuery, priced: Sequence[LineItem]) -> str:
+def _usage_sql(query: UsageQuery, priced: Sequence[LineItem], *, with_skus: bool) -> str:
+    skus_join = "JOIN metering_sku sku ON sku.id = usage.sku_id" if with_skus else ""
     return f"""
-        FROM metering_dailyusage usage
-        JOIN metering_sku sku ON sku.id = usage.sku_id
+        FROM metering_dailyusage usage {skus_join}
         LEFT JOIN ({_prices_sql(priced)}) AS prices USING (organization_id, sku_id)
         WHERE usage.day = days.day AND {query.conditions("usage")}
     """

@@ -46,6 +46,8 @@ class Column:
     cell: str
     kind: Kind = Kind.WORD
     source: Source = Source.ROW
+    is_never_null: bool = False
+    """Saves what a cell that may be empty costs in every row."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def _csv_text(expression: str) -> str:
 
 
 def _csv_cell(column: Column) -> str:
+    if column.is_never_null and column.kind == Kind.NUMBER:
+        return column.cell
     text = _csv_text(column.cell) if column.kind == Kind.TEXT else f"({column.cell})::text"
     return f"coalesce({text}, '')"
 

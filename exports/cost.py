@@ -17,6 +17,7 @@ from exports.names import (
     KEY_COLUMNS,
     MODEL_COLUMN,
     ORGANIZATION_COLUMNS,
+    PERSON_AND_KEY,
     PERSON_COLUMNS,
     TIMESTAMP_COLUMN,
     day_by_day_sql,
@@ -44,10 +45,7 @@ COLUMNS: Final = (
     *PERSON_COLUMNS,
     *KEY_COLUMNS,
 )
-ORDER: Final = (
-    *("sums.organization_id", "sums.user_id", "sums.api_key_id"),
-    *("skus.model_id", "sums.line_item", "sums.unit_price"),
-)
+ORDER: Final = (PERSON_AND_KEY, "skus.model_id", "sums.line_item", "sums.unit_price")
 QUANTITY: Final = (
     "CASE cost.line_item "
     + " ".join(f"WHEN {line_item.value} THEN {quantity}" for line_item, quantity in QUANTITIES.items())

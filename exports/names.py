@@ -22,6 +22,11 @@ KEY_COLUMNS: Final = (
 )
 MODEL_COLUMN: Final = Column("model", "model.name", Kind.TEXT, Source.SKU)
 
+PERSON_AND_KEY: Final = "(coalesce(people.place, 0) << 23 | coalesce(keys.place, 0))"
+"""The SQL of a number that rows are sorted by: persons by their ids, and of each what is of no key before what is of keys.
+One number is compared in half the time of two. It has room for 4 million persons, 8 million keys, and 18 bits of what comes
+after them; beyond that only the order is another."""
+
 # One to one, so they multiply nothing.
 JOINS: Final = """
     LEFT JOIN organizations ON organizations.id = sums.organization_id
@@ -34,12 +39,15 @@ JOINS: Final = """
 def day_by_day_sql(
     query: UsageQuery, form: Format, sums_sql: str, columns: Sequence[Column], *, order: Sequence[str]
 ) -> str:
-    """The SQL of the rows of all days of the query, day after day, each in the given order.
+    """The SQL of the rows of all days of the query, day after day, each by organization, then in the given
+    order, then by user and key.
 
     `sums_sql` finds the rows of the day `days.day`: organization_id, user_id, api_key_id, sku_id, and what the columns of
     the row itself and `order` need. Each day is summed and sorted by itself, so that its lines are on their way before the
     next one is read.
     """
+    first = ("sums.organization_id",) if len(query.organization_ids) > 1 else ()
+    order = (*first, *order, "sums.user_id", "sums.api_key_id")
     return f"""
         WITH {", ".join(f"{source} AS MATERIALIZED ({sql})" for source, sql in _sources(query, form, columns).items())}
         SELECT lines.line
@@ -50,13 +58,15 @@ def day_by_day_sql(
 
 
 def _sources(query: UsageQuery, form: Format, columns: Sequence[Column]) -> dict[Source, str]:
-    """The ready cells of all that the query can find. SKUs are known by the `place` of what an export says of them."""
+    """The ready cells of all that the query can find, and where needed the `place` among them, from 1, that they are sorted
+    by; it is the same for SKUs of which an export says the same."""
     used = f"FROM metering_dailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id WHERE {query.conditions('usage')}"
+    by_id = "row_number() OVER (ORDER BY id) AS place"
     tables = {
         Source.DAY: "day FROM (SELECT generate_series(%(start)s::date, %(end)s::date - 1, '1 day')::date AS day) AS day",
         Source.ORGANIZATION: "id FROM accounts_organization WHERE id = ANY(%(organization_ids)s)",
-        Source.PERSON: f"id FROM accounts_user WHERE id IN (SELECT usage.user_id {used})",
-        Source.KEY: f"id FROM apikeys_apikey WHERE id IN (SELECT usage.api_key_id {used})",
+        Source.PERSON: f"id, {by_id} FROM accounts_user WHERE id IN (SELECT usage.user_id {used})",
+        Source.KEY: f"id, {by_id} FROM apikeys_apikey WHERE id IN (SELECT usage.api_key_id {used})",
         Source.SKU: "sku.id, model_id, dense_rank() OVER (ORDER BY model_id, usage_type, service_tier, batch) AS place"
         " FROM metering_sku AS sku JOIN metering_model AS model ON model.id = sku.model_id",
     }

@@ -80,6 +80,11 @@ class UsageQuery:
     def end_at(self) -> datetime:
         return self.period.end_at if self.hour is None else self.start_at + timedelta(hours=1)
 
+    @property
+    def filters_skus(self) -> bool:
+        """Whether the conditions are about `sku` as well."""
+        return bool(self.model_ids or self.usage_types or self.service_tiers)
+
     def conditions(self, alias: str) -> str:
         """The WHERE clause over a table `alias` of daily rows joined to `sku`; its values are `parameters()`."""
         return f"{alias}.day >= %(start)s AND {alias}.day < %(end)s AND {self.filters(alias)}"

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import itertools
+import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -313,12 +315,29 @@ def test_only_owners_may_export(world: World, client_of: SignIn) -> None:
     assert Client().get(OCTOBER).status_code == 302
 
 
+def test_rows_come_by_day_organization_user_key_and_model_and_untracked_ones_before_those_of_keys(
+    world: World, client_of: SignIn, sku: Sku
+) -> None:
+    days = (DAY - timedelta(days=1), DAY)
+    organizations = sorted((world.acme, world.labs), key=lambda organization: organization.id)
+    users = sorted((world.rita, world.bob), key=lambda user: user.id)
+    own_keys = {user: [None, make_key(user, "First"), make_key(user, "Second")] for user in reversed(users)}
+    wanted = [
+        (organization, day, user, api_key, each)
+        for day, organization, user in itertools.product(days, organizations, users)
+        for api_key, each in itertools.product(own_keys[user], (sku, make_sku("gpt-4o-mini")))
+    ]
+    for number in random.Random(5).sample(range(len(wanted)), len(wanted)):
+        add_usage(*wanted[number], num_model_requests=number)
+    assert [int(row["num_requests"]) for row in rows(client_of(world.alice))] == list(range(len(wanted)))
+
+
 def test_more_rows_than_one_piece_all_arrive_once_and_in_order(world: World, client_of: SignIn, sku: Sku) -> None:
     count = ROWS_AT_A_TIME + 3
     key = {"organization_id": world.acme.id, "day": DAY, "api_key_id": 0, "sku_id": sku.id}
     none = dict.fromkeys(MEASURES, 0)
     DailyUsage.objects.bulk_create(
-        DailyUsage(**key, user_id=n, **none | {"input_tokens": n}) for n in range(1, count + 1)
+        DailyUsage(**key, user_id=1_000_000 + n, **none | {"input_tokens": n}) for n in range(1, count + 1)
     )
     found = [int(row["n_context_tokens_total"]) for row in rows(client_of(world.alice))]
     assert found == list(range(1, count + 1))
