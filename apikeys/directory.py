@@ -52,7 +52,7 @@ class Directory:
 
     version: int
     expected_keys: list[str] = field(default_factory=list)
-    """Public ids known under the version before, not looked up again yet: whoever is missed brings some of them along."""
+    """Public ids that were known under the version before: whoever is missed brings some of them along."""
     keys: dict[str, KeyHistory] = field(default_factory=dict)
     organization_ids: dict[str, int] = field(default_factory=dict)
     callers: dict[bytes, Caller] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Directory:
     def learn(self, key_ids: Iterable[str], organization_ids: Iterable[str]) -> None:
         """Remember these public ids, where they exist, with at most five queries."""
         if new_keys := {public_id for public_id in _storable(key_ids) if public_id not in self.keys}:
-            new_keys.update(self.expected_keys[:MAX_LEARNT_ALONG])
+            new_keys.update(key for key in self.expected_keys[:MAX_LEARNT_ALONG] if key not in self.keys)
             del self.expected_keys[:MAX_LEARNT_ALONG]
             for history in _histories(list(APIKey.objects.filter(public_id__in=new_keys))):
                 self.keys[history.public_id] = history
@@ -144,8 +144,8 @@ def at_version(version: int) -> Directory:
         if _remembered.is_full():
             _remembered = Directory(version=version)
         elif _remembered.version != version:
-            expected = (list(_remembered.keys) + _remembered.expected_keys)[:MAX_REMEMBERED]
-            _remembered = Directory(version=version, expected_keys=expected)
+            expected = dict.fromkeys(list(_remembered.keys) + _remembered.expected_keys)
+            _remembered = Directory(version=version, expected_keys=list(expected)[:MAX_REMEMBERED])
         return _remembered
 
 

@@ -34,7 +34,7 @@ SELECT count(groups) FROM (
 
 def measure_million(world: World, *, quick: bool) -> Figure:
     """Runs of 1,000,000 events."""
-    return _measure(world, "rollup_1m", num_events=MILLION, want=0.40, repeats=3 if quick else 7)
+    return _measure(world, "rollup_1m", num_events=MILLION, want=0.40, repeats=2 if quick else 7)
 
 
 def measure_hundred_thousand(world: World, *, quick: bool) -> Figure:

@@ -56,8 +56,10 @@ def main(arguments: Sequence[str]) -> int:
         world = make_world("bench")
         figures: list[Figure] = []
         for name in options.figures or FIGURES:
-            print(f"{name} …", file=sys.stderr, flush=True)
+            print(f"{name} …", end=" ", file=sys.stderr, flush=True)
+            began = time.monotonic()
             found = FIGURES[name](world, quick=options.quick)
+            print(f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             figures += found if isinstance(found, list) else [found]
         machine = _machine(before)
     _write(figures, machine, quick=options.quick)

@@ -29,34 +29,29 @@ OPERATIONS: Final = {usage_type.value: usage_type.label for usage_type in UsageT
 CAPABILITIES: Final = OPERATIONS | dict.fromkeys(TEXT_USAGE_TYPES, "text")
 TIERS: Final = {tier.value: tier.label for tier in ServiceTier}
 
-
-def _sum(name: str, measure: str) -> Column:
-    return Column(name, f"sums.{measure}", Kind.NUMBER, is_never_null=True)
-
-
 COLUMNS: Final = (
     Column("operation", named_cell("sku.usage_type", OPERATIONS), source=Source.SKU),
-    _sum("n_context_tokens_total", "input_tokens"),
-    _sum("n_generated_tokens_total", "output_tokens"),
+    Column("n_context_tokens_total", "sums.input_tokens", Kind.WHOLE),
+    Column("n_generated_tokens_total", "sums.output_tokens", Kind.WHOLE),
     *KEY_COLUMNS,
     Column("api_key_redacted", "redacted", Kind.TEXT, Source.KEY),
     Column("usage_type", named_cell("sku.usage_type", CAPABILITIES), source=Source.SKU),
     MODEL_COLUMN,
     TIMESTAMP_COLUMN,
     Column("user", "coalesce(nullif(name, ''), email)", Kind.TEXT, Source.PERSON),
-    _sum("num_requests", "num_model_requests"),
+    Column("num_requests", "sums.num_model_requests", Kind.WHOLE),
     DATE_COLUMN,
     *ORGANIZATION_COLUMNS,
     *PERSON_COLUMNS,
     Column("service_tier", named_cell("sku.service_tier", TIERS), source=Source.SKU),
     Column("batch", "sku.batch", Kind.NUMBER, Source.SKU),
-    _sum("n_cached_context_tokens_total", "input_cached_tokens"),
-    _sum("n_cache_write_context_tokens_total", "input_cache_write_tokens"),
-    _sum("num_images", "images"),
-    _sum("num_seconds", "seconds"),
-    _sum("num_characters", "characters"),
-    _sum("num_sessions", "num_sessions"),
-    _sum("usage_bytes", "usage_bytes"),
+    Column("n_cached_context_tokens_total", "sums.input_cached_tokens", Kind.WHOLE),
+    Column("n_cache_write_context_tokens_total", "sums.input_cache_write_tokens", Kind.WHOLE),
+    Column("num_images", "sums.images", Kind.WHOLE),
+    Column("num_seconds", "sums.seconds", Kind.WHOLE),
+    Column("num_characters", "sums.characters", Kind.WHOLE),
+    Column("num_sessions", "sums.num_sessions", Kind.WHOLE),
+    Column("usage_bytes", "sums.usage_bytes", Kind.WHOLE),
     Column("cost_in_major", exact_cell("sums.cost", decimals=8), Kind.NUMBER),
 )
 SUMS: Final = tuple(measure for measure in MEASURES if measure not in {"input_audio_tokens", "output_audio_tokens"})

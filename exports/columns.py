@@ -19,10 +19,12 @@ INCOMPLETE: Final = "INCOMPLETE: an error stopped this export here. Ask for it a
 
 
 class Kind(Enum):
-    """What a cell holds: a word, date or id of ours; a number or truth value; or a text that anyone chose."""
+    """What a cell holds: a word, date or id of ours; a number or truth value; a whole number that is never null, which is
+    written as it is; or a text that anyone chose."""
 
     WORD = auto()
     NUMBER = auto()
+    WHOLE = auto()
     TEXT = auto()
 
 
@@ -46,8 +48,6 @@ class Column:
     cell: str
     kind: Kind = Kind.WORD
     source: Source = Source.ROW
-    is_never_null: bool = False
-    """Saves what a cell that may be empty costs in every row."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _csv_text(expression: str) -> str:
 
 
 def _csv_cell(column: Column) -> str:
-    if column.is_never_null and column.kind == Kind.NUMBER:
+    if column.kind == Kind.WHOLE:
         return column.cell
     text = _csv_text(column.cell) if column.kind == Kind.TEXT else f"({column.cell})::text"
     return f"coalesce({text}, '')"
@@ -92,7 +92,7 @@ def _csv_cell(column: Column) -> str:
 
 def _json_cell(column: Column) -> str:
     text = f"({column.cell})::text"
-    value = text if column.kind == Kind.NUMBER else f"to_json({text})::text"
+    value = text if column.kind in {Kind.NUMBER, Kind.WHOLE} else f"to_json({text})::text"
     return f"""'"{column.name}": ' || coalesce({value}, 'null')"""
 
 

@@ -23,8 +23,8 @@ KEY_COLUMNS: Final = (
 MODEL_COLUMN: Final = Column("model", "model.name", Kind.TEXT, Source.SKU)
 
 PERSON_AND_KEY: Final = "(coalesce(people.place, 0) << 23 | coalesce(keys.place, 0))"
-"""The SQL of a number that rows are sorted by: persons by their ids, and of each what is of no key before what is of keys.
-One number is compared in half the time of two. It has room for 4 million persons, 8 million keys, and 18 bits of what comes
+"""The SQL of a number that rows are sorted by: known persons by their ids, and of each what is of no key before what is of
+keys. One number is compared in half the time of two. It has room for 4 million persons, 8 million keys, and 18 bits of what comes
 after them; beyond that only the order is another."""
 
 # One to one, so they multiply nothing.
@@ -39,8 +39,7 @@ JOINS: Final = """
 def day_by_day_sql(
     query: UsageQuery, form: Format, sums_sql: str, columns: Sequence[Column], *, order: Sequence[str]
 ) -> str:
-    """The SQL of the rows of all days of the query, day after day, each by organization, then in the given
-    order, then by user and key.
+    """The SQL of the rows of all days of the query, day after day, each by organization and in the given order.
 
     `sums_sql` finds the rows of the day `days.day`: organization_id, user_id, api_key_id, sku_id, and what the columns of
     the row itself and `order` need. Each day is summed and sorted by itself, so that its lines are on their way before the

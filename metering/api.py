@@ -1,6 +1,7 @@
 """`POST /v1/usage/events`: the way in for usage."""
 
 import json
+import logging
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from metering.formats import native
 from metering.formats.events import Refusal, UnreadableError
 from metering.rows import ACCEPTED, DUPLICATE, Outcome
 
+logger = logging.getLogger(__name__)
 JSON_TYPE: Final = "application/json"
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -60,7 +62,8 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
         return _error(error.status, error.code, error.message)
     except ingest.UnauthenticatedError:
         return _unauthenticated()
-    except (OperationalError, InterfaceError, InternalError):  # the last one when PostgreSQL takes no writes
+    except (OperationalError, InterfaceError, InternalError) as error:  # the last one when PostgreSQL takes no writes
+        logger.warning("Usage events could not be stored: %s", error)
         return _error(
             503, "unavailable", "The events could not be stored now; send them again.", **{"Retry-After": "1"}
         )

@@ -2,8 +2,9 @@
 
 A commit costs the same for one event as for thousands, and so does the start of a COPY. Requests therefore queue up within
 their process; one of them, the leader, takes all that wait, stores them in one transaction, and hands the lead to one that
-came meanwhile. Nobody waits for a clock: alone, a request is stored at once. Each is answered after the commit that holds it.
+came meanwhile. Alone, a request is stored at once. Each is answered after the commit that holds it.
 Many events are worth a transaction beside the one that runs: while one waits for the disk, the next can prepare its rows.
+Few events are worth it only when that one takes unusually long, so that whatever holds it up does not hold up all.
 """
 
 import threading
@@ -29,16 +30,24 @@ class _Ticket(Generic[T]):
 class GroupCommit(Generic[T]):
     """Calls `store` with what was submitted meanwhile, in order, of `max_size` in all unless one item is larger.
 
-    While a call runs, another one begins as soon as what waits has `size_beside` in all; at most `max_calls` run at a time.
+    While a call runs, another one begins as soon as what waits has `size_beside` in all, or one has waited for
+    `patience_seconds`; at most `max_calls` run at a time.
     """
 
     def __init__(
-        self, store: Callable[[Sequence[T]], None], *, max_size: int, max_calls: int, size_beside: int
+        self,
+        store: Callable[[Sequence[T]], None],
+        *,
+        max_size: int,
+        max_calls: int,
+        size_beside: int,
+        patience_seconds: float,
     ) -> None:
         self._store = store
         self._max_size = max_size
         self._max_calls = max_calls
         self._size_beside = size_beside
+        self._patience_seconds = patience_seconds
         self._lock = threading.Lock()
         self._waiting: list[_Ticket[T]] = []
         self._waiting_size = 0
@@ -51,10 +60,17 @@ class GroupCommit(Generic[T]):
         with self._lock:
             self._waiting.append(ticket)
             self._waiting_size += size
-            self._begin_next()
-        ticket.turn.acquire()
-        if ticket.group:
-            self._lead(ticket.group)
+            self._begin_due()
+        if not ticket.turn.acquire(timeout=self._patience_seconds):
+            with self._lock:
+                self._begin_one()
+            ticket.turn.acquire()
+        group, ticket.group = (
+            ticket.group,
+            (),
+        )  # which begins with the ticket itself: no circle, so that it goes at once
+        if group:
+            self._lead(group)
         if ticket.error is not None:
             raise ticket.error
 
@@ -69,16 +85,19 @@ class GroupCommit(Generic[T]):
         finally:
             with self._lock:
                 self._num_calls -= 1
-                self._begin_next()
+                self._begin_due()
             for ticket in group[1:]:
                 ticket.turn.release()
 
-    def _begin_next(self) -> None:
-        """Give the lead of the next ones in line to the first of them, if a call for them may begin. Under the lock."""
+    def _begin_due(self) -> None:
+        """Begin the calls that need not wait for one that runs. Under the lock."""
+        while self._waiting and (not self._num_calls or self._waiting_size >= self._size_beside) and self._begin_one():
+            pass
+
+    def _begin_one(self) -> bool:
+        """Give the lead of the next ones in line to the first of them, if there are any and a call may begin. Under the lock."""
         if not self._waiting or self._num_calls == self._max_calls:
-            return
-        if self._num_calls and self._waiting_size < self._size_beside:
-            return
+            return False
         sizes = list(accumulate(ticket.size for ticket in self._waiting))
         count = max(1, bisect_right(sizes, self._max_size))
         group, self._waiting = self._waiting[:count], self._waiting[count:]
@@ -86,3 +105,4 @@ class GroupCommit(Generic[T]):
         self._num_calls += 1
         group[0].group = group
         group[0].turn.release()
+        return True

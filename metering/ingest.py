@@ -32,6 +32,7 @@ ATTEMPTS: Final = 8
 MAX_EVENTS_TOGETHER: Final = 10_000
 MAX_TRANSACTIONS: Final = 3  # at once in a process: one waits for the disk, one for COPY, one makes its rows
 EVENTS_BESIDE: Final = 500  # that wait are worth a transaction beside one that runs
+PATIENCE_SECONDS: Final = 0.02  # several times what a transaction of a few events takes
 ROWS_IN_PART: Final = 500
 MAX_ROWS_IN_PARTS: Final = 4_000
 # What is over when it is tried again: a partition that was dropped, two requests that wait for each other.
@@ -101,7 +102,11 @@ def store_all(requests: Sequence[Request]) -> None:
 
 
 _together: Final = GroupCommit(
-    store_all, max_size=MAX_EVENTS_TOGETHER, max_calls=MAX_TRANSACTIONS, size_beside=EVENTS_BESIDE
+    store_all,
+    max_size=MAX_EVENTS_TOGETHER,
+    max_calls=MAX_TRANSACTIONS,
+    size_beside=EVENTS_BESIDE,
+    patience_seconds=PATIENCE_SECONDS,
 )
 
 

@@ -1,8 +1,8 @@
 """The short road to the one address that is called thousands of times a second, past what Django does for a page.
 
 Django's own cycle of a request costs three times what it takes to read one event, check it, and hand it to the one who
-stores it. What is lost on this road is made up for here: answers carry the headers of django.middleware.security, errors are
-logged as Django logs them, and connections to the database that are too old or broken are closed.
+stores it. What is lost on this road is made up for here: answers carry the headers of django.middleware.security, those that
+are our fault are logged, and connections to the database that are too old or broken are closed.
 """
 
 import logging
@@ -28,28 +28,30 @@ class EventsFirst:
     def __init__(self, others: Any) -> None:
         self._others = others
         self._headers = [("Content-Type", api.JSON_TYPE), *_security_headers()]
+        self._https_alone: bool = settings.SECURE_SSL_REDIRECT
+        self._https_mark: tuple[str, str] = settings.SECURE_PROXY_SSL_HEADER or ("", "")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != EVENTS_PATH or _may_be_redirected(environ):
+        if environ.get("PATH_INFO") != EVENTS_PATH or (self._https_alone and self._may_be_in_clear(environ)):
             answered: Iterable[bytes] = self._others(environ, start_response)
             return answered
         close_old_connections()
+        error = None
         try:
             answer = api.answer(environ, environ["wsgi.input"].read)
-        except Exception:
-            logger.exception("Internal Server Error: %s", EVENTS_PATH, extra={"status_code": 500})
-            answer = api.INTERNAL_ERROR
+        except Exception as raised:  # noqa: BLE001 - logged below, with its traceback
+            answer, error = api.INTERNAL_ERROR, raised
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            status_code = {"status_code": answer.status}
+            logger.error("%s: %s", _status_line(answer.status), EVENTS_PATH, exc_info=error, extra=status_code)
         length = ("Content-Length", str(len(answer.body)))
         start_response(_status_line(answer.status), [*self._headers, *answer.headers, length])
         return [answer.body]
 
-
-def _may_be_redirected(environ: dict[str, Any]) -> bool:
-    """Whether Django might send the caller to HTTPS."""
-    if not settings.SECURE_SSL_REDIRECT:
-        return False
-    name, value = settings.SECURE_PROXY_SSL_HEADER or ("", "")
-    return bool(environ.get(name) != value)
+    def _may_be_in_clear(self, environ: dict[str, Any]) -> bool:
+        """Whether Django might send the caller to HTTPS."""
+        name, value = self._https_mark
+        return bool(environ.get(name) != value)
 
 
 def _security_headers() -> Iterable[tuple[str, str]]:

@@ -67,3 +67,4 @@ class ShortTransaction:
         self._is_open = True
         self.cursor.execute(f"{'SAVEPOINT short_transaction' if self._is_savepoint else 'BEGIN'}; {sql}")
         self.first_row = self.cursor.fetchone()
+        connection.health_check_done = True  # type: ignore[attr-defined]  # this was it, so that Django does not ask again

@@ -1,6 +1,8 @@
 """`metering.group_commit`: everything that is submitted is stored once, together where it comes together, and answered after."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,7 +21,7 @@ def test_what_comes_while_the_first_is_stored_is_stored_together() -> None:
             first_is_stored.set()
             assert all_wait.wait(10)
 
-    together = GroupCommit(store, max_size=100, max_calls=1, size_beside=1)
+    together = GroupCommit(store, max_size=100, max_calls=1, size_beside=1, patience_seconds=10)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(together.submit, 0, size=1)
         assert first_is_stored.wait(10)
@@ -48,7 +50,7 @@ def test_a_thousand_submissions_of_many_threads_are_each_stored_once_and_before_
         stored.extend(items)
         running.pop()
 
-    together = GroupCommit(store, max_size=10, max_calls=max_calls, size_beside=1)
+    together = GroupCommit(store, max_size=10, max_calls=max_calls, size_beside=1, patience_seconds=10)
 
     def submit(number: int) -> bool:
         together.submit(number, size=1)
@@ -68,7 +70,7 @@ def test_as_many_calls_run_at_once_as_are_allowed_and_no_more() -> None:
         if len(groups) <= 2:
             both_run.wait()
 
-    together = GroupCommit(store, max_size=100, max_calls=2, size_beside=1)
+    together = GroupCommit(store, max_size=100, max_calls=2, size_beside=1, patience_seconds=10)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda number: together.submit(number, size=1), range(2), timeout=10))
     assert sorted(groups) == [[0], [1]]
@@ -84,7 +86,7 @@ def test_beside_a_running_call_little_waits_and_much_begins() -> None:
             first_is_stored.set()
             assert rest_is_stored.wait(10)
 
-    together = GroupCommit(store, max_size=100, max_calls=2, size_beside=10)
+    together = GroupCommit(store, max_size=100, max_calls=2, size_beside=10, patience_seconds=10)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(together.submit, "first", size=50)
         assert first_is_stored.wait(10)
@@ -101,10 +103,72 @@ def test_beside_a_running_call_little_waits_and_much_begins() -> None:
     assert groups == [["first"], ["little", "a little more"]]
 
 
+def test_a_call_that_hangs_holds_up_nobody_else() -> None:
+    stored: list[str] = []
+    others_are_stored = threading.Event()
+
+    def store(items: Sequence[str]) -> None:
+        if "hangs" in items:
+            assert others_are_stored.wait(10)
+        stored.extend(items)
+
+    together = GroupCommit(store, max_size=100, max_calls=2, size_beside=10, patience_seconds=0.01)
+    with ThreadPoolExecutor(4) as pool:
+        hangs = pool.submit(together.submit, "hangs", size=1)
+        while not together._num_calls:
+            threading.Event().wait(0.001)
+        for submitted in [pool.submit(together.submit, item, size=1) for item in ("a", "b", "c")]:
+            submitted.result(5)
+        assert sorted(stored) == ["a", "b", "c"]
+        others_are_stored.set()
+        hangs.result(5)
+
+
+def test_a_few_in_line_before_many_do_not_keep_the_many_from_a_free_call() -> None:
+    groups: list[list[str]] = []
+    all_run = threading.Barrier(3, timeout=10)
+
+    def store(items: Sequence[str]) -> None:
+        groups.append(list(items))
+        all_run.wait()
+
+    together = GroupCommit(store, max_size=100, max_calls=3, size_beside=10, patience_seconds=10)
+    with ThreadPoolExecutor(3) as pool:
+        submitted = [pool.submit(together.submit, "first", size=1)]
+        while len(groups) < 1:
+            threading.Event().wait(0.001)
+        submitted.append(pool.submit(together.submit, "few", size=9))
+        while not together._waiting:
+            threading.Event().wait(0.001)
+        submitted.append(pool.submit(together.submit, "many", size=100))
+        for each in submitted:
+            each.result(10)
+    assert groups[0] == ["first"]
+    assert sorted(groups[1:]) == [["few"], ["many"]]
+
+
+def test_what_was_stored_is_let_go_at_once() -> None:
+    class Item:
+        pass
+
+    together: GroupCommit[Item] = GroupCommit(
+        lambda _: None, max_size=10, max_calls=1, size_beside=1, patience_seconds=10
+    )
+    item = Item()
+    gone = weakref.ref(item)
+    gc.disable()
+    try:
+        together.submit(item, size=1)
+        del item
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_an_item_larger_than_the_limit_is_stored_alone() -> None:
     groups: list[list[str]] = []
     together: GroupCommit[str] = GroupCommit(
-        lambda items: groups.append(list(items)), max_size=10, max_calls=1, size_beside=1
+        lambda items: groups.append(list(items)), max_size=10, max_calls=1, size_beside=1, patience_seconds=10
     )
     together.submit("large", size=50)
     assert groups == [["large"]]
@@ -123,7 +187,7 @@ def test_a_failure_reaches_everyone_in_the_group_and_nobody_after_it() -> None:
         if "bad" in items:
             raise ConnectionError
 
-    together = GroupCommit(store, max_size=100, max_calls=1, size_beside=1)
+    together = GroupCommit(store, max_size=100, max_calls=1, size_beside=1, patience_seconds=10)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(together.submit, "first", size=1)
         assert first_is_stored.wait(10)

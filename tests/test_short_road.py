@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 
@@ -133,6 +133,21 @@ def test_an_error_of_ours_is_logged_and_answered(
     (record,) = [record for record in caplog.records if record.name == "django.request"]
     assert record.exc_info is not None
     assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_events_that_cannot_be_stored_are_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, world: World
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("the server is on fire")
+
+    monkeypatch.setattr("metering.ingest.store", fail)
+    token = f"Bearer {make_token()}"
+    status, headers, _ = short_road("POST", EVENTS_PATH, b"[]", HTTP_AUTHORIZATION=token)
+    assert (status, headers["retry-after"]) == ("503 Service Unavailable", "1")
+    messages = [(record.name, record.getMessage()) for record in caplog.records]
+    assert ("metering.api", "Usage events could not be stored: the server is on fire") in messages
+    assert ("django.request", "503 Service Unavailable: /v1/usage/events") in messages
 
 
 @pytest.mark.parametrize("length", ["", "-5", "many", "0"])
