@@ -65,10 +65,8 @@ class GroupCommit(Generic[T]):
             with self._lock:
                 self._begin_one()
             ticket.turn.acquire()
-        group, ticket.group = (
-            ticket.group,
-            (),
-        )  # which begins with the ticket itself: no circle, so that it goes at once
+        # The group begins with the ticket itself; out of this circle, both are freed at once.
+        group, ticket.group = ticket.group, ()
         if group:
             self._lead(group)
         if ticket.error is not None:
