@@ -38,10 +38,10 @@ OTHER_VIEWS: Final = {
 
 
 def measure(world: World, *, quick: bool) -> list[Figure]:
-    """One figure a page: 300,000 events beside 30,000 (quick), or PAGE_EVENTS (100 million) beside a hundredth."""
+    """One figure a page: 150,000 events beside 15,000 (quick), or PAGE_EVENTS (100 million) beside a hundredth."""
     small = make_world("fewer")
     times_more = 10 if quick else 100
-    num_events = 300_000 if quick else int(os.environ.get("PAGE_EVENTS", "100_000_000"))
+    num_events = 150_000 if quick else int(os.environ.get("PAGE_EVENTS", "100_000_000"))
     clear()
     today = database_now().date()
     started = time.monotonic()
