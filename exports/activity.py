@@ -28,7 +28,6 @@ TEXT_USAGE_TYPES: Final = (UsageType.COMPLETIONS, UsageType.EMBEDDINGS, UsageTyp
 OPERATIONS: Final = {usage_type.value: usage_type.label for usage_type in UsageType}
 CAPABILITIES: Final = OPERATIONS | dict.fromkeys(TEXT_USAGE_TYPES, "text")
 TIERS: Final = {tier.value: tier.label for tier in ServiceTier}
-
 COLUMNS: Final = (
     Column("operation", named_cell("sku.usage_type", OPERATIONS), source=Source.SKU),
     Column("n_context_tokens_total", "sums.input_tokens", Kind.WHOLE),

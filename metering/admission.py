@@ -63,8 +63,7 @@ class Admission:
         the same way. They are checked and packed here at once; the others take the longer way.
         """
         parts_of, plain_parts, oldest, newest = self._parts(), skus.plain_parts, self.window.oldest, self.window.newest
-        batch, new_hash = rows.batch_part(self.batch_id), _empty_hash.copy
-        add_moment, add_place, add_row = self.moments.append, self.places.append, self.rows.append
+        batch = rows.batch_part(self.batch_id)
         self.outcomes = [ACCEPTED] * len(events)
         others = []
         for place, event in enumerate(events):
@@ -86,15 +85,13 @@ class Admission:
                 and is_visible(event.id)
             ):
                 moment = microseconds(at)
-                event_id = new_hash()
-                event_id.update(event.id.encode())
-                add_moment(moment)
-                add_place(place)
-                add_row(
+                self.moments.append(moment)
+                self.places.append(place)
+                self.rows.append(
                     plain_row(
                         parts[0],
                         moment,
-                        event_id.digest(),
+                        _event_id(event.id),
                         parts[1],
                         sku,
                         batch,

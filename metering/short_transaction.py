@@ -7,10 +7,17 @@ first that a connection is dead.
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
 from psycopg2 import Error, InterfaceError, OperationalError
+
+TRANSACTION: Final = ("BEGIN", "COMMIT", "ROLLBACK")
+SAVEPOINT: Final = (
+    "SAVEPOINT short_transaction",
+    "RELEASE SAVEPOINT short_transaction",
+    "ROLLBACK TO SAVEPOINT short_transaction",
+)
 
 
 @contextlib.contextmanager
@@ -35,29 +42,29 @@ class ShortTransaction:
 
     def __init__(self) -> None:
         self._is_open = False
-        self._is_savepoint = connection.in_atomic_block
+        self._is_outermost = not connection.in_atomic_block
+        self._open_sql, self._commit_sql, self._undo_sql = TRANSACTION if self._is_outermost else SAVEPOINT
 
     def begin(self, sql: str) -> None:
         """On a new connection if the old one has died: then nothing was begun on it."""
         try:
             self._begin(sql)
         except (OperationalError, InterfaceError):
-            if self._is_savepoint or connection.connection is None or not connection.connection.closed:
+            if not self._is_outermost or connection.connection is None or not connection.connection.closed:
                 raise
             connection.close()
             self._begin(sql)
 
     def commit(self, sql: str = "", parameters: Sequence[Any] = ()) -> None:
         """Run the last statement, if there is one, and commit."""
-        end = "RELEASE SAVEPOINT short_transaction" if self._is_savepoint else "COMMIT"
-        self.cursor.execute(f"{sql}; {end}", parameters)
+        self.cursor.execute(f"{sql}; {self._commit_sql}", parameters)
         self._is_open = False
 
     def roll_back_if_open(self) -> None:
         if not self._is_open:
             return
         try:
-            self.cursor.execute("ROLLBACK TO SAVEPOINT short_transaction" if self._is_savepoint else "ROLLBACK")
+            self.cursor.execute(self._undo_sql)
         except Error:
             connection.close()
 
@@ -65,6 +72,6 @@ class ShortTransaction:
         connection.ensure_connection()
         self.cursor = connection.connection.cursor()
         self._is_open = True
-        self.cursor.execute(f"{'SAVEPOINT short_transaction' if self._is_savepoint else 'BEGIN'}; {sql}")
+        self.cursor.execute(f"{self._open_sql}; {sql}")
         self.first_row = self.cursor.fetchone()
         connection.health_check_done = True  # type: ignore[attr-defined]  # this was it, so that Django does not ask again

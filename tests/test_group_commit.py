@@ -5,36 +5,50 @@ import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from metering.group_commit import GroupCommit
 
 
+class HeldStore:
+    """Notes the groups that it is to store, and holds the first call until `go_on` is set."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[Any]] = []
+        self.first_runs = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self, items: Sequence[Any]) -> None:
+        self.groups.append(list(items))
+        if len(self.groups) == 1:
+            self.first_runs.set()
+            assert self.go_on.wait(10)
+        if "bad" in items:
+            raise ConnectionError
+
+
+def wait_for(together: GroupCommit[Any], num_waiting: int) -> None:
+    while len(together._waiting) < num_waiting:
+        threading.Event().wait(0.001)
+
+
 def test_what_comes_while_the_first_is_stored_is_stored_together() -> None:
-    groups: list[list[int]] = []
-    first_is_stored, all_wait = threading.Event(), threading.Event()
-
-    def store(items: Sequence[int]) -> None:
-        groups.append(list(items))
-        if len(groups) == 1:
-            first_is_stored.set()
-            assert all_wait.wait(10)
-
-    together = GroupCommit(store, max_size=100, max_calls=1, size_beside=1, patience_seconds=10)
+    store = HeldStore()
+    together: GroupCommit[int] = GroupCommit(store, max_size=100, max_calls=1, size_beside=1, patience_seconds=10)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(together.submit, 0, size=1)
-        assert first_is_stored.wait(10)
+        assert store.first_runs.wait(10)
         others = [pool.submit(together.submit, number, size=1) for number in range(1, 6)]
-        while len(together._waiting) < 5:
-            threading.Event().wait(0.001)
-        all_wait.set()
+        wait_for(together, 5)
+        store.go_on.set()
         for submitted in (first, *others):
             submitted.result(10)
 
-    assert groups[0] == [0]
-    assert sorted(groups[1]) == [1, 2, 3, 4, 5]
-    assert len(groups) == 2
+    assert store.groups[0] == [0]
+    assert sorted(store.groups[1]) == [1, 2, 3, 4, 5]
+    assert len(store.groups) == 2
 
 
 @pytest.mark.parametrize("max_calls", [1, 3])
@@ -77,30 +91,20 @@ def test_as_many_calls_run_at_once_as_are_allowed_and_no_more() -> None:
 
 
 def test_beside_a_running_call_little_waits_and_much_begins() -> None:
-    groups: list[list[str]] = []
-    first_is_stored, rest_is_stored = threading.Event(), threading.Event()
-
-    def store(items: Sequence[str]) -> None:
-        groups.append(list(items))
-        if len(groups) == 1:
-            first_is_stored.set()
-            assert rest_is_stored.wait(10)
-
-    together = GroupCommit(store, max_size=100, max_calls=2, size_beside=10, patience_seconds=10)
+    store = HeldStore()
+    together: GroupCommit[str] = GroupCommit(store, max_size=100, max_calls=2, size_beside=10, patience_seconds=10)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(together.submit, "first", size=50)
-        assert first_is_stored.wait(10)
+        assert store.first_runs.wait(10)
         little = pool.submit(together.submit, "little", size=9)
-        while not together._waiting:
-            threading.Event().wait(0.001)
-        assert not little.done()
-        assert groups == [["first"]]
+        wait_for(together, 1)
+        assert store.groups == [["first"]]
         pool.submit(together.submit, "a little more", size=1).result(10)
         little.result(10)
         assert not first.done()
-        rest_is_stored.set()
+        store.go_on.set()
         first.result(10)
-    assert groups == [["first"], ["little", "a little more"]]
+    assert store.groups == [["first"], ["little", "a little more"]]
 
 
 def test_a_call_that_hangs_holds_up_nobody_else() -> None:
@@ -138,8 +142,7 @@ def test_a_few_in_line_before_many_do_not_keep_the_many_from_a_free_call() -> No
         while len(groups) < 1:
             threading.Event().wait(0.001)
         submitted.append(pool.submit(together.submit, "few", size=9))
-        while not together._waiting:
-            threading.Event().wait(0.001)
+        wait_for(together, 1)
         submitted.append(pool.submit(together.submit, "many", size=100))
         for each in submitted:
             each.result(10)
@@ -175,29 +178,17 @@ def test_an_item_larger_than_the_limit_is_stored_alone() -> None:
 
 
 def test_a_failure_reaches_everyone_in_the_group_and_nobody_after_it() -> None:
-    first_is_stored, all_wait = threading.Event(), threading.Event()
-    num_calls = 0
-
-    def store(items: Sequence[str]) -> None:
-        nonlocal num_calls
-        num_calls += 1
-        if num_calls == 1:
-            first_is_stored.set()
-            assert all_wait.wait(10)
-        if "bad" in items:
-            raise ConnectionError
-
-    together = GroupCommit(store, max_size=100, max_calls=1, size_beside=1, patience_seconds=10)
+    store = HeldStore()
+    together: GroupCommit[str] = GroupCommit(store, max_size=100, max_calls=1, size_beside=1, patience_seconds=10)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(together.submit, "first", size=1)
-        assert first_is_stored.wait(10)
+        assert store.first_runs.wait(10)
         unlucky = [pool.submit(together.submit, item, size=1) for item in ("bad", "good")]
-        while len(together._waiting) < 2:
-            threading.Event().wait(0.001)
-        all_wait.set()
+        wait_for(together, 2)
+        store.go_on.set()
         first.result(10)
         for submitted in unlucky:
             with pytest.raises(ConnectionError):
                 submitted.result(10)
     together.submit("afterwards", size=1)
-    assert num_calls == 3
+    assert len(store.groups) == 3
