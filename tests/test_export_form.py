@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,8 @@ from django.test import Client
 
 from accounts.models import User
 from billing.models import LineItem
+from exports import activity, cost
+from exports.columns import Column, Kind
 from tests.rollup_rows import add_cost, add_usage, make_key, sku_of
 from tests.world import World
 
@@ -52,6 +54,17 @@ def test_json_has_the_rows_of_the_csv(usage: World, client_of: SignIn, page: str
         assert {name: _as_cell(value) for name, value in item.items()} == {
             name: cell.removeprefix("'") for name, cell in row.items()
         }
+
+
+@pytest.mark.parametrize(("page", "columns"), [("activity", activity.COLUMNS), ("cost", cost.COLUMNS)])
+def test_in_json_numbers_are_numbers_and_all_else_is_text(
+    usage: World, client_of: SignIn, page: str, columns: Sequence[Column]
+) -> None:
+    kinds = {column.name: column.kind for column in columns}
+    for item in json.loads(body(client_of(usage.alice), f"{TAB}/{page}/export.json?month=2026-03")):
+        for name, value in item.items():
+            types = (int, float) if kinds[name] in {Kind.NUMBER, Kind.WHOLE} else (str,)
+            assert value is None or isinstance(value, types), name
 
 
 def _as_cell(value: object) -> str:

@@ -3,13 +3,14 @@
 import gc
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from metering.group_commit import GroupCommit
+from usage_dashboard.processes import wait_until
 
 
 class HeldStore:
@@ -29,9 +30,8 @@ class HeldStore:
             raise ConnectionError
 
 
-def wait_for(together: GroupCommit[Any], num_waiting: int) -> None:
-    while len(together._waiting) < num_waiting:
-        threading.Event().wait(0.001)
+def require_soon(condition: Callable[[], bool]) -> None:
+    assert wait_until(condition, timeout_seconds=5, every_seconds=0.001)
 
 
 def test_what_comes_while_the_first_is_stored_is_stored_together() -> None:
@@ -41,7 +41,7 @@ def test_what_comes_while_the_first_is_stored_is_stored_together() -> None:
         first = pool.submit(together.submit, 0, size=1)
         assert store.first_runs.wait(10)
         others = [pool.submit(together.submit, number, size=1) for number in range(1, 6)]
-        wait_for(together, 5)
+        require_soon(lambda: len(together._waiting) == 5)
         store.go_on.set()
         for submitted in (first, *others):
             submitted.result(10)
@@ -97,7 +97,7 @@ def test_beside_a_running_call_little_waits_and_much_begins() -> None:
         first = pool.submit(together.submit, "first", size=50)
         assert store.first_runs.wait(10)
         little = pool.submit(together.submit, "little", size=9)
-        wait_for(together, 1)
+        require_soon(lambda: len(together._waiting) == 1)
         assert store.groups == [["first"]]
         pool.submit(together.submit, "a little more", size=1).result(10)
         little.result(10)
@@ -119,8 +119,7 @@ def test_a_call_that_hangs_holds_up_nobody_else() -> None:
     together = GroupCommit(store, max_size=100, max_calls=2, size_beside=10, patience_seconds=0.01)
     with ThreadPoolExecutor(4) as pool:
         hangs = pool.submit(together.submit, "hangs", size=1)
-        while not together._num_calls:
-            threading.Event().wait(0.001)
+        require_soon(lambda: together._num_calls == 1)
         for submitted in [pool.submit(together.submit, item, size=1) for item in ("a", "b", "c")]:
             submitted.result(5)
         assert sorted(stored) == ["a", "b", "c"]
@@ -139,10 +138,9 @@ def test_a_few_in_line_before_many_do_not_keep_the_many_from_a_free_call() -> No
     together = GroupCommit(store, max_size=100, max_calls=3, size_beside=10, patience_seconds=10)
     with ThreadPoolExecutor(3) as pool:
         submitted = [pool.submit(together.submit, "first", size=1)]
-        while len(groups) < 1:
-            threading.Event().wait(0.001)
+        require_soon(lambda: len(groups) == 1)
         submitted.append(pool.submit(together.submit, "few", size=9))
-        wait_for(together, 1)
+        require_soon(lambda: len(together._waiting) == 1)
         submitted.append(pool.submit(together.submit, "many", size=100))
         for each in submitted:
             each.result(10)
@@ -184,7 +182,7 @@ def test_a_failure_reaches_everyone_in_the_group_and_nobody_after_it() -> None:
         first = pool.submit(together.submit, "first", size=1)
         assert store.first_runs.wait(10)
         unlucky = [pool.submit(together.submit, item, size=1) for item in ("bad", "good")]
-        wait_for(together, 2)
+        require_soon(lambda: len(together._waiting) == 2)
         store.go_on.set()
         first.result(10)
         for submitted in unlucky:
