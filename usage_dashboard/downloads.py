@@ -3,7 +3,8 @@
 granian (2.8) ends an answer of unknown length in good order when an error rises out of it. So the connection is closed here
 before the server learns of the error, and the client misses the end. granian does not tell which of the process's sockets
 an answer goes to: it is the one that has been given just the bytes of this answer since it began. Linux counts those;
-elsewhere such an answer ends in good order.
+elsewhere such an answer ends in good order. So it does over HTTP/1.0, where the end of the connection is the end of the answer,
+and over HTTP/2, where other answers share the connection.
 """
 
 import contextlib
@@ -22,8 +23,8 @@ from django.conf import settings
 from django.http.response import HttpResponse, HttpResponseBase
 
 logger = logging.getLogger(__name__)
-HEAD_SLACK_BYTES: Final = 128
-"""The size of an answer's head is known to about this."""
+HEAD_EXTRAS: Final = (0, len("connection: close\r\n"))
+"""What the server may have added to an answer's head, in bytes; else each byte is known, so that none is missing at the end."""
 LOOK_EVERY_SECONDS: Final = 0.02
 ACKNOWLEDGED_AT: Final = 120
 """Where the 64-bit number of acknowledged bytes stands in Linux's `struct tcp_info`."""
@@ -38,8 +39,8 @@ def answer(response: HttpResponseBase, environ: dict[str, Any]) -> Iterable[byte
         body = [response.content]
         response.close()
         return body
-    if response.has_header("Content-Length"):  # then the server sees for itself that the end is missing
-        return response
+    if response.has_header("Content-Length") or environ["SERVER_PROTOCOL"] != "HTTP/1.1":
+        return response  # with a length the server sees for itself that the end is missing
     return Download(response, port=int(environ["SERVER_PORT"]))
 
 
@@ -84,19 +85,19 @@ class Download:
 
     def _is_own(self, connection: Connection, written: int) -> bool:
         before = self._written_before.get(connection)
-        return before is not None and abs(written - before - self._num_bytes) <= HEAD_SLACK_BYTES
+        return before is not None and written - before - self._num_bytes in HEAD_EXTRAS
 
 
 def _head_bytes(response: HttpResponseBase) -> int:
-    """Of the status line and the headers, those that the server adds among them."""
+    """Of the status line and the headers, with those that the server adds to them."""
     own = (
-        "HTTP/1.1 200 OK",
+        f"HTTP/1.1 {response.status_code} {response.reason_phrase}",
         "transfer-encoding: chunked",
         "server: granian",
         "date: Sun, 01 Nov 2026 00:00:00 GMT",
         "",
     )
-    lines = [*own, *(f"{name}: {value}" for name, value in response.items())]
+    lines = [*own, *(f"{name}: {value}" for name, value in response.items()), *map(str, response.cookies.values())]
     return sum(len(line) + len("\r\n") for line in lines)
 
 
