@@ -53,6 +53,8 @@ def verify(days: Sequence[Period]) -> Iterator[Drift]:
 def rebuild(days: Iterable[Period]) -> Iterator[Period]:
     """Compute the rollups and the cost of each day again from its raw events; yields each day when it is committed.
 
+    After each day it rolls up what waits.
+
     Raises RawEventsGoneError for a day whose raw events are not kept any more, before anything of that day is touched.
     """
     kept = set(verification.days_with_events())
@@ -64,6 +66,7 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
             rollups.rebuild_day(cursor, day)
             cursor.execute("DELETE FROM billing_dailycost WHERE day = %s", [day.start])
             rating.rate_touched(cursor)
+        rating.roll_up_and_rate()  # the worker does not get the lock while day follows upon day
         yield day
 
 

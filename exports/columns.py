@@ -6,9 +6,12 @@ where a spreadsheet would run it as a formula; everything else is digits, dates 
 objects with the same names; numbers keep all their digits, and what is an empty cell in CSV is null.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
@@ -175,9 +178,22 @@ def _row_chunks(form: Format, lines: Callable[[], Statement]) -> Iterator[str]:
             _keep_one_snapshot()
         _plan_for_all_rows()
         cursor.execute(*lines())
-        while rows := cursor.fetchmany(ROWS_AT_A_TIME):
-            yield before + form.between.join(line for (line,) in rows)
-            before = form.between
+        with closing(each_ahead(partial(cursor.fetchmany, ROWS_AT_A_TIME))) as fetched:
+            for rows in fetched:
+                yield before + form.between.join(line for (line,) in rows)
+                before = form.between
+
+
+def each_ahead(fetch: Callable[[], Sequence[Any]]) -> Generator[Sequence[Any], None, None]:
+    """What `fetch` returns until that is empty, each one fetched while the one before it is on its way to the reader.
+
+    Once closed, no call of `fetch` is under way any more.
+    """
+    with ThreadPoolExecutor(1, "export") as ahead:
+        coming = ahead.submit(fetch)
+        while rows := coming.result():
+            coming = ahead.submit(fetch)
+            yield rows
 
 
 def _keep_one_snapshot() -> None:

@@ -24,6 +24,7 @@ from metering import duplicates, partitions, rows, skus
 from metering.admission import Admission, Window
 from metering.formats.events import Correction, Event, Refusal
 from metering.group_commit import GroupCommit
+from metering.pacing import pace
 from metering.rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
 from metering.short_transaction import ShortTransaction, short_transaction
 
@@ -84,6 +85,7 @@ def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: byte
 def store_all(requests: Sequence[Request]) -> None:
     """Store the events of all requests in one transaction, and set their outcomes once it is committed."""
     for attempt in range(1, ATTEMPTS + 1):
+        started_at = time.monotonic()
         try:
             with connection.wrap_database_errors:
                 outcomes = _store_once(requests)
@@ -95,6 +97,7 @@ def store_all(requests: Sequence[Request]) -> None:
             partitions.forget()
             time.sleep(0.02 * (attempt - 1))
         else:
+            pace.rest(time.monotonic() - started_at)
             for request, result in zip(requests, outcomes, strict=True):
                 request.outcomes = result
             return
@@ -113,6 +116,7 @@ _together: Final = GroupCommit(
 def _store_once(requests: Sequence[Request]) -> list[list[Outcome] | None]:
     with short_transaction(OPEN_SQL) as transaction:
         version, now, batch_id = transaction.first_row
+        pace.look(transaction.cursor)
         known, window = directory.at_version(version), Window.at(now)
         admissions: list[Admission | None] = []
         for request in requests:

@@ -30,6 +30,12 @@ from metering.rollup_tables import (
 )
 
 ROLL_UP_LOCK: Final = 0x5553_4147_4502  # an advisory lock's key: any number that nothing else here uses
+ROLLING_UP_MARK: Final = ROLL_UP_LOCK + 1  # held shared by a run: others who hold the lock above do something else
+IS_ROLLING_UP: Final = f"""EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND classid = {ROLLING_UP_MARK >> 32} AND objid = {ROLLING_UP_MARK & 0xFFFFFFFF}
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)"""
 
 VISIBLE_KEY: Final = (  # 0 reads Untracked
     f"CASE WHEN routing & {int(ATTRIBUTED)} = {int(ATTRIBUTED)} THEN api_key_id ELSE 0 END"
@@ -91,7 +97,7 @@ def roll_up(cursor: Any) -> int:
 
     The caller holds the lock and the transaction. Afterwards `organization_delta` names the rows whose cost changed.
     """
-    cursor.execute(PLAN_SQL)
+    cursor.execute(f"{PLAN_SQL}; SELECT pg_advisory_xact_lock_shared({ROLLING_UP_MARK})")
     cursor.execute(CLAIM_SQL, [settings.ROLL_UP_MAX_EVENTS])
     claimed = cursor.fetchall()
     if not claimed:

@@ -5,6 +5,7 @@ import pytest
 from accounts.models import RoutingVersion
 from apikeys import directory, last_use
 from metering import partitions, skus
+from metering.pacing import pace
 
 
 @pytest.fixture(autouse=True)
@@ -12,6 +13,7 @@ def fresh_memories(request: pytest.FixtureRequest) -> None:
     """Nothing is remembered, and the one row of RoutingVersion is there, which a flush after an earlier test has deleted."""
     directory.forget()
     last_use.forget()
+    pace.forget()
     partitions.forget()
     skus.forget()
     if request.node.get_closest_marker("django_db") or {"db", "live_server"} & set(request.fixturenames):

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import random
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,7 +18,7 @@ from apikeys import keys
 from apikeys.models import APIKey
 from billing.models import LineItem
 from exports.activity import activity_rows
-from exports.columns import CSV, INCOMPLETE, ROWS_AT_A_TIME, Column, Kind, chunks
+from exports.columns import CSV, INCOMPLETE, ROWS_AT_A_TIME, Column, Kind, chunks, each_ahead
 from metering.measures import MEASURES, ServiceTier, UsageType
 from metering.models import DailyUsage, Sku
 from metering.periods import Period
@@ -25,6 +26,7 @@ from metering.queries import UsageQuery
 from tests.export_skus import make_sku
 from tests.rollup_rows import add_cost, add_usage
 from tests.world import World
+from usage_dashboard.processes import wait_until
 
 SignIn = Callable[[User], Client]
 EXPORT = "/settings/organization/acme/usage/activity/export.csv"
@@ -355,6 +357,28 @@ def test_an_error_on_the_way_is_written_into_the_file_and_rises() -> None:
     assert next(pieces) == f"\r\n{INCOMPLETE}\r\n"
     with pytest.raises(DatabaseError):
         next(pieces)
+
+
+def test_each_piece_is_fetched_while_the_one_before_it_is_read() -> None:
+    left = [[1], [2], [3], []]
+    pieces = each_ahead(lambda: left.pop(0))
+    assert next(pieces) == [1]
+    assert wait_until(lambda: left == [[3], []], timeout_seconds=5)
+    assert [*pieces] == [[2], [3]]
+    assert not left
+
+
+@pytest.mark.django_db
+def test_a_reader_who_leaves_early_leaves_nothing_behind() -> None:
+    statement = f"SELECT n::text FROM generate_series(1, {5 * ROWS_AT_A_TIME}) AS n"
+    pieces = chunks(CSV, [Column("number", "n")], lambda: (statement, {}))
+    for _ in range(2):
+        next(pieces)
+    pieces.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("export")]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_cursors")
+        assert cursor.fetchone() == (0,)
 
 
 def test_the_header_comes_before_any_query(world: World, django_assert_num_queries: Callable[[int], object]) -> None:

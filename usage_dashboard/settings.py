@@ -47,6 +47,7 @@ USAGE_EVENT_MAX_AHEAD_SECONDS = env.int("USAGE_EVENT_MAX_AHEAD_SECONDS", default
 USAGE_EVENT_RETENTION_DAYS = env.int("USAGE_EVENT_RETENTION_DAYS", default=90)
 ROLL_UP_MAX_EVENTS = env.int("ROLL_UP_MAX_EVENTS", default=1_000_000)
 ROLL_UP_INTERVAL_SECONDS = env.float("ROLL_UP_INTERVAL_SECONDS", default=1.0)
+SLOW_DOWN_LAG_SECONDS = env.float("SLOW_DOWN_LAG_SECONDS", default=5.0)
 READY_MAX_LAG_SECONDS = env.int("READY_MAX_LAG_SECONDS", default=300)
 
 # Invoices: the seller, and the terms of payers whose billing details name none

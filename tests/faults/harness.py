@@ -16,7 +16,7 @@ from celery import Celery
 from django.conf import settings
 from django.db import connection
 
-from metering.rollups import ROLL_UP_LOCK
+from metering.rollups import IS_ROLLING_UP
 from usage_dashboard import embedded, preparation, servers
 from usage_dashboard.launcher import Plan, programs
 from usage_dashboard.processes import Child, wait_until
@@ -24,10 +24,7 @@ from usage_dashboard.processes import Child, wait_until
 HOST: Final = "127.0.0.1"
 START_TIMEOUT_SECONDS: Final = 60
 PROGRAMS: Final = ("web", "worker", "beat")
-ROLLING_UP_SQL: Final = f"""
-SELECT pid FROM pg_locks
-WHERE locktype = 'advisory' AND granted AND classid = {ROLL_UP_LOCK >> 32} AND objid = {ROLL_UP_LOCK & 0xFFFFFFFF}
-"""
+ROLLING_UP_SQL: Final = f"SELECT 1 WHERE {IS_ROLLING_UP}"
 
 
 class Stack:
