@@ -43,7 +43,7 @@ def make_key_and_secret(
 
 
 def days_ago(days: int, hour: float = 12) -> datetime:
-    """A moment on the database's UTC day that many days ago, far from midnight unless told otherwise."""
+    """A moment on the database's UTC day that many days ago, by default at noon, which today may be still to come."""
     return datetime.combine(database_now().date() - timedelta(days=days), time.min, UTC) + timedelta(hours=hour)
 
 

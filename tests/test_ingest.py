@@ -127,7 +127,7 @@ def test_the_same_batches_from_several_senders_at_once_count_once(world: World) 
     token, key = make_token(), make_key(world.rita)
     batches = [
         [
-            make_event(id=f"event-{number}", api_key_id=key.public_id, timestamp=days_ago(number % 4))
+            make_event(id=f"event-{number}", api_key_id=key.public_id, timestamp=days_ago(1 + number % 4))
             for number in range(start, start + 60)
         ]
         for start in range(0, 300, 30)  # each event is in two batches

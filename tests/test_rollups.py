@@ -296,7 +296,7 @@ def test_two_workers_at_once_while_events_arrive_count_each_once(world: World, s
             for batch in range(15):
                 events = [
                     make_event(
-                        id=f"event-{batch}-{n}", api_key_id=key.public_id, timestamp=days_ago(n % 3), input_tokens=1
+                        id=f"event-{batch}-{n}", api_key_id=key.public_id, timestamp=days_ago(1 + n % 3), input_tokens=1
                     )
                     for n in range(30)
                 ]
