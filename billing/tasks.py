@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts.clock import database_now
-from billing import budgets, closing, outbox, price_changes, rating, unpriced_alerts, verification
+from billing import budgets, closing, failure_alerts, outbox, price_changes, rating, unpriced_alerts, verification
 
 
 @shared_task(name="billing.tasks.roll_up")
@@ -44,3 +44,8 @@ def check_forecasts() -> None:
 @shared_task(name="billing.tasks.check_unpriced")
 def check_unpriced() -> None:
     unpriced_alerts.check()
+
+
+@shared_task(name="billing.tasks.check_failures")
+def check_failures() -> None:
+    failure_alerts.check()

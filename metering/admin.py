@@ -1,9 +1,12 @@
 """Staff's look at models, SKUs and the batches that came in. Usage itself is read on the pages."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from accounts.admin import ReadOnlyAdmin
-from metering.models import IngestBatch, Model, Sku, Verification
+from metering import isolation
+from metering.models import FailedItem, IngestBatch, Model, Sku, Verification
 
 
 @admin.register(Model)
@@ -35,3 +38,18 @@ class VerificationAdmin(ReadOnlyAdmin):
     list_display = ["started_at", "finished_at", "first_day", "last_day", "num_rows", "num_different"]
     list_filter = ["started_at"]
     ordering = ["-started_at"]
+
+
+@admin.register(FailedItem)
+class FailedItemAdmin(ReadOnlyAdmin):
+    """What a task failed on. A row goes when its item succeeds."""
+
+    list_display = ["task", "item", "num_attempts", "last_error", "last_failed_at", "next_attempt_at"]
+    list_filter = ["task", ("next_attempt_at", admin.EmptyFieldListFilter)]
+    search_fields = ["item"]
+    ordering = ["-last_failed_at", "-id"]
+    actions = ["try_again"]
+
+    @admin.action(description="Try again", permissions=["view"])
+    def try_again(self, request: HttpRequest, chosen: QuerySet[FailedItem]) -> None:
+        self.message_user(request, f"Tried again soon: {isolation.try_again(chosen)}", messages.SUCCESS)

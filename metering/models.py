@@ -295,3 +295,25 @@ class Verification(models.Model):
     def __str__(self) -> str:
         state = "unfinished" if self.finished_at is None else f"drift {self.num_different}"
         return f"{self.started_at:%Y-%m-%d %H:%M}: {state}"
+
+
+class FailedItem(models.Model):
+    """An item of a task that raised, until it succeeds (see `metering.isolation`). Staff see the row and are told.
+
+    `item` is unique within `task`. No `next_attempt_at`: it was given up. `told_at` None: staff do not know yet.
+    """
+
+    task = models.CharField(max_length=60)
+    item = models.CharField(max_length=200)
+    num_attempts = models.IntegerField(default=0)
+    last_error = models.CharField(max_length=500, blank=True)
+    first_failed_at = models.DateTimeField(db_default=Now(), editable=False)
+    last_failed_at = models.DateTimeField(db_default=Now())
+    next_attempt_at = models.DateTimeField(db_default=Now(), null=True)
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "item"], name="failed_item_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.task}: {self.item}"

@@ -276,6 +276,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.tasks.check_unpriced",
         "schedule": 60.0,
     },
+    "check-failures": {
+        "task": "billing.tasks.check_failures",
+        "schedule": 60.0,
+    },
     "check-forecasts": {
         "task": "billing.tasks.check_forecasts",
         "schedule": 3600.0,
