@@ -16,8 +16,10 @@ from django.template.loader import render_to_string
 
 from accounts import mail
 from accounts.changes import routing_change
+from accounts.emails import normalized
 from accounts.models import User
 from accounts.organizations import welcome_user
+from accounts.site import name_of_site, on_site
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -35,6 +37,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             welcome_user(user=saved, now=now)
         return saved
 
+    def clean_email(self, email: str) -> str:
+        return normalized(email)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002 - the library's signature
+        """Failed attempts count for the address. The library adds the request's Host, so that each name and port counts anew."""
+        return str(credentials["email"])
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """The library makes links from the request's Host; here they lead to SITE_ADDRESS."""
+        site = {"domain": name_of_site(), "name": name_of_site()}
+        own = {name: on_site(value) for name, value in context.items()}
+        super().send_mail(template_prefix, email, {**own, "current_site": site})
+
     def render_mail(
         self,
         template_prefix: str,
@@ -46,7 +61,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         subject = render_to_string(f"{template_prefix}_subject.txt", context)
         text = render_to_string(f"{template_prefix}_message.txt", context, self.request)
         (to,) = [email] if isinstance(email, str) else email
-        message = mail.compose(subject=" ".join(subject.split()), text=text, to=to)
+        message = mail.compose(subject=subject, text=text, to=to)
         message.extra_headers.update(headers or {})
         return message
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from accounts.access import Access, organizations_of
+from accounts.emails import normalized
 from accounts.membership import roles_to_give
 from accounts.models import Membership, Organization, User
 
@@ -93,3 +94,6 @@ class InvitationForm(RoleForm):
         label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )
     field_order = ["email", "role"]
+
+    def clean_email(self) -> str:
+        return normalized(self.cleaned_data["email"])

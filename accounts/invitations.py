@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from accounts import audit, organizations
 from accounts.audit import Actor
+from accounts.emails import normalized
 from accounts.models import Invitation, Membership, Organization, User
 from accounts.public_ids import random_text
 
@@ -43,7 +44,7 @@ def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation say
     *, organization: Organization, email: str, role: str, invited_by: User, now: datetime, actor: Actor
 ) -> str:
     """Opens an invitation and returns the secret of its link, which is nowhere else. Raises InvitationRefusedError."""
-    email = email.strip().lower()
+    email = normalized(email)
     if Membership.objects.filter(organization=organization, user__email=email, left_at__isnull=True).exists():
         raise InvitationRefusedError(f"{email} is in {organization} already.")
     earlier = open_invitations(organization).filter(email=email).first()

@@ -1,4 +1,8 @@
-"""E-mails: written once as plain text, from which the HTML part is made, so that both say the same."""
+"""E-mails: written once as plain text, from which the HTML part is made, so that both say the same.
+
+Names of people and organizations are somebody's free text. In an e-mail that we send to a third person they are words and
+nothing else: mail programs make links of whatever looks like an address, and `unlinked` takes the looks away.
+"""
 
 import logging
 import re
@@ -10,17 +14,25 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
+from accounts.site import ADDRESS, address_of
+
 logger = logging.getLogger(__name__)
-ADDRESS_ALONE: Final = re.compile(r"https?://\S+")
+NO_WIDTH: Final = "\u200b"
+# A dot before a letter, a colon before a slash, a slash or an at sign within a word: what makes a text an address.
+MAKES_A_LINK: Final = re.compile(r"(?<=\S)(?:[.。．｡](?=[^\W\d_])|:(?=//)|[/@](?=\S))")
+HIDDEN: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # turns that make a text read as another one
 
 
 def compose(*, subject: str, text: str, to: str, action: str = "Continue") -> EmailMultiAlternatives:
-    """A message with both parts. A paragraph that is an address alone becomes a button called `action` in the HTML."""
-    paragraphs = [
-        {"text": paragraph, "is_address": ADDRESS_ALONE.fullmatch(paragraph) is not None}
-        for paragraph in re.split(r"\n\s*\n", text.strip())
-    ]
-    message = EmailMultiAlternatives(subject, f"{text.strip()}\n", settings.DEFAULT_FROM_EMAIL, [to])
+    """A message with both parts. A paragraph that is a link to this site alone becomes a button called `action`.
+
+    Nothing else in it is a link, whoever wrote the text; the subject is one line.
+    """
+    paragraphs = [_paragraph(text, to) for text in re.split(r"\n\s*\n", text.strip())]
+    subject = " ".join(subject.split())
+    message = EmailMultiAlternatives(
+        subject, "\n\n".join(str(found["text"]) for found in paragraphs) + "\n", settings.DEFAULT_FROM_EMAIL, [to]
+    )
     html = render_to_string(
         "emails/message.html", {"subject": subject, "paragraphs": paragraphs, "action": action, "to": to}
     )
@@ -38,3 +50,16 @@ def send(template: str, *, to: str, action: str, context: Mapping[str, Any]) -> 
         logger.error("An e-mail (%s) could not be sent: %s", template, type(error).__name__)  # noqa: TRY400
         return False
     return True
+
+
+def unlinked(text: str, *, but: str = "") -> str:
+    """The text as it reads, with nothing in it that a mail program takes for an address, except the address `but`."""
+    pieces = HIDDEN.sub("", text).split(but) if but else [HIDDEN.sub("", text)]
+    return but.join(MAKES_A_LINK.sub(lambda found: f"{found.group()}{NO_WIDTH}", piece) for piece in pieces)
+
+
+def _paragraph(text: str, to: str) -> dict[str, str | bool]:
+    text = text.strip()
+    if ADDRESS.fullmatch(text) and text.startswith(address_of("/")):
+        return {"text": text, "is_address": True}
+    return {"text": unlinked(text, but=to), "is_address": False}

@@ -22,6 +22,7 @@ from accounts.frame import SignedInRequest, organization_frame
 from accounts.membership import members_of
 from accounts.models import Invitation, Membership, User
 from accounts.organizations import ChangeRefusedError, OwnersOnlyError, remove_member, require_may_manage, set_role
+from accounts.site import address_of
 
 PAGE = "accounts:members"
 
@@ -166,7 +167,7 @@ def _send(request: HttpRequest, token: str) -> None:
         "role": invitation.get_role_display().lower(),
         "email": invitation.email,
         "expires_at": invitation.expires_at,
-        "address": request.build_absolute_uri(reverse("accounts:invitation", args=[token])),
+        "address": address_of(reverse("accounts:invitation", args=[token])),
     }
     if mail.send("invitation", to=invitation.email, action="Open the invitation", context=context):
         messages.success(request, f"An invitation is on its way to {invitation.email}.")

@@ -10,13 +10,14 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
 from accounts import public_ids
+from accounts.emails import normalized
 
 
 class UserManager(BaseUserManager["User"]):
     """Makes people who do not sign up by themselves: whoever adds them vouches for their e-mail address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=normalized(email), **fields)
         user.set_password(password)
         with transaction.atomic():
             user.save(using=self._db)
@@ -28,7 +29,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        return self.get(email=normalized(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin):

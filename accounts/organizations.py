@@ -11,6 +11,7 @@ from django.utils.text import slugify
 
 from accounts import audit
 from accounts.audit import SYSTEM_ACTOR, Actor
+from accounts.emails import normalized
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
 
 PERSONAL_NAME = "Personal"
@@ -50,7 +51,7 @@ def create_user(*, email: str, now: datetime, name: str = "", password: str | No
 
     Raises EmailTakenError.
     """
-    if User.objects.filter(email__iexact=email).exists():
+    if User.objects.filter(email=normalized(email)).exists():
         raise EmailTakenError(f"There is a user with the e-mail {email} already.")
     user = User.objects.create_user(email, password, name=name)
     welcome_user(user=user, now=now)

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.test import Client as Browser
 
@@ -121,8 +122,8 @@ def _request(world: World, start: date, end: date) -> bytes:
     browser = Browser(SERVER_NAME=HOST)
     browser.force_login(world.owner)
     path = f"/settings/organization/{world.organization.slug}/usage/activity/export.csv?start={start}&end={end}"
-    cookie = browser.cookies["sessionid"].value
-    return f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nCookie: sessionid={cookie}\r\nConnection: close\r\n\r\n".encode()
+    cookie = f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
+    return f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n".encode()
 
 
 def _download(web: Child, request: bytes, num_rows: int, growth: list[float]) -> float:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.http import HttpRequest
+from accounts.site import address_of
 
 COMMAND = """\
 curl {address} \\
@@ -12,6 +12,6 @@ curl {address} \\
        "model": "gpt-4o", "input_tokens": 120, "output_tokens": 30}}'"""
 
 
-def first_event_command(request: HttpRequest, now: datetime) -> str:
+def first_event_command(now: datetime) -> str:
     """A command that sends one event to this installation; the reader puts in their own key."""
-    return COMMAND.format(address=request.build_absolute_uri("/v1/usage/events"), timestamp=f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    return COMMAND.format(address=address_of("/v1/usage/events"), timestamp=f"{now:%Y-%m-%dT%H:%M:%SZ}")

@@ -18,6 +18,7 @@ from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, organization_frame
 from accounts.models import Membership, User
+from accounts.site import address_of
 from apikeys.coverage import (
     AskedRecentlyError,
     MemberKeys,
@@ -91,7 +92,7 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
         "asker": access.user.display_name,
         "organization": access.organization.name,
         "keys": hidden,
-        "address": request.build_absolute_uri(reverse("apikeys:keys")),
+        "address": address_of(reverse("apikeys:keys")),
     }
     if mail.send("tracking_request", to=user.email, action="Open your API keys", context=context):
         messages.success(request, f"{user.display_name} is asked by e-mail.")

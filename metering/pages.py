@@ -52,7 +52,7 @@ def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
             "form": form,
             "bar": bar_of(access, form, address, groups),
             "report": page.report(access, form, address, state.now),
-            "first_event": first_event_command(request, state.now),
+            "first_event": first_event_command(state.now),
             "complete_through": state.complete_through,
             "live_tag": tag if _is_live(form, state) else "",
         },

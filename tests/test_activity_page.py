@@ -193,7 +193,7 @@ def test_the_switch_to_cost_keeps_the_view(usage: World, client_of: SignIn) -> N
 def test_a_new_organization_learns_how_to_send_an_event(world: World, client_of: SignIn) -> None:
     page = page_of(client_of(world.alice), PAGE)
     assert "No usage yet" in page
-    assert "curl http://testserver/v1/usage/events" in page
+    assert "curl http://localhost:8000/v1/usage/events" in page
 
 
 def test_a_month_without_usage_says_so(usage: World, client_of: SignIn) -> None:

@@ -49,7 +49,8 @@ def test_the_email_has_a_text_and_a_page_with_the_link_and_the_facts(world: Worl
     path = send(client_of(world.alice))
     message = mail.outbox[0]
     assert message.to == [NEWCOMER]
-    assert "Alice Ames invites you to Acme" in message.subject
+    assert message.subject == "You are invited to an organization"
+    assert "Alice Ames invites you to Acme" in message.body
     ((html, kind),) = message.alternatives  # type: ignore[attr-defined]
     assert kind == "text/html"
     for body in (str(message.body), str(html)):

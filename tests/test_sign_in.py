@@ -1,10 +1,14 @@
 """Sign-up, sign-in, recovery, second factors and sessions: django-allauth with our people, pages and e-mails."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
@@ -110,6 +114,88 @@ def test_a_weak_password_is_refused(password: str) -> None:
     assert not User.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "password",
+    [
+        "dana.weiss@example.test",
+        "DANA.WEISS@EXAMPLE.TEST",
+        "dana.weiss",
+        "Dana-Weiss",
+        "danaweiss2026!",
+        "dana.weiss@example",
+    ],
+)
+def test_a_password_made_of_the_email_is_refused_at_sign_up_change_and_reset(world: World, password: str) -> None:
+    email = "dana.weiss@example.test"
+    assert "field-error" in Client().post(SIGN_UP, {"email": email, "password1": password}).content.decode()
+    assert not User.objects.filter(email=email).exists()
+    dana = User.objects.create_user(email, PASSWORD)
+    client, _ = sign_in(email)
+    new = {"password1": password, "password2": password}
+    assert "field-error" in client.post("/accounts/password/change/", {"oldpassword": PASSWORD, **new}).content.decode()
+    Client().post(RESET, {"email": email})
+    browser = Client()
+    form = browser.get(link_in(mail.outbox[-1]))["Location"]
+    assert "field-error" in browser.post(form, new).content.decode()
+    dana.refresh_from_db()
+    assert dana.check_password(PASSWORD)
+
+
+def test_one_mailbox_is_one_person_however_its_domain_is_written() -> None:
+    sign_up("Dana@Bücher.Example")
+    dana = User.objects.get()
+    assert dana.email == "dana@xn--bcher-kva.example"
+    assert EmailAddress.objects.get().email == dana.email
+    Client().post(link_in(mail.outbox[0]))
+    for spelling in ("dana@bücher.example", "DANA@XN--BCHER-KVA.EXAMPLE", "dana@ＢÜＣＨＥＲ.example"):
+        assert sign_in(spelling)[1] == "/usage"
+        sign_up(spelling)
+    assert User.objects.count() == EmailAddress.objects.count() == 1
+
+
+def test_a_reset_is_never_sent_to_a_domain_that_only_looks_the_same() -> None:
+    """The older rules for domains make `strasse` of `straße`, which may belong to somebody else."""
+    User.objects.create_user("dana@straße.example", PASSWORD)
+    Client().post(RESET, {"email": "dana@straße.example"})
+    (message,) = mail.outbox
+    assert message.recipients() == ["dana@xn--strae-oqa.example"]
+    assert "password/reset/key" in str(message.body)
+
+
+@pytest.mark.parametrize("email", ["dana@bü..example", "dana@" + "ü" * 70 + ".example", "dana@\u2024.example"])
+def test_a_domain_that_cannot_be_is_refused_with_a_sentence(email: str) -> None:
+    for address, data in ((SIGN_UP, {"email": email, "password1": PASSWORD}), (RESET, {"email": email})):
+        answer = Client().post(address, data)
+        assert answer.status_code == 200
+        assert "field-error" in answer.content.decode()
+
+
+def test_cookies_have_names_of_their_own(world: World) -> None:
+    client, _ = sign_in("rita@acme.test")
+    client.get("/settings/profile/")
+    client.post("/settings/profile/", {"name": "Rita"})
+    assert set(client.cookies) == {"usage-dashboard-session", "usage-dashboard-csrf", "usage-dashboard-messages"}
+
+
+def test_cookies_are_bound_to_the_host_under_https() -> None:
+    names = [
+        "SESSION_COOKIE_NAME",
+        "CSRF_COOKIE_NAME",
+        "MESSAGES_COOKIE_NAME",
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE",
+    ]
+    program = f"from usage_dashboard import settings; print(*(getattr(settings, name) for name in {names}))"
+    answer = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "HTTPS": "1"}, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == [
+        *(f"__Host-usage-dashboard-{name}" for name in ("session", "csrf", "messages")),
+        "True",
+        "True",
+    ]
+
+
 def test_sign_up_can_be_closed(settings: Settings) -> None:
     settings.SIGN_UP_OPEN = False
     assert not Client().post(SIGN_UP, {"email": NEWCOMER, "password1": PASSWORD}).headers.get("Location")
@@ -120,6 +206,14 @@ def test_guessing_passwords_is_slowed_down(world: World, settings: Settings) -> 
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "limits"}}
     for _ in range(6):
         sign_in("rita@acme.test", "wrong password here")
+    assert sign_in("rita@acme.test")[1] == ""
+
+
+def test_another_port_in_the_host_begins_no_new_count_of_guesses(world: World, settings: Settings) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "ports"}}
+    for number in range(6):
+        guess = {"login": "rita@acme.test", "password": "wrong password here"}
+        Client(HTTP_HOST=f"localhost:{number + 1}", REMOTE_ADDR=f"192.0.2.{number + 1}").post(SIGN_IN, guess)
     assert sign_in("rita@acme.test")[1] == ""
 
 

@@ -143,8 +143,17 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 10},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {"NAME": "accounts.passwords.NotTheEmailValidator"},
 ]
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "accounts.entrance.SignInForm",
+    "reset_password": "accounts.entrance.ResetPasswordForm",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -188,6 +197,12 @@ SOCIALACCOUNT_PROVIDERS = {
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/usage"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+# Names of our own, because cookies of one host reach every port of it; browsers take `__Host-` from this host over HTTPS alone.
+COOKIE_PREFIX = "__Host-usage-dashboard" if HTTPS else "usage-dashboard"
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}-session"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}-csrf"
+MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}-messages"
+MESSAGE_STORAGE = "accounts.messages.Storage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # monitors ask over plain HTTP, behind the proxy

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client, override_settings
@@ -127,7 +128,8 @@ def contexts(chromium: Browser, server: str, scene: Scene) -> Iterator[Callable[
             if user is not None:
                 client = Client()
                 client.force_login(user)
-                cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": server}
+                name = django_settings.SESSION_COOKIE_NAME
+                cookie = {"name": name, "value": client.cookies[name].value, "url": server}
                 known[key].add_cookies([cookie])  # type: ignore[list-item]
         return known[key]
 

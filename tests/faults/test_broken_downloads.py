@@ -44,7 +44,7 @@ def download(stack: Stack, scenario: Scenario) -> Iterator[http.client.HTTPConne
         browser = Client()
         browser.force_login(user)
         path = reverse("exports:activity", kwargs={"slug": user.default_organization.slug})
-        cookie = f"sessionid={browser.cookies['sessionid'].value}"
+        cookie = f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
         web.request("GET", f"{path}?start={day}&end={day + timedelta(days=1)}", headers={"Cookie": cookie})
         yield web
     DailyUsage.objects.filter(organization_id=user.default_organization.pk).delete()
