@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import Organization
+from billing.money import EXACT_DIGITS
 from metering.models import Model
 
 
@@ -41,7 +42,7 @@ class BudgetAlert(models.Model):
     month = models.DateField()
     threshold = models.PositiveSmallIntegerField()
     is_forecast = models.BooleanField(default=False)
-    spent = models.DecimalField(max_digits=50, decimal_places=12)
+    spent = models.DecimalField(max_digits=EXACT_DIGITS, decimal_places=12)
     budget_amount = models.DecimalField(max_digits=14, decimal_places=2)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -20,6 +20,7 @@ from billing import balance, invoices
 from billing.balance import RefundRefusedError
 from billing.invoices import InvoiceRefusedError
 from billing.models import Invoice
+from billing.money import BILLED_DIGITS
 
 BEARER: Final = "Bearer "
 ACTOR: Final = Actor(name="operator token")
@@ -28,7 +29,7 @@ ACTOR: Final = Actor(name="operator token")
 class RefundFields(serializers.Serializer[dict[str, object]]):
     """What was paid back, and the caller's own reference of it, by which a repeated call is known."""
 
-    amount = serializers.DecimalField(max_digits=20, decimal_places=2)
+    amount = serializers.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2)
     reference = serializers.CharField(max_length=120)
 
 

@@ -12,6 +12,7 @@ from accounts.models import Organization
 from billing import webhooks
 from billing.budgets import MAX_THRESHOLD
 from billing.models import BillingDetails, LineItem
+from billing.money import BILLED_DIGITS
 from billing.price_changes import PriceRefusedError, Terms
 from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
 from metering.models import Model
@@ -156,7 +157,13 @@ class PriceForm(forms.Form):
 class RefundForm(forms.Form):
     """How much of a balance was paid back."""
 
-    amount = forms.DecimalField(max_digits=20, decimal_places=2, min_value=Decimal("0.01"))
+    amount = forms.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2, min_value=Decimal("0.01"))
+
+
+class ReleaseForm(forms.Form):
+    """The total of a held invoice as the page showed it."""
+
+    amount = forms.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2)
 
 
 class GrantForm(forms.Form):

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 import billing.alerts
 import billing.refunds  # noqa: F401
 from accounts.models import Organization, User
+from billing.money import BILLED_DIGITS, EXACT_DIGITS, QUANTITY_DIGITS
 from metering.measures import ServiceTier, UsageType
 from metering.models import Model
 
@@ -102,9 +103,9 @@ class DailyCost(models.Model):
     day = models.DateField()
     sku_id = models.IntegerField()
     line_item = models.SmallIntegerField(choices=LineItem.choices)
-    quantity = models.DecimalField(max_digits=38, decimal_places=0)
+    quantity = models.DecimalField(max_digits=QUANTITY_DIGITS, decimal_places=0)
     unit_price = models.DecimalField(max_digits=24, decimal_places=12, null=True)
-    amount = models.DecimalField(max_digits=50, decimal_places=12, null=True)
+    amount = models.DecimalField(max_digits=EXACT_DIGITS, decimal_places=12, null=True)
     price_id = models.BigIntegerField(null=True)
 
     class Meta:
@@ -193,8 +194,8 @@ class CostAdjustment(models.Model):
     day = models.DateField()
     sku_id = models.IntegerField()
     line_item = models.SmallIntegerField(choices=LineItem.choices)
-    amount_before = models.DecimalField(max_digits=50, decimal_places=12, null=True)
-    amount_after = models.DecimalField(max_digits=50, decimal_places=12, null=True)
+    amount_before = models.DecimalField(max_digits=EXACT_DIGITS, decimal_places=12, null=True)
+    amount_after = models.DecimalField(max_digits=EXACT_DIGITS, decimal_places=12, null=True)
 
     class Meta:
         constraints = [
@@ -265,7 +266,8 @@ class Invoice(models.Model):
 
     A draft is computed again with every run. Once it is final it has a number and never changes but in its state: the
     database refuses everything else (see the migration). `seller` and `buyer` are the addresses as they were then.
-    `due` is what is to be paid: the total and what the document changes the payer's balance by (`billing.balance`).
+    A draft with `held_at` should be final and is not, until staff decide (`billing.holds`). `due` is what is to be paid:
+    the total and what the document changes the payer's balance by (`billing.balance`).
     """
 
     class Kind(models.TextChoices):
@@ -288,15 +290,16 @@ class Invoice(models.Model):
     buyer = models.JSONField(default=dict)
     tax_name = models.CharField(max_length=20, default="Tax")
     tax_rate = models.DecimalField(max_digits=6, decimal_places=5, default=0)
-    subtotal = models.DecimalField(max_digits=20, decimal_places=2, default=0)
-    credits = models.DecimalField(max_digits=20, decimal_places=2, default=0)
-    tax = models.DecimalField(max_digits=20, decimal_places=2, default=0)
-    total = models.DecimalField(max_digits=20, decimal_places=2, default=0)
-    balance_change = models.DecimalField(max_digits=20, decimal_places=2, default=0)
-    due = models.DecimalField(max_digits=20, decimal_places=2, default=0)
+    subtotal = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2, default=0)
+    credits = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2, default=0)
+    tax = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2, default=0)
+    total = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2, default=0)
+    balance_change = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2, default=0)
+    due = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2, default=0)
     issue_date = models.DateField(null=True)
     due_date = models.DateField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    held_at = models.DateTimeField(null=True)
     paid_at = models.DateTimeField(null=True)
     voided_at = models.DateTimeField(null=True)
 
@@ -326,7 +329,9 @@ class Invoice(models.Model):
                 name="invoice_credit_note_corrects",
             ),
             models.CheckConstraint(condition=Q(month__day=1), name="invoice_month_is_first_day"),
+            models.CheckConstraint(condition=Q(held_at__isnull=True) | Q(state="draft"), name="invoice_held_as_draft"),
         ]
+        indexes = [models.Index(fields=["payer"], condition=Q(held_at__isnull=False), name="invoice_held")]
 
     def __str__(self) -> str:
         return self.number or f"draft {self.month:%Y-%m} for {self.payer_id}"
@@ -343,8 +348,8 @@ class InvoiceLine(models.Model):
     model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="+")
     line_item = models.SmallIntegerField(choices=LineItem.choices)
     usage_month = models.DateField()
-    quantity = models.DecimalField(max_digits=38, decimal_places=0)
-    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    quantity = models.DecimalField(max_digits=QUANTITY_DIGITS, decimal_places=0)
+    amount = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2)
 
     class Meta:
         constraints = [
@@ -365,7 +370,7 @@ class CreditApplication(models.Model):
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_applications")
     grant = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, related_name="applications")
-    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    amount = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["invoice", "grant"], name="credit_application_unique")]
@@ -375,7 +380,8 @@ class CreditApplication(models.Model):
 
 
 class MonthClose(models.Model):
-    """How far the closing of a month is. `finalized_at` is set when every payer's invoice of the month is final."""
+    """How far the closing of a month is. `finalized_at`: after the days of grace every payer's turn came; those that failed
+    then, or are held, are tried again by themselves."""
 
     month = models.DateField(primary_key=True)
     started_at = models.DateTimeField(db_default=Now(), editable=False)

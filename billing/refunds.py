@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import Organization, User
+from billing.money import BILLED_DIGITS
 
 
 class BalanceRefund(models.Model):
@@ -13,7 +14,7 @@ class BalanceRefund(models.Model):
     """
 
     payer = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="balance_refunds")
-    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    amount = models.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2)
     reference = models.CharField(max_length=120, blank=True)
     refunded_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
