@@ -1,13 +1,15 @@
 """The end of a month: every payer's invoice is drafted when it ends and final after the days of grace.
 
 Each payer is one transaction, so a closing that was cut off goes on with the payers that are left, and two closers at
-once make one invoice each. A payer whose invoice of the month was voided is billed again with the next month, unless
-someone closes the month for that payer by hand.
+once make one invoice each. A payer on whom it fails stops nobody else: staff are told, and it is tried again by itself.
+A payer whose invoice of the month was voided is billed again with the next month, unless someone closes the month for
+that payer by hand.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from django.conf import settings
@@ -17,8 +19,11 @@ from django.db.models import Min
 from accounts.models import Organization
 from billing import invoices, payers
 from billing.models import DailyCost, Invoice, MonthClose
-from metering.periods import Period, month_of, next_month
+from metering import isolation
+from metering.models import FailedItem
+from metering.periods import Period, month_of, next_month, parse_month
 
+TASK: Final = "close_month"
 PROGRESS_STEP: Final = 20
 WAITING_SQL: Final = """
 SELECT DISTINCT decided.payer_id
@@ -37,6 +42,25 @@ class MonthNotOverError(ValueError):
 
 
 @dataclass(frozen=True)
+class Closing:
+    """One payer's month that is to be closed."""
+
+    payer: Organization
+    month: Period
+
+    def __str__(self) -> str:
+        return f"{self.month.start:%Y-%m} {self.payer.slug}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A payer's month on which the closing failed, and why."""
+
+    closing: Closing
+    failed: FailedItem
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a closing is; `invoice` is the last payer's, None where there was nothing to bill."""
 
@@ -47,35 +71,52 @@ class Progress:
 
 
 def close_ended_months(now: datetime) -> int:
-    """Close every month that has ended and is not closed, oldest first; returns the number of payers that it looked at."""
-    return sum(1 for month in _open_months(now) for _ in close_month(month, now=now))
+    """Close every month that has ended and is not closed, oldest first, and before that what failed or was held then.
+
+    Returns how many closings succeeded.
+    """
+    again = isolation.do_each(TASK, _left_over(now), partial(_close, now=now))
+    return len(again) + sum(1 for month in _open_months(now) for _ in close_month(month, now=now))
 
 
-def close_month(month: Period, *, now: datetime) -> Generator[Progress, None, None]:
+def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Generator[Progress, None, None]:
     """Draft, or after the days of grace finalize, every invoice of the month that is not final; yields after each payer.
 
+    Those on whom it fails are passed over, and found in `failures`; with `at_once` those that failed before are tried now.
     Raises MonthNotOverError.
     """
     require_over(month, now)
     payers.decide(month)
-    waiting = _waiting_payers(month)
+    waiting = _waiting(month)
     MonthClose.objects.get_or_create(month=month.start)
     found = MonthClose.objects.filter(month=month.start)
     found.update(num_payers=len(waiting), num_payers_done=0)
-    for number, payer_id in enumerate(waiting, start=1):
-        payer = Organization.objects.get(pk=payer_id)
-        yield Progress(number, len(waiting), payer, _close(payer, month, now))
-        if number % PROGRESS_STEP == 0 or number == len(waiting):
+    number = 0
+    done = isolation.each(TASK, waiting, partial(_close, now=now), at_once=at_once)
+    for number, (closing, invoice) in enumerate(done, start=1):
+        yield Progress(number, len(waiting), closing.payer, invoice)
+        if number % PROGRESS_STEP == 0:
             found.update(num_payers_done=number)
+    found.update(num_payers_done=number)
     if is_final(month, now):
         found.update(finalized_at=now)
 
 
 def close_payer(payer: Organization, month: Period, *, now: datetime) -> Invoice | None:
-    """The payer's invoice of the month: a draft or, after the days of grace, final. None if there is nothing to bill."""
+    """The payer's invoice of the month: a draft or, after the days of grace, final or held. None if there is nothing to bill."""
     require_over(month, now)
     payers.decide(month)
-    return _close(payer, month, now)
+    closing = Closing(payer, month)
+    invoice = _close(closing, now=now)
+    isolation.forget(TASK, closing)
+    return invoice
+
+
+def failures() -> list[Failure]:
+    """The payers on whom a closing failed, the oldest month first, until it succeeds."""
+    found = sorted(FailedItem.objects.filter(task=TASK), key=lambda failed: failed.item)
+    closings = {str(closing): closing for closing in _named(failed.item for failed in found)}
+    return [Failure(closings[failed.item], failed) for failed in found if failed.item in closings]
 
 
 def is_final(month: Period, now: datetime) -> bool:
@@ -89,14 +130,33 @@ def require_over(month: Period, now: datetime) -> None:
         raise MonthNotOverError(f"{month.start:%B %Y} is not over; it ends on {month.end} at 00:00 UTC.")
 
 
-def _close(payer: Organization, month: Period, now: datetime) -> Invoice | None:
-    return invoices.finalize(payer, month, now) if is_final(month, now) else invoices.draft(payer, month)
+def _close(closing: Closing, *, now: datetime) -> Invoice | None:
+    if is_final(closing.month, now):
+        return invoices.finalize(closing.payer, closing.month, now)
+    return invoices.draft(closing.payer, closing.month)
 
 
-def _waiting_payers(month: Period) -> list[int]:
+def _waiting(month: Period) -> list[Closing]:
     with connection.cursor() as cursor:
         cursor.execute(WAITING_SQL, {"month": month.start})
-        return [payer_id for (payer_id,) in cursor.fetchall()]
+        payer_ids = [payer_id for (payer_id,) in cursor.fetchall()]
+    found = Organization.objects.in_bulk(payer_ids)
+    return [Closing(found[payer_id], month) for payer_id in payer_ids]
+
+
+def _left_over(now: datetime) -> list[Closing]:
+    """What failed, and what is held: its cause may be gone. The oldest month first, because later ones wait for it."""
+    failed = [failure.closing for failure in failures()]
+    held = Invoice.objects.filter(held_at__isnull=False).select_related("payer")
+    all_of_them = {*failed, *(Closing(invoice.payer, month_of(invoice.month)) for invoice in held)}
+    return sorted((closing for closing in all_of_them if closing.month.end_at <= now), key=str)
+
+
+def _named(names: Iterable[str]) -> list[Closing]:
+    """The closings that go by these names, as far as there are such payers."""
+    months = [(parse_month(month), slug) for month, _, slug in (name.partition(" ") for name in names)]
+    payers_by_slug = {payer.slug: payer for payer in Organization.objects.filter(slug__in=[slug for _, slug in months])}
+    return [Closing(payers_by_slug[slug], month) for month, slug in months if month and slug in payers_by_slug]
 
 
 def _open_months(now: datetime) -> list[Period]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
+from typing import Final
 
 from django.conf import settings
 
@@ -15,6 +16,8 @@ from billing.line_items import UNITS
 from billing.models import CreditApplication, Invoice, InvoiceLine, LineItem
 from metering.display import exact, long_day
 from metering.periods import month_of
+
+HELD: Final = "Held"
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,10 @@ def document_of(invoice: Invoice) -> Document:
 
 
 def state_of(invoice: Invoice) -> str:
-    """The state as people call it: a final credit note is issued, and an open invoice after its due date still open."""
+    """The state as people call it: a final credit note is issued, an open invoice after its due date still open, and a
+    draft that waits for a person's decision held."""
+    if invoice.held_at is not None:
+        return HELD
     if invoice.kind == Invoice.Kind.CREDIT_NOTE and invoice.state != Invoice.State.DRAFT:
         return "Issued"
     return str(invoice.get_state_display())

@@ -17,13 +17,14 @@ from django.db.models import Sum
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Organization
-from billing import balance, outbox
+from billing import balance, holds, outbox
 from billing.billed import write_lines
 from billing.credits import ZERO, pay, used_by
+from billing.display import dollars
 from billing.grants import pure
 from billing.models import BillingDetails, CreditApplication, CreditGrant, Invoice, InvoiceLine
 from billing.money import to_cents
-from metering.periods import Period
+from metering.periods import Period, month_of
 
 FINAL: Final = (Invoice.State.OPEN, Invoice.State.PAID)
 
@@ -48,14 +49,39 @@ def draft(payer: Organization, month: Period) -> Invoice | None:
 
 
 def finalize(payer: Organization, month: Period, now: datetime) -> Invoice | None:
-    """The payer's invoice of the month, computed for the last time, with its number; None if there is nothing to bill."""
+    """The payer's invoice of the month, computed for the last time, with its number; None if there is nothing to bill.
+
+    An invoice that a person has to decide about stays a draft, and is held (`billing.holds`).
+    """
     with transaction.atomic():
         invoice = _draft(payer, month)
         if invoice is None or invoice.state != Invoice.State.DRAFT:
             return invoice
-        _issue(invoice, series="INV", issue_date=now.date())
-        outbox.invoice_finalized(invoice)
+        if reason := holds.reason_to_hold(invoice):
+            holds.hold(invoice, reason, now)
+        else:
+            _issue_invoice(invoice, now)
         return invoice
+
+
+def release(invoice: Invoice, total: Decimal | None, *, actor: Actor, now: datetime) -> Invoice:
+    """A person has looked at the held invoice over `total` and it is right: it is issued, even below zero.
+
+    Raises InvoiceRefusedError if it is not held any more, waits for an earlier one, or is over another total by now.
+    """
+    with transaction.atomic():
+        balance.lock(invoice.payer_id)
+        found = Invoice.objects.select_related("payer").filter(pk=invoice.pk, held_at__isnull=False).first()
+        draft = found and _draft(found.payer, month_of(found.month))
+        if draft is None or draft.pk != invoice.pk:
+            raise InvoiceRefusedError("This invoice is not held back any more.")
+        if holds.waits_for(draft) is not None:
+            raise InvoiceRefusedError(holds.reason_to_hold(draft))
+        if draft.total != total:
+            raise InvoiceRefusedError(f"The total of this invoice is {dollars(draft.total)} now: look at it again.")
+        _issue_invoice(draft, now)
+        _record("invoice.released", draft, actor)
+        return draft
 
 
 def mark_paid(invoice: Invoice, *, actor: Actor, now: datetime) -> None:
@@ -155,6 +181,12 @@ def _add_up(invoice: Invoice) -> None:
     invoice.buyer = asdict(Party(details.legal_name, details.address, details.tax_id))
     invoice.seller = asdict(seller())
     invoice.save()
+
+
+def _issue_invoice(invoice: Invoice, now: datetime) -> None:
+    invoice.held_at = None
+    _issue(invoice, series="INV", issue_date=now.date())
+    outbox.invoice_finalized(invoice)
 
 
 def _issue(invoice: Invoice, *, series: str, issue_date: date) -> None:

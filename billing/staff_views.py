@@ -15,12 +15,12 @@ from accounts.audit import actor_of
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, user_frame
 from accounts.models import Organization
-from billing import balance, grants, invoices, price_changes, price_pages
+from billing import balance, closing, grants, holds, invoices, price_changes, price_pages
 from billing.balance import RefundRefusedError
 from billing.billing_page import invoice_row
 from billing.billing_views import pdf_response
 from billing.display import dollars
-from billing.forms import GrantForm, PriceForm, RefundForm
+from billing.forms import GrantForm, PriceForm, RefundForm, ReleaseForm
 from billing.grants import GrantRefusedError, GrantTerms
 from billing.invoices import InvoiceRefusedError
 from billing.models import CreditGrant, Invoice, MonthClose, PriceChange
@@ -127,11 +127,13 @@ def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
 @require_safe
 @staff_only
 def all_invoices(request: SignedInRequest) -> HttpResponse:
-    """Everybody's invoices, the newest first, the balances, and how far the closing of each month is."""
+    """Everybody's invoices, the newest first; what is held back, the balances, and how far the closing of each month is."""
     page = page_of(Invoice.objects.select_related("payer").order_by("-month", "-id"), request.GET)
     context = {
         "page": page,
         "rows": [(invoice, invoice_row(invoice)) for invoice in page.rows],
+        "held": holds.all_held(),
+        "failures": closing.failures(),
         "balances": balance.all_balances(),
         "closings": MonthClose.objects.order_by("-month")[:12],
     }
@@ -166,6 +168,21 @@ def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     try:
         note = invoices.void(invoice, actor=actor_of(request), now=database_now())
         messages.success(request, f"Invoice {invoice.number} is void; credit note {note.number} takes it back.")
+    except InvoiceRefusedError as error:
+        messages.warning(request, str(error))
+    return redirect("billing:all_invoices")
+
+
+@require_POST
+@staff_only
+def invoice_release(request: SignedInRequest, invoice_id: int) -> HttpResponse:
+    """A held invoice is right and is issued. The form says over how much, so that nobody releases what they did not see."""
+    invoice = get_object_or_404(Invoice, pk=invoice_id)
+    form = ReleaseForm(request.POST)
+    try:
+        total = form.cleaned_data["amount"] if form.is_valid() else None
+        issued = invoices.release(invoice, total, actor=actor_of(request), now=database_now())
+        messages.success(request, f"Invoice {issued.number} over {dollars(issued.total)} is issued.")
     except InvoiceRefusedError as error:
         messages.warning(request, str(error))
     return redirect("billing:all_invoices")

@@ -24,6 +24,7 @@ urlpatterns = [
     path("settings/invoices/<int:invoice_id>/pdf/", staff_views.any_pdf, name="any_pdf"),
     path("settings/invoices/<int:invoice_id>/payment/", staff_views.invoice_payment, name="invoice_payment"),
     path("settings/invoices/<int:invoice_id>/voiding/", staff_views.invoice_voiding, name="invoice_voiding"),
+    path("settings/invoices/<int:invoice_id>/release/", staff_views.invoice_release, name="invoice_release"),
     path("settings/balances/<slug:slug>/refunds/", staff_views.balance_refund, name="balance_refund"),
     path("v1/organizations/<str:public_id>/refunds", Refund.as_view(), name="refund_api"),
     path("v1/invoices/<str:number>/payment", InvoicePayment.as_view(), name="invoice_payment_api"),

@@ -75,6 +75,11 @@ def count_failure(task: str, item: object, error: Exception) -> FailedItem:
     return found
 
 
+def forget(task: str, item: object) -> None:
+    """The item succeeded outside of the task's loop."""
+    FailedItem.objects.filter(task=task, item=_key(item)).delete()
+
+
 def passed_over(task: str) -> set[str]:
     """The names of the items that wait for a later attempt or were given up, for tasks that choose their items in SQL."""
     now = database_now()

@@ -9,7 +9,7 @@ from django.db.models import Sum
 
 from accounts.audit import Actor
 from accounts.models import Organization
-from billing import closing, price_changes, rating
+from billing import closing, invoices, price_changes, rating
 from billing.models import DailyCost, Invoice, LineItem, Price, PriceSource
 from billing.price_changes import Terms
 from metering.measures import MEASURES
@@ -107,6 +107,17 @@ def close(month: Period, *, days_after: int = 3) -> list[Invoice]:
     """Close the month so many days after its end; the invoices that there are then."""
     now = month.end_at.replace(day=1 + days_after)
     return [progress.invoice for progress in closing.close_month(month, now=now) if progress.invoice is not None]
+
+
+def release_held(now: datetime) -> list[Invoice]:
+    """Staff release everything that is held back, the oldest month first."""
+    released: list[Invoice] = []
+    while True:
+        closing.close_ended_months(now)
+        held = Invoice.objects.filter(held_at__isnull=False).order_by("month", "pk").first()
+        if held is None:
+            return released
+        released.append(invoices.release(held, held.total, actor=ACTOR, now=now))
 
 
 def rounded_costs() -> Decimal:

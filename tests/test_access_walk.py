@@ -136,6 +136,7 @@ EXPECTED = {
     "settings/invoices/<int:invoice_id>/pdf/": (STAFF_NOTHING_THERE, NOBODY),
     "settings/invoices/<int:invoice_id>/payment/": (NOBODY, STAFF_NOTHING_THERE),
     "settings/invoices/<int:invoice_id>/voiding/": (NOBODY, STAFF_NOTHING_THERE),
+    "settings/invoices/<int:invoice_id>/release/": (NOBODY, STAFF_NOTHING_THERE),
     "settings/balances/<slug:slug>/refunds/": (NOBODY, STAFF._replace(staff=302)),
     "v1/organizations/<str:public_id>/refunds": (NOBODY, SWITCHED_OFF),
     "v1/invoices/<str:number>/payment": (NOBODY, SWITCHED_OFF),

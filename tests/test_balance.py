@@ -15,7 +15,7 @@ from billing.alerts import Delivery
 from billing.balance import RefundRefusedError
 from billing.models import BillingDetails, Invoice
 from billing.refunds import BalanceRefund
-from tests.money import ACTOR, DECEMBER, NOVEMBER, OCTOBER, at, close, set_price, use
+from tests.money import ACTOR, DECEMBER, NOVEMBER, OCTOBER, at, close, release_held, set_price, use
 from tests.world import World
 
 pytestmark = pytest.mark.django_db
@@ -25,14 +25,15 @@ TOKEN = {"Authorization": "Bearer a long random token"}
 
 @pytest.fixture
 def below_zero(world: World) -> Invoice:
-    """October charged $3.00, which is paid; then $5.00 were corrected, and November used $1.00 alone: −$4.00."""
+    """October charged $3.00, which is paid; then $5.00 were corrected, and November used $1.00 alone: −$4.00, released."""
     set_price("m", "0.01")
     use(world.other, "2026-10-02", "m", input_tokens=300)
     [october] = close(OCTOBER)
     invoices.mark_paid(october, actor=ACTOR, now=at("2026-11-10"))
     use(world.other, "2026-10-02", "m", input_tokens=-500)
     use(world.other, "2026-11-02", "m", input_tokens=100)
-    [november] = close(NOVEMBER)
+    close(NOVEMBER)
+    [november] = release_held(at("2026-12-04"))
     return november
 
 
@@ -59,7 +60,8 @@ def test_tax_is_given_back_with_what_it_was_on(world: World) -> None:
     use(world.other, "2026-10-02", "m", input_tokens=300)
     close(OCTOBER)
     use(world.other, "2026-10-02", "m", input_tokens=-300)
-    [november] = close(NOVEMBER)
+    close(NOVEMBER)
+    [november] = release_held(at("2026-12-04"))
     assert (november.subtotal, november.tax, november.balance_change) == (
         Decimal(-3),
         Decimal("-0.57"),

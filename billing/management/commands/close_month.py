@@ -1,13 +1,18 @@
 import argparse
+from datetime import datetime
+from typing import Final
 
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.clock import database_now
 from accounts.models import Organization
-from billing import closing
+from billing import closing, holds
 from billing.display import dollars
+from billing.documents import state_of
 from billing.models import Invoice
 from metering.periods import Period, month_of, parse_month, previous_month
+
+STEP: Final = 50  # payers between two lines
 
 
 class Command(BaseCommand):
@@ -24,15 +29,30 @@ class Command(BaseCommand):
             if payer is not None:
                 self._close_payer(payer, month)
                 return
-            num_invoices = 0
-            for progress in closing.close_month(month, now=now):
-                num_invoices += progress.invoice is not None
-                if verbosity > 1 or progress.num_done % 50 == 0 or progress.num_done == progress.num_payers:
-                    self.stdout.write(f"{progress.num_done} of {progress.num_payers} payers, {num_invoices} invoices")
+            self._close_all(month, now, step=1 if verbosity > 1 else STEP)
         except closing.MonthNotOverError as error:
             raise CommandError(str(error)) from error
         state = "final" if closing.is_final(month, now) else "drafted; the days of grace are not over"
         self.stdout.write(f"{month.start:%Y-%m} is {state}.")
+        self._tell_what_is_left()
+
+    def _close_all(self, month: Period, now: datetime, *, step: int) -> None:
+        num_invoices = 0
+        for progress in closing.close_month(month, now=now, at_once=True):
+            num_invoices += progress.invoice is not None
+            if progress.num_done % step == 0 or progress.num_done == progress.num_payers:
+                self.stdout.write(f"{progress.num_done} of {progress.num_payers} payers, {num_invoices} invoices")
+
+    def _tell_what_is_left(self) -> None:
+        """What is held back, and what failed: then the command fails too, so that a script sees it."""
+        for held in holds.all_held():
+            invoice = held.invoice
+            self.stdout.write(f"Held back: {invoice.payer.slug}, {invoice.month:%Y-%m}. {held.reason}")
+        failures = closing.failures()
+        for failure in failures:
+            self.stderr.write(f"Failed: {failure.closing}: {failure.failed.last_error}")
+        if failures:
+            raise CommandError(f"Closings that failed: {len(failures)}. All others are done.")
 
     def _close_payer(self, slug: str, month: Period) -> None:
         organization = Organization.objects.filter(slug=slug).first()
@@ -44,7 +64,7 @@ class Command(BaseCommand):
 def _described(invoice: Invoice | None) -> str:
     if invoice is None:
         return "There is nothing to bill."
-    return f"{invoice.number or 'Draft'}: {dollars(invoice.total)}, {invoice.get_state_display().lower()}"
+    return f"{invoice.number or 'Draft'}: {dollars(invoice.total)}, {state_of(invoice).lower()}"
 
 
 def _month(text: str) -> Period:
