@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib import admin
 from django.test import Client, RequestFactory
+from pytest_django import Settings
 
 from accounts import audit
 from accounts.audit import Actor
@@ -66,3 +67,10 @@ def test_a_digest_is_never_shown(staff: Client, world: World) -> None:
     assert "Laptop" in page
     assert bytes(api_key.digest).hex() not in page
     assert "igest" not in page.replace("ngest token", "")
+
+
+def test_staff_is_told_that_mail_is_not_sent(staff: Client, settings: Settings) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    assert "E-MAIL IS NOT SENT" in staff.get("/admin/").content.decode()
+    settings.DEMO = True
+    assert "E-MAIL IS NOT SENT" not in staff.get("/admin/").content.decode()

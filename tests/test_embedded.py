@@ -5,7 +5,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,9 +93,7 @@ def test_a_server_that_an_earlier_run_left_behind_is_stopped_first(data_dir: Pat
 def test_a_lock_file_that_names_another_programs_process_is_removed(data_dir: Path, started: list[Child]) -> None:
     start_postgres(data_dir).stop()
     account = server_account()
-    other = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, user=account.user_id if account else None
-    )
+    other = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, user=account.user_id if account else None)
     try:
         (data_dir / "postgres" / "postmaster.pid").write_text(f"{other.pid}\n{data_dir / 'postgres'}\n1\n5432\n\n\n")
         started.append(start_postgres(data_dir))

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ from django.conf import settings
 
 from usage_dashboard import embedded
 from usage_dashboard.orphans import only_launcher, record, stop_orphans
-from usage_dashboard.processes import Child, LaunchError, wait_until
+from usage_dashboard.processes import LARGEST_LOG_BYTES, Child, LaunchError, turn_over, wait_until
+from usage_dashboard.server_account import private_data_directory, server_account
 from usage_dashboard.supervision import QUICK_DEATHS, Supervisor
 
 pytestmark = pytest.mark.faults
@@ -114,6 +116,9 @@ def test_the_whole_life_of_a_launch(launched: Launched) -> None:
     launched.wait_until_ready()
     assert launched.status_of("/healthz") == 200
     assert launched.status_of("/accounts/login/") == 200
+    assert open_to_others(launched.data_dir) == []
+    assert "E-MAIL IS NOT SENT" in launched.text()
+    assert "E-MAIL IS NOT SENT" in (launched.data_dir / "log" / "web.log").read_text(encoding="utf-8")
 
     second = Launched(launched.data_dir, launched.port + 1)
     assert second.process.wait(TIMEOUT_SECONDS) == 1
@@ -137,11 +142,13 @@ def test_after_kill_9_the_next_start_finds_the_data_and_no_rivals(
     launched.wait_until_ready()
     query(data_dir, "CREATE TABLE kept AS SELECT 1 AS number")
     launched.end(signal.SIGKILL)
+    leave_open(data_dir)
 
     again = Launched(data_dir, port)
     try:
         again.wait_until_ready()
         assert query(data_dir, "SELECT number FROM kept") == 1
+        assert open_to_others(data_dir) == []
     finally:
         assert again.end(signal.SIGTERM) == 0
     assert again.left() == []
@@ -247,6 +254,28 @@ def test_a_child_that_ignores_the_signal_is_killed_with_what_it_started(tmp_path
     assert alive == [] or alive[0].status() == psutil.STATUS_ZOMBIE
 
 
+def test_a_log_stays_private_when_it_is_turned_over(tmp_path: Path) -> None:
+    log = tmp_path / "log" / "web.log"
+    child = Child("quick", ["/bin/true"], log, tmp_path)
+    child.start()
+    child.stop()
+    with log.open("wb") as file:
+        file.truncate(LARGEST_LOG_BYTES + 1)
+    earlier = log.with_name("web.log.1")
+    earlier.touch()
+    earlier.chmod(0o644)
+    turn_over(log)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (log.parent, log, earlier)] == [0o700, 0o600, 0o600]
+    assert earlier.stat().st_size > LARGEST_LOG_BYTES
+
+
+def test_a_directory_that_everybody_shares_is_not_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(LaunchError, match="DATA_DIR"):
+        private_data_directory(tmp_path, None)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
+
+
 def test_a_data_directory_has_one_launcher_at_a_time(tmp_path: Path) -> None:
     with (
         only_launcher(tmp_path, "http://localhost:1"),
@@ -256,6 +285,26 @@ def test_a_data_directory_has_one_launcher_at_a_time(tmp_path: Path) -> None:
         pass
     with only_launcher(tmp_path, "http://localhost:2"):
         pass
+
+
+def leave_open(data_dir: Path) -> None:
+    """As earlier versions made it."""
+    data_dir.chmod(0o755)
+    (data_dir / "log").chmod(0o755)
+    (data_dir / "log" / "web.log.1").write_text("https://usage.example.com/accounts/password/reset/key/…")
+    for path in (*data_dir.iterdir(), *(data_dir / "log").iterdir()):
+        if path.is_file():
+            path.chmod(0o644)
+
+
+def open_to_others(data_dir: Path) -> list[str]:
+    """What other users could enter or read; only the servers' account, if there is one, may pass through at the top."""
+    account = server_account()
+    found = [str(path) for path in (data_dir, data_dir / "log") if path.stat().st_mode & (0o067 if account else 0o077)]
+    if account and data_dir.stat().st_gid != account.group_id:
+        found.append("group")
+    files = (path for path in (*data_dir.iterdir(), *(data_dir / "log").iterdir()) if path.is_file())
+    return found + [str(path) for path in files if path.stat().st_mode & 0o077]
 
 
 def look_without_pauses(supervisor: Supervisor) -> None:

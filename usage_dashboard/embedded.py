@@ -51,7 +51,7 @@ def secret_key(data_dir: Path) -> str:
     """This installation's own SECRET_KEY, made once and readable by its owner alone. Raises DataDirectoryError."""
     path = data_dir / "secret_key"
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _write_once(path, secrets.token_urlsafe(48))
         return path.read_text(encoding="ascii")

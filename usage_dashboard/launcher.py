@@ -15,10 +15,12 @@ import environ
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 
+from accounts import mail
 from usage_dashboard import embedded, interrupts, servers
 from usage_dashboard.orphans import only_launcher, stop_orphans
 from usage_dashboard.preparation import collect_static, migrate
 from usage_dashboard.processes import Child, LaunchError, last_lines, wait_until
+from usage_dashboard.server_account import private_data_directory
 from usage_dashboard.supervision import Supervisor, Write
 
 WEB_TIMEOUT_SECONDS = 60
@@ -51,11 +53,14 @@ def launch(plan: Plan, *, write: Write, greeting: str) -> None:
     ):
         if stop_orphans(plan.data_dir):
             write("An earlier run was killed: stopped what it had left behind.")
+        private_data_directory(plan.data_dir, None)
         _require_free_port(plan)
         _start_servers(supervisor, plan)
         with interrupts.at_once():
             _prepare(plan, write)
         _start_programs(supervisor, plan)
+        if mail.is_only_logged() and not plan.demo:
+            write(mail.ONLY_LOGGED)
         write(greeting)
         supervisor.watch()
 
@@ -86,6 +91,7 @@ def _sentences(data_dir: Path) -> Iterator[None]:
 
 
 def _made(data_dir: Path) -> Path:
+    os.umask(0o077)  # for all files that this launcher writes from now on
     (data_dir / "log").mkdir(parents=True, exist_ok=True)
     return data_dir
 

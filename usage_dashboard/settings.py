@@ -64,7 +64,7 @@ OPERATOR_TOKEN = env.str("OPERATOR_TOKEN", default="")
 WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=False)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "usage_dashboard.apps.StaffSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -1,6 +1,5 @@
 """The site map."""
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 from django.views.decorators.http import require_POST
@@ -8,8 +7,6 @@ from django.views.generic import RedirectView
 
 from billing.key_verification import KeyVerification
 from usage_dashboard import health
-
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     # programs first: they call often, and addresses are tried in order
