@@ -1,25 +1,24 @@
 """django-allauth's hooks: how people come in, what they get by e-mail, and how their second factors are kept."""
 
-import base64
-import hashlib
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.forms import Form
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from accounts import mail
+from accounts import encryption, mail
 from accounts.changes import routing_change
 from accounts.emails import normalized
 from accounts.models import User
 from accounts.organizations import welcome_user
 from accounts.site import name_of_site, on_site
+
+SECOND_FACTORS: Final = "second factors"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -84,12 +83,7 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """Secrets of second factors are encrypted in the database, with a key that is derived from SECRET_KEY."""
 
     def encrypt(self, text: str) -> str:
-        return _cipher().encrypt(text.encode()).decode()
+        return encryption.encrypt(text, purpose=SECOND_FACTORS)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _cipher().decrypt(encrypted_text.encode()).decode()
-
-
-def _cipher() -> Fernet:
-    key = hashlib.scrypt(settings.SECRET_KEY.encode(), salt=b"second factors", n=2, r=8, p=1, dklen=32)
-    return Fernet(base64.urlsafe_b64encode(key))
+        return encryption.decrypt(encrypted_text, purpose=SECOND_FACTORS)

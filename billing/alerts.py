@@ -1,13 +1,18 @@
 """Budgets, what staff were told of, the addresses of webhooks, and the one outbox of everything that is to be sent."""
 
+from typing import Final
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts import encryption
 from accounts.models import Organization
 from billing.money import EXACT_DIGITS
 from metering.models import Model
+
+WEBHOOK_SECRETS: Final = "webhook secrets"
 
 
 def default_thresholds() -> list[int]:
@@ -78,13 +83,22 @@ class UnpricedAlert(models.Model):
 
 
 class WebhookEndpoint(models.Model):
-    """Where an organization wants to hear of its budget and invoices. `secret` (`whsec_…`) signs what is sent there."""
+    """Where an organization wants to hear of its budget and invoices (see `billing.endpoints`).
+
+    `disabled_at`: its owners removed it. `failing_since`: nothing has reached it since; it is not asked before
+    `retry_at`, and switched off in the end.
+    """
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="webhook_endpoints")
     url = models.URLField(max_length=500)
-    secret = models.CharField(max_length=80)
+    encrypted_secret = models.CharField(max_length=300)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     disabled_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    num_failures = models.IntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=200, blank=True)
+    switched_off_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -96,11 +110,17 @@ class WebhookEndpoint(models.Model):
     def __str__(self) -> str:
         return self.url
 
+    @property
+    def secret(self) -> str:
+        """`whsec_…`, which signs what is sent there. Raises UnreadableSecretError."""
+        return encryption.decrypt(self.encrypted_secret, purpose=WEBHOOK_SECRETS)
+
 
 class Delivery(models.Model):
     """One message to one recipient: written with what it tells of, sent once, tried again until it is out or given up.
 
-    `recipient` is an e-mail address or the address of the endpoint.
+    `recipient` is an e-mail address or the address of the endpoint. `claimed_until`: a worker is sending it; if that one
+    dies, others may from then on. `num_attempts` counts those that began.
     """
 
     message_id = models.CharField(max_length=40)
@@ -112,6 +132,7 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     num_attempts = models.IntegerField(default=0)
     next_attempt_at = models.DateTimeField(db_default=Now(), null=True)
+    claimed_until = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
 
@@ -121,6 +142,7 @@ class Delivery(models.Model):
             models.Index(
                 fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="delivery_waiting"
             ),
+            models.Index(fields=["claimed_until"], condition=Q(claimed_until__isnull=False), name="delivery_claimed"),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +14,7 @@ from accounts.access import Access, open_organization
 from accounts.audit import actor_of
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, organization_frame
-from billing import budgets, webhooks
+from billing import budgets, endpoints
 from billing.alerts import WebhookEndpoint
 from billing.billing_page import billing_report, budget_initial
 from billing.documents import document_of
@@ -80,15 +80,10 @@ def add_webhook(request: SignedInRequest, slug: str) -> HttpResponse:
     form = WebhookForm(request.POST)
     if not form.is_valid():
         return _page(request, access, webhook_form=form)
-    secret = webhooks.new_secret()
     try:
-        with transaction.atomic():
-            endpoint = WebhookEndpoint.objects.create(
-                organization=access.organization, url=form.cleaned_data["url"], secret=secret
-            )
-            _record(request, access, "webhook.created", url=endpoint.url)
-    except IntegrityError:
-        form.add_error("url", "This address is told already.")
+        secret = endpoints.add(access.organization, form.cleaned_data["url"], actor=actor_of(request))
+    except endpoints.EndpointRefusedError as error:
+        form.add_error("url", str(error))
         return _page(request, access, webhook_form=form)
     return _page(request, access, new_secret=secret)
 
@@ -98,13 +93,20 @@ def add_webhook(request: SignedInRequest, slug: str) -> HttpResponse:
 def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
     """Send nothing more to an address."""
     access = _open_for_owner(request, slug)
-    with transaction.atomic():
-        endpoint = get_object_or_404(
-            WebhookEndpoint, pk=endpoint_id, organization=access.organization, disabled_at__isnull=True
-        )
-        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(disabled_at=database_now())
-        _record(request, access, "webhook.removed", url=endpoint.url)
+    endpoint = _endpoint_of(access, endpoint_id)
+    endpoints.remove(endpoint, actor=actor_of(request))
     messages.success(request, f"Nothing more is sent to {endpoint.url}.")
+    return redirect("billing:billing", slug)
+
+
+@require_POST
+@login_required
+def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
+    """Send again to an address that was switched off because nothing reached it."""
+    access = _open_for_owner(request, slug)
+    endpoint = _endpoint_of(access, endpoint_id)
+    endpoints.switch_on(endpoint, actor=actor_of(request))
+    messages.success(request, f"What happens from now on is sent to {endpoint.url} again.")
     return redirect("billing:billing", slug)
 
 
@@ -150,6 +152,11 @@ def _open_for_owner(request: SignedInRequest, slug: str) -> Access:
 
 def _invoice_of(access: Access, invoice_id: int) -> Invoice:
     return get_object_or_404(Invoice.objects.select_related("corrects"), pk=invoice_id, payer=access.organization)
+
+
+def _endpoint_of(access: Access, endpoint_id: int) -> WebhookEndpoint:
+    found = WebhookEndpoint.objects.filter(organization=access.organization, disabled_at__isnull=True)
+    return get_object_or_404(found.select_related("organization"), pk=endpoint_id)
 
 
 def _page(request: SignedInRequest, access: Access, *, new_secret: str = "", **forms: BaseForm) -> HttpResponse:

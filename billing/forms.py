@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.models import Organization
-from billing import webhooks
+from billing import webhook_addresses
 from billing.budgets import MAX_THRESHOLD
 from billing.models import BillingDetails, LineItem
 from billing.money import BILLED_DIGITS
@@ -69,10 +69,11 @@ class WebhookForm(forms.Form):
     url = forms.URLField(max_length=500, label="Address", assume_scheme="https")
 
     def clean_url(self) -> str:
-        url: str = self.cleaned_data["url"]
+        """As it is stored, and only if webhooks may be sent there."""
         try:
-            webhooks.require_allowed(url)
-        except webhooks.WebhookError as error:
+            url = webhook_addresses.normalized(self.cleaned_data["url"])
+            webhook_addresses.look_up(url)
+        except webhook_addresses.AddressRefusedError as error:
             raise ValidationError(str(error)) from error
         return url
 

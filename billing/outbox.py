@@ -1,34 +1,16 @@
-"""The outbox: what is to be sent is written in the transaction that it tells of, and sent afterwards.
+"""The outbox: what is to be sent is written in the transaction that it tells of, and sent afterwards (`billing.deliveries`)."""
 
-A message is claimed by locking its row while it is sent, so that two workers never send the same one, and is tried again
-until it is out or given up. Should a worker die between the sending and its commit, the message goes out again under the
-same id (`webhook-id`, `Message-ID`), by which the receiver knows it.
-"""
-
-import hashlib
 import json
-import smtplib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from django.core.mail import EmailMessage
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import transaction
-from django.db.models import Q
 
 from accounts.clock import database_now
 from accounts.models import Membership, Organization, User
-from billing import webhooks
 from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
 from billing.display import dollars
 from billing.models import Invoice
-
-MAX_PER_RUN: Final = 200
-WAITS: Final = tuple(
-    timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-)
-"""How long to wait after each failed attempt, as the Standard Webhooks specification suggests; then it is given up."""
 
 
 def budget_alert(alert: BudgetAlert) -> None:
@@ -85,15 +67,9 @@ def tell_staff(*, message_id: str, event_type: str, subject: str, text: str) -> 
     _enqueue(staff.values_list("email", flat=True), message_id, event_type, subject, text)
 
 
-def deliver_waiting() -> int:
-    """Send what is due; returns how many messages went out. Any number of workers may do so at once."""
-    num_sent = 0
-    for _ in range(MAX_PER_RUN):
-        was_sent = _deliver_next()
-        if was_sent is None:
-            break
-        num_sent += was_sent
-    return num_sent
+def tell_owners(organization: Organization, *, message_id: str, event_type: str, subject: str, text: str) -> None:
+    """An e-mail to each owner of the organization."""
+    _enqueue(_owners(organization), message_id, event_type, subject, text)
 
 
 def _announce(  # noqa: PLR0913 - one keyword for each part of a message
@@ -101,13 +77,15 @@ def _announce(  # noqa: PLR0913 - one keyword for each part of a message
 ) -> None:
     body = {"type": event_type, "timestamp": database_now(), "data": data}
     payload = json.dumps(body, cls=DjangoJSONEncoder, separators=(",", ":"))
-    _enqueue(_owners(organization), message_id, event_type, subject, text)
+    tell_owners(organization, message_id=message_id, event_type=event_type, subject=subject, text=text)
     Delivery.objects.bulk_create(
         (
             Delivery(
                 message_id=message_id, event_type=event_type, recipient=endpoint.url, endpoint=endpoint, body=payload
             )
-            for endpoint in WebhookEndpoint.objects.filter(organization=organization, disabled_at__isnull=True)
+            for endpoint in WebhookEndpoint.objects.filter(
+                organization=organization, disabled_at__isnull=True, switched_off_at__isnull=True
+            )
         ),
         ignore_conflicts=True,
     )
@@ -139,48 +117,3 @@ def _owners(organization: Organization) -> list[str]:
         organization=organization, role=Membership.Role.OWNER, left_at__isnull=True, user__is_active=True
     )
     return list(owners.order_by("user__email").values_list("user__email", flat=True))
-
-
-def _deliver_next() -> bool | None:
-    """Whether the next message that is due went out; None if there is none."""
-    with transaction.atomic():
-        now = database_now()
-        due = Delivery.objects.filter(Q(next_attempt_at__lte=now)).order_by("next_attempt_at", "id")
-        found = due.select_for_update(skip_locked=True, of=("self",)).select_related("endpoint").first()
-        if found is None:
-            return None
-        found.last_error = _try(found, now)
-        found.num_attempts += 1
-        found.delivered_at = None if found.last_error else now
-        is_over = not found.last_error or found.num_attempts > len(WAITS)
-        found.next_attempt_at = None if is_over else now + WAITS[found.num_attempts - 1]
-        found.save()
-        return not found.last_error
-
-
-def _try(delivery: Delivery, now: datetime) -> str:
-    """Send; returns what went wrong, or nothing."""
-    try:
-        if delivery.endpoint is None:
-            _send_email(delivery)
-        elif delivery.endpoint.disabled_at is None:
-            webhooks.post(
-                delivery.endpoint.url,
-                delivery.endpoint.secret,
-                message_id=delivery.message_id,
-                timestamp=int(now.timestamp()),
-                body=delivery.body.encode(),
-            )
-    except (OSError, smtplib.SMTPException, webhooks.WebhookError) as error:
-        return (str(error) or type(error).__name__)[:200]
-    return ""
-
-
-def _send_email(delivery: Delivery) -> None:
-    recipient = hashlib.sha256(delivery.recipient.encode()).hexdigest()[:12]
-    EmailMessage(
-        subject=delivery.subject,
-        body=delivery.body,
-        to=[delivery.recipient],
-        headers={"Message-ID": f"<{delivery.message_id}.{recipient}@usage-dashboard>"},
-    ).send()

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts.clock import database_now
-from billing import budgets, closing, failure_alerts, outbox, price_changes, rating, unpriced_alerts, verification
+from billing import budgets, closing, deliveries, failure_alerts, price_changes, rating, unpriced_alerts, verification
 
 
 @shared_task(name="billing.tasks.roll_up")
@@ -21,9 +21,14 @@ def check_budgets() -> None:
     budgets.check()
 
 
-@shared_task(name="billing.tasks.deliver")
-def deliver() -> None:
-    outbox.deliver_waiting()
+@shared_task(name="billing.tasks.deliver_mails")
+def deliver_mails() -> None:
+    deliveries.deliver_mails()
+
+
+@shared_task(name="billing.tasks.deliver_webhooks")
+def deliver_webhooks() -> None:
+    deliveries.deliver_webhooks()
 
 
 @shared_task(name="billing.tasks.close_months")

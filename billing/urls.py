@@ -13,6 +13,11 @@ urlpatterns = [
     path(f"{BILLING}budget/removal/", billing_views.budget_removal, name="budget_removal"),
     path(f"{BILLING}webhooks/", billing_views.add_webhook, name="webhooks"),
     path(f"{BILLING}webhooks/<int:endpoint_id>/removal/", billing_views.webhook_removal, name="webhook_removal"),
+    path(
+        f"{BILLING}webhooks/<int:endpoint_id>/activation/",
+        billing_views.webhook_activation,
+        name="webhook_activation",
+    ),
     path(f"{BILLING}invoices/<int:invoice_id>/", billing_views.invoice, name="invoice"),
     path(f"{BILLING}invoices/<int:invoice_id>/pdf/", billing_views.pdf, name="invoice_pdf"),
     path("settings/prices/", staff_views.prices, name="prices"),

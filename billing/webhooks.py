@@ -4,23 +4,29 @@ import base64
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import secrets
 import socket
 import ssl
-from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from functools import cache
+from typing import Any, Final
 
 from django.conf import settings
 
+from billing.deadlines import Deadline, DeadlineSocket
+from billing.webhook_addresses import AddressRefusedError, Target, look_up
+
 PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = 32
-TIMEOUT_SECONDS: Final = 10
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+MAX_ANSWER_BYTES: Final = 8192
+"""Of status line and headers; the body is not read."""
 
 
 class WebhookError(Exception):
     """A webhook that was not taken; the message says why."""
+
+
+class WebhookGoneError(WebhookError):
+    """The endpoint answered 410: it wants nothing more."""
 
 
 def new_secret() -> str:
@@ -35,7 +41,10 @@ def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def post(url: str, secret: str, *, message_id: str, timestamp: int, body: bytes) -> None:
-    """POST a signed message. Raises WebhookError unless the answer is 2xx; redirects are not followed."""
+    """POST a signed message; done within WEBHOOK_TIMEOUT_SECONDS, whatever the receiver does.
+
+    Raises WebhookError unless the answer is 2xx; redirects are not followed.
+    """
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "usage-dashboard",
@@ -43,55 +52,55 @@ def post(url: str, secret: str, *, message_id: str, timestamp: int, body: bytes)
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(secret, message_id=message_id, timestamp=timestamp, body=body),
     }
-    parts = urlsplit(url)
-    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    deadline = Deadline(settings.WEBHOOK_TIMEOUT_SECONDS)
     try:
-        status = _request(_connect(url), path, body, headers)
+        status = _status_of_answer(look_up(url), body, headers, deadline)
+    except AddressRefusedError as error:
+        raise WebhookError(str(error)) from error
+    except TimeoutError as error:
+        raise WebhookError(f"The endpoint did not answer within {deadline.seconds:g} s.") from error
     except (OSError, http.client.HTTPException) as error:
         raise WebhookError(f"{type(error).__name__}: {error}") from error
+    if status == http.client.GONE:
+        raise WebhookGoneError("The endpoint answered 410: it is gone.")
     if not 200 <= status < 300:
         raise WebhookError(f"The endpoint answered {status}.")
 
 
-def require_allowed(url: str) -> None:
-    """Raises WebhookError for an address that is not plain http(s), or leads into the operator's own network."""
-    _resolve(url)
-
-
-def _request(connection: http.client.HTTPConnection, path: str, body: bytes, headers: dict[str, str]) -> int:
+def _status_of_answer(target: Target, body: bytes, headers: dict[str, str], deadline: Deadline) -> int:
+    kind = http.client.HTTPConnection if target.scheme == "http" else http.client.HTTPSConnection
+    connection = kind(target.host, target.port)
+    own: Any = DeadlineSocket(_connected(target, deadline), deadline, max_bytes=MAX_ANSWER_BYTES)
+    connection.sock = own
     try:
-        connection.request("POST", path, body, headers)
+        connection.request("POST", target.path, body, headers)
         return connection.getresponse().status
     finally:
         connection.close()
 
 
-def _connect(url: str) -> http.client.HTTPConnection:
-    """A connection to the very address that was checked: a name that resolves otherwise the next time leads nowhere else."""
-    parts, address = _resolve(url)
-    port = parts.port or DEFAULT_PORTS[parts.scheme]
-    plain = socket.create_connection((address, port), TIMEOUT_SECONDS)
-    host = parts.hostname or ""
-    if parts.scheme == "http":
-        connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
-        connection.sock = plain
-    else:
-        connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS)
-        connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-    return connection
-
-
-def _resolve(url: str) -> tuple[SplitResult, str]:
-    """The parts of the URL and the IP address of its host."""
-    parts = urlsplit(url)
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.username or parts.password:
-        raise WebhookError("A webhook's address begins with https:// or http:// and has no password in it.")
+def _connected(target: Target, deadline: Deadline) -> socket.socket:
+    """To an address that was checked: a name that resolves otherwise the next time leads nowhere else."""
+    plain = _connected_to_one_of(target, deadline)
+    if target.scheme == "http":
+        return plain
     try:
-        port = parts.port or DEFAULT_PORTS[parts.scheme]
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError, UnicodeError) as error:
-        raise WebhookError(f"There is no {parts.hostname}.") from error
-    address = str(found[0][4][0])
-    if not settings.WEBHOOK_PRIVATE_ADDRESSES and not ipaddress.ip_address(address).is_global:
-        raise WebhookError(f"{parts.hostname} is not a public address.")
-    return parts, address
+        plain.settimeout(deadline.remaining())  # a handshake takes the time-out for all of it
+        return _tls().wrap_socket(plain, server_hostname=target.host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _connected_to_one_of(target: Target, deadline: Deadline) -> socket.socket:
+    for address in target.ip_addresses[:-1]:
+        try:
+            return socket.create_connection((address, target.port), deadline.remaining() / 2)
+        except OSError:
+            continue  # the next may be in a network that this machine reaches
+    return socket.create_connection((target.ip_addresses[-1], target.port), deadline.remaining())
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()

@@ -125,6 +125,7 @@ EXPECTED = {
     "settings/organization/<slug:slug>/billing/budget/removal/": (NOBODY, OWNERS_REDIRECTED),
     "settings/organization/<slug:slug>/billing/webhooks/": (NOBODY, OWNERS),
     "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/removal/": (NOBODY, OWNERS_NOTHING_THERE),
+    "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/activation/": (NOBODY, OWNERS_NOTHING_THERE),
     "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/": (OWNERS_NOTHING_THERE, NOBODY),
     "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/pdf/": (OWNERS_NOTHING_THERE, NOBODY),
     "settings/prices/": (STAFF, NOBODY),

@@ -20,7 +20,14 @@ from tests.world import World, join
 
 SignIn = Callable[[User], Client]
 PAGE = "/settings/organization/acme/billing/"
-OWNERS_ONLY = ("details/", "budget/", "budget/removal/", "webhooks/", "webhooks/1/removal/")
+OWNERS_ONLY = (
+    "details/",
+    "budget/",
+    "budget/removal/",
+    "webhooks/",
+    "webhooks/1/removal/",
+    "webhooks/1/activation/",
+)
 
 
 @pytest.fixture
@@ -198,9 +205,48 @@ def test_a_webhook_is_added_with_a_secret_shown_once_and_removed(
     assert client.post(f"{PAGE}webhooks/{endpoint.pk}/removal/").status_code == 404
 
 
+def test_a_webhook_is_stored_encoded_and_its_secret_encrypted(
+    world: World, client_of: SignIn, settings: Settings
+) -> None:
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True
+    page = client_of(world.alice).post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/für?q=ü"}).content.decode()
+    endpoint = WebhookEndpoint.objects.get()
+    assert endpoint.url == "http://127.0.0.1/f%C3%BCr?q=%C3%BC"
+    assert endpoint.secret in page
+    assert "whsec" not in endpoint.encrypted_secret
+
+
+def test_a_webhook_that_was_switched_off_says_so_and_is_switched_on_again(world: World, client_of: SignIn) -> None:
+    endpoint = WebhookEndpoint.objects.create(
+        organization=world.acme,
+        url="https://hooks.example.com/",
+        failing_since=at("2026-11-01"),
+        switched_off_at=at("2026-11-04"),
+        num_failures=10,
+        last_error="The endpoint answered 503.",
+    )
+    client = client_of(world.alice)
+    page = " ".join(page_of(client).split())
+    assert "<strong>Switched off</strong> on Nov 4, 2026, 00:00 UTC: nothing has reached it since Nov 1, 2026" in page
+    assert "The endpoint answered 503." in page
+    client.post(f"{PAGE}webhooks/{endpoint.pk}/activation/")
+    endpoint.refresh_from_db()
+    assert (endpoint.switched_off_at, endpoint.failing_since, endpoint.num_failures) == (None, None, 0)
+    assert "Active" in page_of(client)
+    assert AuditEvent.objects.filter(event="webhook.switched_on", organization=world.acme).count() == 1
+
+
+def test_the_number_of_webhooks_is_limited(world: World, client_of: SignIn, settings: Settings) -> None:
+    settings.WEBHOOK_PRIVATE_ADDRESSES, settings.WEBHOOK_MAX_ENDPOINTS = True, 2
+    client = client_of(world.alice)
+    answers = [client.post(f"{PAGE}webhooks/", {"url": f"http://127.0.0.1/{n}"}) for n in range(3)]
+    assert "2 webhooks at most" in answers[-1].content.decode()
+    assert WebhookEndpoint.objects.count() == 2
+
+
 def test_a_webhook_into_the_operators_network_is_refused(world: World, client_of: SignIn) -> None:
     page = client_of(world.alice).post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/hook"}).content.decode()
-    assert "127.0.0.1 is not a public address." in page
+    assert "127.0.0.1 has no address on the public Internet." in page
     assert not WebhookEndpoint.objects.exists()
 
 

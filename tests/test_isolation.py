@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.clock import database_now
 from accounts.models import User
-from billing import failure_alerts, outbox
+from billing import deliveries, failure_alerts
 from billing.alerts import Delivery
 from metering import isolation
 from metering.models import FailedItem
@@ -111,7 +111,7 @@ def test_staff_are_told_of_the_first_failure_and_of_giving_up_and_of_nothing_bet
     halved(3)
     assert failure_alerts.check() == 1
     assert "given up" in Delivery.objects.latest("pk").body
-    assert outbox.deliver_waiting() == 2
+    assert deliveries.deliver_waiting() == 2
 
 
 def test_a_message_names_twenty_failures(staff: User) -> None:

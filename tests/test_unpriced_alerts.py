@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from billing import outbox, unpriced_alerts
+from billing import deliveries, unpriced_alerts
 from billing.alerts import Delivery, UnpricedAlert
 from tests.money import change_price, set_price, terms, use
 from tests.world import World, make_world
@@ -31,7 +31,7 @@ def test_staff_are_told_once_with_the_address_of_the_price_form(world: World, st
     use(world.labs, "2026-11-05", "new-model", input_tokens=500)
     assert unpriced_alerts.check() == 1
     assert unpriced_alerts.check() == 0
-    assert outbox.deliver_waiting() == 1
+    assert deliveries.deliver_waiting() == 1
     [message] = mail.outbox
     assert (message.to, message.subject) == ([staff.email], "Usage without a price: new-model, input")
     assert "new-model, input: 500 tokens, Nov 5, 2026, organizations: 1" in message.body

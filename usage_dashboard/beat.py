@@ -10,22 +10,25 @@ from celery.beat import ScheduleEntry
 from celery.beat import Scheduler as CeleryScheduler
 from celery.schedules import crontab
 
-QUEUE: Final = "celery"
 MOST_WAITING: Final = 100
 """About as many as beat sends in a minute."""
 
 
 class Scheduler(CeleryScheduler):
-    """Passes over a turn of a task that comes back within the hour while many tasks wait; those of a certain hour wait too."""
+    """Passes over a turn of a task that comes back within the hour while many wait in its queue; those of a certain hour wait."""
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
-        if isinstance(entry.schedule, crontab) or self._num_waiting() < MOST_WAITING:
+        if isinstance(entry.schedule, crontab) or self._num_waiting(self._queue_of(entry)) < MOST_WAITING:
             super().apply_entry(entry, producer=producer)
 
-    def _num_waiting(self) -> int:
+    def _queue_of(self, entry: ScheduleEntry) -> str:
+        route: Any = self.app.amqp.router.route(dict(entry.options or {}), str(entry.task))
+        return str(route["queue"].name) if "queue" in route else str(self.app.conf.task_default_queue)
+
+    def _num_waiting(self, queue: str) -> int:
         """Messages in the queue; 0 if Redis does not tell, because sending will then say what is wrong."""
         try:
             channel: Any = self.producer.channel
-            return int(channel.client.llen(QUEUE))
+            return int(channel.client.llen(queue))
         except self.connection.connection_errors + self.connection.channel_errors:
             return 0

@@ -1,4 +1,4 @@
-"""Everything for one machine from one command: servers, schema, static files, web, worker and beat, until Ctrl-C."""
+"""Everything for one machine from one command: servers, schema, static files, web, workers and beat, until Ctrl-C."""
 
 import errno
 import http.client
@@ -25,6 +25,10 @@ from usage_dashboard.supervision import Supervisor, Write
 
 WEB_TIMEOUT_SECONDS = 60
 CELERY = ("-m", "celery", "--app", "usage_dashboard")
+WORKER = (
+    *(*CELERY, "worker", "--pool", "threads", "--loglevel", "WARNING"),
+    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+)
 env = environ.Env()
 
 
@@ -126,7 +130,7 @@ def _prepare(plan: Plan, write: Write) -> None:
 
 
 def _start_programs(supervisor: Supervisor, plan: Plan) -> None:
-    """Web first and alone, so that it answers soon; nothing is late for the other two."""
+    """Web first and alone, so that it answers soon; nothing is late for the others."""
     for name, arguments in programs(plan).items():
         supervisor.start(name, partial(_started, plan, name, arguments))
         if name == "web":
@@ -143,10 +147,8 @@ def programs(plan: Plan) -> dict[str, list[str]]:
             *("--blocking-threads", str(settings.WEB_THREADS)),
             *("--respawn-failed-workers", "--workers-kill-timeout", "2"),
         ],
-        "worker": [
-            *(*CELERY, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING"),
-            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-        ],
+        "worker": [*WORKER, "--concurrency", "4", "--queues", "celery"],
+        "deliveries": [*WORKER, "--concurrency", "8", "--queues", "deliveries", "--hostname", "deliveries@%h"],
         "beat": [*CELERY, "beat", "--loglevel", "WARNING", "--pidfile="],
     }
 

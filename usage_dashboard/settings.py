@@ -26,6 +26,7 @@ DEMO = env.bool("DEMO", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SECRET_KEY = env.str("SECRET_KEY", default="") or embedded.secret_key(DATA_DIR)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 HTTPS = env.bool("HTTPS", default=False)
 WEB_THREADS = env.int("WEB_THREADS", default=16)  # of each process; the server is told the same
 REQUEST_BODY_TIMEOUT_SECONDS = env.float("REQUEST_BODY_TIMEOUT_SECONDS", default=20.0)
@@ -61,7 +62,14 @@ INVOICE_SELLER_TAX_ID = env.str("INVOICE_SELLER_TAX_ID", default="")
 INVOICE_PAYMENT_NOTE = env.str("INVOICE_PAYMENT_NOTE", default="").replace("\\n", "\n")
 SITE_ADDRESS = env.str("SITE_ADDRESS", default=f"http://localhost:{PORT}").rstrip("/")  # for links in e-mails
 OPERATOR_TOKEN = env.str("OPERATOR_TOKEN", default="")
+
+# Webhooks go to strangers: where to, how long one may take, and when an endpoint is given up
 WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=False)
+WEBHOOK_EXTRA_PORTS = env.list("WEBHOOK_EXTRA_PORTS", cast=int, default=[])
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+WEBHOOK_LOOK_UP_TIMEOUT_SECONDS = env.float("WEBHOOK_LOOK_UP_TIMEOUT_SECONDS", default=3.0)
+WEBHOOK_OFF_AFTER_HOURS = env.float("WEBHOOK_OFF_AFTER_HOURS", default=72.0)  # a weekend, and all attempts of a message
+WEBHOOK_MAX_ENDPOINTS = env.int("WEBHOOK_MAX_ENDPOINTS", default=20)
 
 INSTALLED_APPS = [
     "usage_dashboard.apps.StaffSiteConfig",
@@ -261,6 +269,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "visibility_timeout": 3600,
 }
+# What waits for others' servers has a queue, and a worker, of its own: nothing else ever stands behind it.
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_TASK_ROUTES = {"billing.tasks.deliver_*": {"queue": "deliveries"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "usage_dashboard.beat:Scheduler"
@@ -299,8 +310,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "billing.tasks.check_forecasts",
         "schedule": 3600.0,
     },
-    "deliver": {
-        "task": "billing.tasks.deliver",
+    "deliver-mails": {
+        "task": "billing.tasks.deliver_mails",
+        "schedule": 2.0,
+    },
+    "deliver-webhooks": {
+        "task": "billing.tasks.deliver_webhooks",
         "schedule": 2.0,
     },
     "close-months": {
