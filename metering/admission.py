@@ -12,11 +12,12 @@ from django.conf import settings
 
 from apikeys.directory import Caller, Directory
 from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, route
-from metering import rows, skus
+from metering import new_models, rows, skus
 from metering.checks import check, is_visible, utc
 from metering.formats.events import Correction, Event, Refusal
 from metering.measures import CONTEXT_BANDS, MEASURES
 from metering.rows import ACCEPTED, Outcome, microseconds, plain_row
+from metering.skus import SkuKey
 
 SHORT_CONTEXT: Final = CONTEXT_BANDS[0]
 _empty_hash: Final = blake2b(digest_size=16)
@@ -37,33 +38,75 @@ class Window:
         return cls(ahead, oldest=now - timedelta(days=settings.USAGE_EVENT_MAX_AGE_DAYS), newest=now + ahead)
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an event counts. Behind its organization are those in which it may be stored already."""
+
+    key: KeyHistory
+    routing: int
+    organization_ids: tuple[int, ...]
+    moment: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostponedCorrection:
+    """A correction whose event must be looked at before anything else is known (`metering.corrections`).
+
+    `place` in `outcomes` is its outcome's; `organization_ids` are where the event may be stored, the likeliest first; `sku` is
+    (model, usage type, service tier, batch).
+    """
+
+    outcomes: list[Outcome]
+    place: int
+    organization_ids: tuple[int, ...]
+    moment: int
+    event_id: bytes
+    corrects: bytes
+    api_key_id: int
+    sku: tuple[str, int, int, bool]
+    measures: tuple[int, ...]
+
+
 class Admission:
     """What becomes of a request's events before any of them is stored.
 
     `rows`, `moments` and `places` belong together: the row of each admitted event, its microseconds since 2000, and its
     place in the request. `outcomes` has an entry per event. `homes` are (place, organization) in which an admitted event
-    may be stored already.
+    may be stored already. `corrections` are admitted as far as can be told without their events. `missing_skus` are those that
+    this process does not know, with the organizations whose events are of them: then nothing may be stored yet.
     """
 
-    def __init__(self, known: Directory, caller: Caller, *, window: Window, batch_id: int) -> None:
+    def __init__(
+        self,
+        known: Directory,
+        caller: Caller,
+        *,
+        window: Window,
+        batch_id: int,
+        refused_models: AbstractSet[tuple[int, str]] = frozenset(),
+    ) -> None:
         self.known = known
         self.caller = caller
         self.batch_id = batch_id
         self.window = window
+        self.refused_models = refused_models
         self.rows: list[bytes] = []
         self.moments: list[int] = []
         self.places: list[int] = []
         self.homes: list[tuple[int, int]] = []
         self.outcomes: list[Outcome] = []
+        self.corrections: list[PostponedCorrection] = []
+        self.missing_skus: dict[SkuKey, set[int]] = {}
 
     def admit_all(self, events: Sequence[Any]) -> None:
-        """Admit or refuse every event. Raises skus.MissingError for SKUs that this process does not know.
+        """Admit or refuse every event.
 
         Most events by far are plain: completions of a short context, without rare measures, by a key whose events all go
         the same way. They are checked and packed here at once; the others take the longer way.
         """
         parts_of, plain_parts, oldest, newest = self._parts(), skus.plain_parts, self.window.oldest, self.window.newest
-        batch = rows.batch_part(self.batch_id)
+        batch, most = rows.batch_part(self.batch_id), settings.USAGE_EVENT_MAX_MEASURE
+        short = min(SHORT_CONTEXT, most)
         self.outcomes = [ACCEPTED] * len(events)
         others = []
         for place, event in enumerate(events):
@@ -77,8 +120,8 @@ class Admission:
                 and at.tzinfo is UTC
                 and oldest <= at <= newest
                 and event.num_model_requests == 1
-                and (output_tokens := event.output_tokens)
-                and (cached := event.input_cached_tokens) <= (input_tokens := event.input_tokens) <= SHORT_CONTEXT
+                and 0 < (output_tokens := event.output_tokens) <= most
+                and (cached := event.input_cached_tokens) <= (input_tokens := event.input_tokens) <= short
                 and input_tokens
                 and not (event.input_cache_write_tokens or event.input_audio_tokens or event.output_audio_tokens)
                 and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
@@ -114,20 +157,39 @@ class Admission:
 
     def _admit_others(self, events: Sequence[Any], places: Sequence[int]) -> None:
         self._learn([events[place] for place in places])
-        missing = set()
         for place in places:
             event = events[place]
-            checked = event if isinstance(event, Refusal) else check(event)
-            if isinstance(checked, Refusal):
-                self.outcomes[place] = checked
-            elif (sku := skus.part_of(checked)) is None:
-                missing.add(checked)
-            else:
-                self.outcomes[place] = self._admit(place, event, sku)
-        if missing:
-            raise skus.MissingError(missing)
+            sku_key = event if isinstance(event, Refusal) else check(event)
+            self.outcomes[place] = sku_key if isinstance(sku_key, Refusal) else self._admit(place, event, sku_key)
 
-    def _admit(self, place: int, event: Any, sku: bytes) -> Outcome:
+    def _admit(self, place: int, event: Any, sku_key: SkuKey) -> Outcome:
+        found = self._destination(event)
+        if isinstance(found, Refusal):
+            return found
+        if isinstance(event, Correction):
+            return self._postpone(place, event, sku_key, found)
+        organization_id, *homes = found.organization_ids
+        sku = skus.part_of(sku_key)
+        if sku is None:
+            return self._miss(sku_key, organization_id)
+        self.homes.extend((place, home) for home in homes)
+        self.places.append(place)
+        self.moments.append(found.moment)
+        self.rows.append(
+            rows.any_row(
+                rows.organization_part(organization_id),
+                found.moment,
+                _event_id(event.id),
+                rows.caller_part(found.key.user_id, found.key.id, found.routing),
+                sku,
+                self.batch_id,
+                None,
+                _measures(event),
+            )
+        )
+        return ACCEPTED
+
+    def _destination(self, event: Any) -> Destination | Refusal:
         at = utc(event.timestamp)
         if at is None or not self.window.oldest <= at <= self.window.newest:
             return self._out_of_window(at)
@@ -141,22 +203,31 @@ class Admission:
             organization_id, routing = route(key, named=named, at=at)
         except NotAMemberError:
             return Refusal("not_a_member", "The API key's user was not in the named organization at the event's time.")
-        if named is None and len(key.defaults) > 1:
-            self.homes.extend((place, home) for home in earlier_homes(key, at=at, ahead=self.window.ahead))
-        self.places.append(place)
-        self.moments.append(microseconds(at))
-        self.rows.append(
-            rows.any_row(
-                rows.organization_part(organization_id),
-                self.moments[-1],
-                _event_id(event.id),
-                rows.caller_part(key.user_id, key.id, routing),
-                sku,
-                self.batch_id,
-                _event_id(event.corrects) if isinstance(event, Correction) else None,
-                _measures(event),
-            )
+        has_moved = named is None and len(key.defaults) > 1
+        homes = earlier_homes(key, at=at, ahead=self.window.ahead) if has_moved else ()
+        return Destination(key, routing, (organization_id, *homes), microseconds(at))
+
+    def _miss(self, sku_key: SkuKey, organization_id: int) -> Outcome:
+        if (organization_id, sku_key[0]) in self.refused_models:
+            return new_models.OVER_THE_LIMIT
+        self.missing_skus.setdefault(sku_key, set()).add(organization_id)
+        return ACCEPTED
+
+    def _postpone(self, place: int, event: Correction, sku_key: SkuKey, found: Destination) -> Outcome:
+        if self.caller.key is not None:
+            return Refusal("correction_forbidden", "Corrections are sent with an ingest token, not with an API key.")
+        correction = PostponedCorrection(
+            outcomes=self.outcomes,
+            place=place,
+            organization_ids=found.organization_ids,
+            moment=found.moment,
+            event_id=_event_id(event.id),
+            corrects=_event_id(event.corrects),
+            api_key_id=found.key.id,
+            sku=sku_key[:4],
+            measures=_measures(event),
         )
+        self.corrections.append(correction)
         return ACCEPTED
 
     def _learn(self, events: Sequence[Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -15,14 +16,17 @@ from django.views.decorators.csrf import csrf_exempt
 
 from apikeys import directory
 from apikeys.authentication import bearer_digest
-from metering import ingest
+from metering import ingest, key_limits
 from metering.formats import native
-from metering.formats.events import Refusal, UnreadableError
+from metering.formats.events import Correction, Event, Refusal, UnreadableError
 from metering.rows import ACCEPTED, DUPLICATE, Outcome
 
 logger = logging.getLogger(__name__)
 JSON_TYPE: Final = "application/json"
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+OWN_USAGE_NOT_TAKEN: Final = (
+    "Here API keys do not report their own usage; the gateway that serves the requests does, with an ingest token."
+)
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
@@ -56,8 +60,10 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
         caller = directory.remembered().caller(digest)
         if caller is None or caller.revoked_at is not None:
             return _unauthenticated()
+        if caller.key is not None and not settings.API_KEYS_MAY_REPORT:
+            return _error(403, "own_usage_not_taken", OWN_USAGE_NOT_TAKEN)
         events = native.decode(_body(environ, read), lines=_media_type(environ) in NDJSON_TYPES)
-        return Answer(200, _encoded(ingest.store(events, secret_digest=digest)))
+        return Answer(200, _encoded(_stored(events, caller, digest)))
     except UnreadableError as error:
         return _error(error.status, error.code, error.message)
     except ingest.UnauthenticatedError:
@@ -67,6 +73,14 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
         return _error(
             503, "unavailable", "The events could not be stored now; send them again.", **{"Retry-After": "1"}
         )
+
+
+def _stored(
+    events: list[Event | Correction | Refusal], caller: directory.Caller, secret_digest: bytes
+) -> list[Outcome]:
+    if caller.key is None:
+        return ingest.store(events, secret_digest=secret_digest)
+    return key_limits.store_own_usage(events, api_key_id=caller.key.id, secret_digest=secret_digest)
 
 
 def _body(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> bytes:

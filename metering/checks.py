@@ -1,21 +1,26 @@
 """What makes an event acceptable by itself, whoever sends it and whenever (product.md, section 3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final
 
+from django.conf import settings
+
 from metering.formats.events import Correction, Event, Refusal
 from metering.measures import (
     ALLOWED_MEASURES,
+    INPUT_PARTS,
     MEASURES,
     MODEL_OPTIONAL,
+    OUTPUT_PARTS,
     SERVICE_TIERS,
     USAGE_TYPES,
     UsageType,
 )
 from metering.skus import SkuKey, context_band
 
+_measures: Final = attrgetter(*MEASURES)
 _foreign_measures: Final[dict[UsageType, Callable[[Any], tuple[int, ...]]]] = {
     usage_type: attrgetter(*(measure for measure in MEASURES if measure not in allowed))
     for usage_type, allowed in ALLOWED_MEASURES.items()
@@ -23,7 +28,10 @@ _foreign_measures: Final[dict[UsageType, Callable[[Any], tuple[int, ...]]]] = {
 
 
 def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one return per reason reads best
-    """The key of the event's SKU, or why the event is refused."""
+    """The key of the event's SKU, or why the event is refused.
+
+    A correction has the context band of what it corrects, which is not known yet: 0 stands in its place.
+    """
     usage_type = USAGE_TYPES.get(event.usage_type)
     if usage_type is None:
         return Refusal("unknown_usage_type", f"`usage_type` must be one of {', '.join(USAGE_TYPES)}.")
@@ -39,12 +47,11 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
         return Refusal("invalid_model", "`model` must be the model's name: 1 to 128 visible characters.")
     if any(_foreign_measures[usage_type](event)):
         return _foreign_measure(event, usage_type)
-    if isinstance(event, Correction):
-        band = context_band(abs(event.input_tokens), abs(event.num_model_requests))
-    else:
-        if refusal := _parts_exceed_whole(event):
-            return refusal
-        band = context_band(event.input_tokens, event.num_model_requests)
+    measures = dict(zip(MEASURES, _measures(event), strict=True))
+    is_correction = isinstance(event, Correction)
+    if refusal := too_large(measures) or (None if is_correction else parts_exceed_whole(measures)):
+        return refusal
+    band = 0 if is_correction else context_band(event.input_tokens, event.num_model_requests)
     return model, usage_type, service_tier, event.batch, band
 
 
@@ -63,20 +70,29 @@ def utc(timestamp: datetime | float) -> datetime | None:
         return None
 
 
-def _parts_exceed_whole(event: Event) -> Refusal | None:
-    parts = event.input_cached_tokens + event.input_cache_write_tokens + event.input_audio_tokens
-    if parts > event.input_tokens:
-        return Refusal(
-            "parts_exceed_whole",
-            f"Cached, cache-write and audio input ({parts}) exceed `input_tokens` ({event.input_tokens}),"
-            " which includes them.",
-        )
-    if event.output_audio_tokens > event.output_tokens:
-        return Refusal(
-            "parts_exceed_whole",
-            f"`output_audio_tokens` ({event.output_audio_tokens}) exceed `output_tokens` ({event.output_tokens}),"
-            " which include them.",
-        )
+def too_large(measures: Mapping[str, int]) -> Refusal | None:
+    """Why an event may not report so much, if it may not. Signed measures count by their size."""
+    if max(measures.values()) <= settings.USAGE_EVENT_MAX_MEASURE and min(measures.values()) >= 0:
+        return None
+    for name, value in measures.items():
+        most = settings.USAGE_EVENT_MAX_BYTES if name == "usage_bytes" else settings.USAGE_EVENT_MAX_MEASURE
+        if abs(value) > most:
+            return Refusal("measure_too_large", f"`{name}` is {value:,}; an event has {most:,} at most.")
+    return None
+
+
+def parts_exceed_whole(measures: Mapping[str, int]) -> Refusal | None:
+    """Why the parts of a token measure cannot be parts of it, if they cannot."""
+    for whole, parts, names in (
+        ("input_tokens", INPUT_PARTS, "Cached, cache-write and audio input"),
+        ("output_tokens", OUTPUT_PARTS, "`output_audio_tokens`"),
+    ):
+        total = sum(measures[part] for part in parts)
+        if total > measures[whole]:
+            return Refusal(
+                "parts_exceed_whole",
+                f"{names} ({total}) exceed `{whole}` ({measures[whole]}), of which they are parts.",
+            )
     return None
 
 

@@ -13,14 +13,9 @@ from typing import Any, Final
 
 from metering import rows
 from metering.admission import Admission
-from metering.formats.events import Refusal
 from metering.measures import MEASURES
 from metering.partitions import partition_name
-from metering.rows import ACCEPTED, COLUMNS, DAY_MICROSECONDS, DUPLICATE, EPOCH, Outcome
-
-CONFLICT: Final = Refusal(
-    "conflict", "Another event with this id and timestamp is stored; the first stays. A correction is a new event."
-)
+from metering.rows import ACCEPTED, COLUMNS, CONFLICT, DAY_MICROSECONDS, DUPLICATE, EPOCH, Outcome
 
 # A row of `rows`, as COPY reads and writes it: organization, time and id are its identity, all but routing and batch of the
 # rest its content. Up to `corrects` nothing is null.
@@ -68,7 +63,7 @@ def insert(cursor: Any, admitted: Sequence[Admission]) -> int:
     stored = _stored(cursor, {identity for event in _events(admitted) for identity in event[1]})
     new = _sort_out(admitted, stored)
     if new:
-        _insert(cursor, new.values())
+        insert_new(cursor, new.values())
         found = _stored(cursor, new)
         others = {identity: row for identity, row in found.items() if row[_BATCH] != new[identity][_BATCH]}
         if others:
@@ -159,9 +154,10 @@ def _rows(file: bytes) -> Iterator[bytes]:
         raise ValueError("PostgreSQL wrote a row that is not like ours.")
 
 
-def _insert(cursor: Any, new: Collection[bytes]) -> None:
-    """Insert what nobody else has inserted meanwhile. In the order of `ingest`, so that requests with the same events wait in
-    turn."""
+def insert_new(cursor: Any, new: Collection[bytes]) -> int:
+    """Insert what nobody else has inserted meanwhile; returns how many that were. In the order of `ingest`, so that requests
+    with the same events wait in turn."""
     cursor.execute(INCOMING_SQL)
     cursor.copy_expert(f"COPY incoming ({COLUMNS}) FROM STDIN (FORMAT binary)", io.BytesIO(rows.file(new)), 1 << 20)
     cursor.execute(INSERT_SQL)
+    return int(cursor.rowcount)

@@ -3,7 +3,8 @@
 The road of a request: wait for the transaction before it and join those that came meanwhile (`group_commit`) → open a
 transaction (`short_transaction`) that holds the routing lock shared → admit each event (its measures, time, key, route) and
 make its row → COPY straight into the days' partitions → one IngestBatch row and the commit. Only when an event is stored
-already, or might be in another organization, is the slower road of `duplicates` taken, from the savepoint on.
+already, or might be in another organization, is the slower road of `duplicates` taken, from the savepoint on. Corrections
+take their own behind the events (`corrections`).
 """
 
 import io
@@ -20,7 +21,7 @@ from psycopg2 import errors
 
 from accounts.changes import ROUTING_LOCK
 from apikeys import directory, last_use
-from metering import duplicates, partitions, rows, skus
+from metering import corrections, duplicates, partitions, rows, skus
 from metering.admission import Admission, Window
 from metering.formats.events import Correction, Event, Refusal
 from metering.group_commit import GroupCommit
@@ -84,13 +85,18 @@ def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: byte
 
 def store_all(requests: Sequence[Request]) -> None:
     """Store the events of all requests in one transaction, and set their outcomes once it is committed."""
+    refused_models: set[tuple[int, str]] = set()
     for attempt in range(1, ATTEMPTS + 1):
         started_at = time.monotonic()
         try:
             with connection.wrap_database_errors:
-                outcomes = _store_once(requests)
-        except (partitions.MissingError, skus.MissingError) as error:
+                outcomes = _store_once(requests, refused_models)
+        except partitions.MissingError as error:
             error.make()
+        except skus.MissingError as error:
+            refused_models |= error.make()
+        except corrections.StoredMeanwhileError:
+            pass
         except DatabaseError as error:
             if attempt == ATTEMPTS or not isinstance(error.__cause__, PASSING):
                 raise
@@ -113,7 +119,9 @@ _together: Final = GroupCommit(
 )
 
 
-def _store_once(requests: Sequence[Request]) -> list[list[Outcome] | None]:
+def _store_once(
+    requests: Sequence[Request], refused_models: AbstractSet[tuple[int, str]]
+) -> list[list[Outcome] | None]:
     with short_transaction(OPEN_SQL) as transaction:
         version, now, batch_id = transaction.first_row
         pace.look(transaction.cursor)
@@ -124,35 +132,46 @@ def _store_once(requests: Sequence[Request]) -> list[list[Outcome] | None]:
             if caller is None or not caller.may_call(now):
                 admissions.append(None)
                 continue
-            admission = Admission(known, caller, window=window, batch_id=batch_id)
+            admission = Admission(known, caller, window=window, batch_id=batch_id, refused_models=refused_models)
             admission.admit_all(request.events)
             admissions.append(admission)
             request.used_keys = admission.used_keys(request.events)
-        admitted = [admission for admission in admissions if admission is not None and admission.rows]
-        _write(transaction, admitted, batch_id)
+        present = [admission for admission in admissions if admission is not None]
+        skus.require(admission.missing_skus for admission in present)
+        _write(transaction, present, batch_id)
         return [None if admission is None else admission.outcomes for admission in admissions]
 
 
-def _write(transaction: ShortTransaction, admitted: Sequence[Admission], batch_id: int) -> None:
-    """Store the rows, if there are any, and the batch that they came in; commit."""
-    if not admitted:
+def _write(transaction: ShortTransaction, admissions: Sequence[Admission], batch_id: int) -> None:
+    """Store what is admitted, if anything is, and the batch that it came in; commit."""
+    admitted = [admission for admission in admissions if admission.rows]
+    postponed = [correction for admission in admissions for correction in admission.corrections]
+    moments = [moment for admission in admitted for moment in admission.moments]
+    moments.extend(correction.moment for correction in postponed)
+    if not moments:
         transaction.commit()
         return
-    moments = [moment for admission in admitted for moment in admission.moments]
     first, last = min(moments), max(moments)
-    if first // DAY_MICROSECONDS == last // DAY_MICROSECONDS:
-        days = {_day(first): [row for admission in admitted for row in admission.rows]}
-    else:
-        days = {}
-        for admission in admitted:
-            for moment, row in zip(admission.moments, admission.rows, strict=True):
-                days.setdefault(_day(moment), []).append(row)
-    partitions.require(days)
+    days = _days(admitted, first, last)
+    partitions.require({*days, *(_day(correction.moment) for correction in postponed)})
     num_events = _store_rows(transaction.cursor, admitted, days)
+    if postponed:
+        num_events += corrections.insert(transaction.cursor, postponed, batch_id)
     if num_events:
         transaction.commit(BATCH_SQL, [batch_id, _datetime(first), _datetime(last), num_events])
     else:
         transaction.commit()
+
+
+def _days(admitted: Sequence[Admission], first: int, last: int) -> dict[date, list[bytes]]:
+    """The rows of each UTC day between two moments."""
+    if first // DAY_MICROSECONDS == last // DAY_MICROSECONDS:
+        return {_day(first): [row for admission in admitted for row in admission.rows]}
+    days: dict[date, list[bytes]] = {}
+    for admission in admitted:
+        for moment, row in zip(admission.moments, admission.rows, strict=True):
+            days.setdefault(_day(moment), []).append(row)
+    return days
 
 
 def _store_rows(cursor: Any, admitted: Sequence[Admission], days: dict[date, list[bytes]]) -> int:
@@ -171,7 +190,7 @@ def _copy(cursor: Any, days: dict[date, list[bytes]]) -> None:
     """COPY each day's rows into its partition. Sorted, so that two requests with the same events wait in turn."""
     for day in sorted(days):
         copy = f"COPY {partitions.partition_name(day)} ({COLUMNS}) FROM STDIN (FORMAT binary)"
-        for part in _parts(sorted(days[day])):
+        for part in _parts(sorted(days[day])) if days[day] else ():
             cursor.copy_expert(copy, io.BytesIO(rows.file(part)), 1 << 20)
 
 

@@ -18,10 +18,13 @@ class Model(models.Model):
     """A model name as the API reports it. Unknown names are added when first seen and stay unpriced until someone prices them."""
 
     name = models.CharField(max_length=128)
+    organization_id = models.BigIntegerField(null=True, editable=False)
+    """The organization whose usage was the first of it; null for names from before that was noted, or that staff added."""
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["name"], name="model_name_unique")]
+        indexes = [models.Index(fields=["organization_id", "created_at"], name="model_by_organization")]
 
     def __str__(self) -> str:
         return self.name
@@ -77,6 +80,21 @@ class IngestBatch(models.Model):
 
     def __str__(self) -> str:
         return f"batch {self.id}: {self.num_events} events"
+
+
+class KeyMinute(models.Model):
+    """What an API key has reported by itself in the last minute in which it did so (`metering.key_limits`).
+
+    The table is unlogged: cheap to write, and empty after a crash of the database, which allows a minute too much.
+    """
+
+    api_key_id = models.BigIntegerField(primary_key=True)
+    minute = models.DateTimeField()
+    num_events = models.BigIntegerField()
+    num_units = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.minute}: {self.num_events} events"
 
 
 def _measure() -> "models.BigIntegerField[int | None, int | None]":

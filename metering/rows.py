@@ -24,6 +24,9 @@ NUM_COLUMNS: Final = 9 + len(MEASURES)
 
 ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
+CONFLICT: Final = Refusal(
+    "conflict", "Another event with this id and timestamp is stored; the first stays. A correction is a new event."
+)
 Outcome = str | Refusal
 """ACCEPTED, DUPLICATE, or why the event was refused."""
 

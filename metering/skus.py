@@ -4,10 +4,12 @@ Rows of the dictionary are never changed or deleted, so what is remembered stays
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from django.db import connection
 
+from metering import new_models
 from metering.measures import CONTEXT_BANDS, SERVICE_TIERS, ServiceTier, UsageType
 from metering.rows import sku_part
 
@@ -30,15 +32,33 @@ def context_band(input_tokens: int, num_model_requests: int) -> int:
 
 
 class MissingError(Exception):
-    """SKUs that this process does not know."""
+    """SKUs that this process does not know, and the organizations whose events are of each."""
 
-    def __init__(self, keys: set[SkuKey]) -> None:
-        super().__init__(keys)
-        self.keys = keys
+    def __init__(self, organizations: Mapping[SkuKey, AbstractSet[int]]) -> None:
+        super().__init__(organizations)
+        self.organizations = organizations
 
-    def make(self) -> None:
-        """Look them up or add them, outside the transaction that asked for them, so that no other waits for its end."""
-        add(self.keys)
+    def make(self) -> set[tuple[int, str]]:
+        """Look them up or add them, outside the transaction that asked for them, so that no other waits for its end.
+
+        Returns (organization, model) of those models that are new and too many (`new_models`): their SKUs are not added.
+        """
+        wanted: dict[str, set[int]] = {}
+        for (model, *_), organization_ids in self.organizations.items():
+            wanted.setdefault(model, set()).update(organization_ids)
+        refused = new_models.add(wanted)
+        add(key for key in self.organizations if key[0] not in refused)
+        return {(organization_id, model) for model in refused for organization_id in wanted[model]}
+
+
+def require(missing: Iterable[Mapping[SkuKey, AbstractSet[int]]]) -> None:
+    """Raises MissingError if any SKU is missing anywhere."""
+    organizations: dict[SkuKey, set[int]] = {}
+    for of_one in missing:
+        for key, organization_ids in of_one.items():
+            organizations.setdefault(key, set()).update(organization_ids)
+    if organizations:
+        raise MissingError(organizations)
 
 
 def part_of(key: SkuKey) -> bytes | None:
@@ -50,7 +70,8 @@ def add(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
     """The ids of these SKUs, added to the dictionary where they are new. Not to be called inside a transaction."""
     if len(_parts) > MAX_REMEMBERED:
         forget()
-    found = _find_or_add(sorted(set(keys)))
+    wanted = sorted(set(keys))
+    found = _find_or_add(wanted) if wanted else {}
     for key, sku_id in found.items():
         _parts[key] = sku_part(sku_id)
         model, usage_type, service_tier, batch, band = key

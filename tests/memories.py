@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import RoutingVersion
 from apikeys import directory, last_use
-from metering import partitions, skus
+from metering import key_limits, partitions, skus
 from metering.pacing import pace
 
 
@@ -12,6 +12,7 @@ from metering.pacing import pace
 def fresh_memories(request: pytest.FixtureRequest) -> None:
     """Nothing is remembered, and the one row of RoutingVersion is there, which a flush after an earlier test has deleted."""
     directory.forget()
+    key_limits.purses.forget()
     last_use.forget()
     pace.forget()
     partitions.forget()

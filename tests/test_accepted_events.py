@@ -18,7 +18,7 @@ from tests.engine import (
     send,
 )
 
-MOST = 2**63 - 1
+MOST = 10**12
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
 
@@ -118,7 +118,7 @@ def test_ids_and_models_may_hold_any_visible_characters(token: str, key: APIKey)
     assert set(Model.objects.values_list("name", flat=True)) == {f"model/{text}" for text in texts}
 
 
-def test_the_largest_whole_number_is_taken_as_it_is(token: str, key: APIKey) -> None:
+def test_the_largest_number_that_an_event_may_have_is_taken_as_it_is(token: str, key: APIKey) -> None:
     assert send(make_event(api_key_id=key.public_id, input_tokens=MOST, input_cached_tokens=MOST), token) == [
         "accepted"
     ]

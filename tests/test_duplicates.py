@@ -4,9 +4,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from metering import rows
-from metering.duplicates import _IDENTITY, CONFLICT, _sort_out
+from metering.duplicates import _IDENTITY, _sort_out
 from metering.measures import MEASURES
-from metering.rows import ACCEPTED, DUPLICATE
+from metering.rows import ACCEPTED, CONFLICT, DUPLICATE
 
 MOMENT = 830_000_000_000_000
 HOME, NEW_HOME = 1, 2

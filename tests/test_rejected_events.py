@@ -59,6 +59,9 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"model": "nul\x00"}, "invalid_model"),
     ({"model": 4}, "invalid_model"),
     ({"input_tokens": -1}, "invalid_measure"),
+    ({"input_tokens": MOST}, "measure_too_large"),
+    ({"output_tokens": 10**12 + 1}, "measure_too_large"),
+    ({"num_model_requests": 10**12 + 1}, "measure_too_large"),
     ({"input_tokens": MOST + 1}, "invalid_measure"),
     ({"input_tokens": 2**64}, "invalid_measure"),
     ({"input_tokens": 10**400}, "invalid_measure"),
@@ -85,6 +88,8 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"organization": ""}, "not_a_member"),
     ({"corrects": ""}, "invalid_id"),
     ({"corrects": "x" * 65}, "invalid_id"),
+    ({"corrects": "event-0", "input_tokens": -MOST}, "measure_too_large"),
+    ({"corrects": "event-0", "input_tokens": -1}, "corrected_event_unknown"),
     ({"corrects": "event-0", "input_tokens": -MOST - 1}, "invalid_measure"),
 ]
 
