@@ -3,15 +3,20 @@
 from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.forms import Form
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from accounts import encryption, mail
+from accounts import claims, encryption, mail, security_log
+from accounts.audit import actor_of
 from accounts.changes import routing_change
 from accounts.emails import normalized
 from accounts.models import User
@@ -19,6 +24,7 @@ from accounts.organizations import welcome_user
 from accounts.site import name_of_site, on_site
 
 SECOND_FACTORS: Final = "second factors"
+LOCKED_SECONDS: Final = 300
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -38,6 +44,31 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def clean_email(self, email: str) -> str:
         return normalized(email)
+
+    def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
+        """The address is theirs: nobody else's unconfirmed claim to it is left, and the user and their address change at once."""
+        with transaction.atomic():
+            if email_address.can_set_verified():
+                claims.release(email_address.email, owner=email_address.user)
+            return bool(super().confirm_email(request, email_address))
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            user = _owner(credentials["email"])
+            # Once in a while: who is locked out may go on trying.
+            if cache.add(f"locked:{credentials['email']}:{actor_of(request).address}", 1, timeout=LOCKED_SECONDS):
+                security_log.record("sign_in.locked", user=user, request=request, method="password")
+            raise
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        security_log.record("sign_in.refused", user=_owner(credentials["email"]), request=request, method="password")
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        security_log.record("sign_in.refused", user=user, request=request, method="the account is closed")
+        answer: HttpResponse = super().respond_user_inactive(request, user)
+        return answer
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002 - the library's signature
         """Failed attempts count for the address. The library adds the request's Host, so that each name and port counts anew."""
@@ -72,6 +103,14 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         """Whoever the company lets in may come in."""
         return True
 
+    def authenticate_by_email(self, sociallogin: Any) -> tuple[User, str] | None:
+        """The company says whose mailbox it is; without this the library takes a person to an account that only claims it."""
+        for address in sociallogin.email_addresses:
+            if address.verified and not EmailAddress.objects.is_verified(address.email):
+                claims.release(normalized(address.email), owner=None)
+        found: tuple[User, str] | None = super().authenticate_by_email(sociallogin)
+        return found
+
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Form | None = None) -> User:
         with routing_change() as now:
             saved: User = super().save_user(request, sociallogin, form)
@@ -87,3 +126,8 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
     def decrypt(self, encrypted_text: str) -> str:
         return encryption.decrypt(encrypted_text, purpose=SECOND_FACTORS)
+
+
+def _owner(email: str) -> User | None:
+    address = EmailAddress.objects.filter(email=email, verified=True).select_related("user").first()
+    return address.user if address else User.objects.filter(email=email).first()

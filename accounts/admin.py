@@ -10,7 +10,15 @@ from django.utils.html import format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from accounts.models import AuditEvent, DefaultOrganizationChange, Invitation, Membership, Organization, User
+from accounts.models import (
+    AuditEvent,
+    DefaultOrganizationChange,
+    Invitation,
+    Membership,
+    Organization,
+    SecurityEvent,
+    User,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -72,6 +80,7 @@ class UserAdmin(KeptAdmin):
             ("API keys", "apikeys_apikey", {"q": user.email}),
             ("Memberships", "accounts_membership", {"q": user.email}),
             ("What they did", "accounts_auditevent", {"actor__id__exact": user.pk}),
+            ("Sign-ins", "accounts_securityevent", {"q": user.email}),
         )
 
 
@@ -130,5 +139,15 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_select_related = ["organization"]
     search_fields = ["actor_name", "target_name", "target_id", "organization__name"]
     date_hierarchy = "occurred_at"
+    ordering = ["-id"]
+    show_full_result_count = False
+
+
+@admin.register(SecurityEvent)
+class SecurityEventAdmin(ReadOnlyAdmin):
+    list_display = ["occurred_at", "event", "user", "method", "address", "user_agent"]
+    list_filter = ["event"]
+    list_select_related = ["user"]
+    search_fields = ["user__email", "address"]
     ordering = ["-id"]
     show_full_result_count = False

@@ -15,7 +15,10 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Each program says in its log where e-mail goes; commands say it through the check."""
+        """Listens to the library, and says in each program's log where e-mail goes; commands say that through the check."""
+        from accounts import security_hooks  # noqa: PLC0415 - it needs the models, which are there from now on
+
+        security_hooks.connect()
         register(mail_is_sent)
         if mail.is_only_logged() and Path(sys.argv[0]).name != "manage.py":
             logger.warning(mail.ONLY_LOGGED)

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from accounts import audit, organizations
 from accounts.audit import Actor
 from accounts.emails import normalized
+from accounts.invitation_limits import TooManyInvitationsError, require_within_limits
 from accounts.models import Invitation, Membership, Organization, User
 from accounts.public_ids import random_text
 
@@ -47,6 +48,7 @@ def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation say
     email = normalized(email)
     if Membership.objects.filter(organization=organization, user__email=email, left_at__isnull=True).exists():
         raise InvitationRefusedError(f"{email} is in {organization} already.")
+    _require_within_limits(organization=organization, email=email, inviter=actor.user or invited_by, now=now)
     earlier = open_invitations(organization).filter(email=email).first()
     if earlier is not None and earlier.expires_at > now:
         raise InvitationRefusedError(f"{email} is invited already. Send the invitation again, or revoke it first.")
@@ -68,8 +70,9 @@ def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation say
 
 
 def resend(*, invitation: Invitation, now: datetime, actor: Actor) -> str:
-    """A new secret and seven more days; the link that was sent before is dead. Raises UsedError or RevokedError."""
+    """A new secret and seven more days; the link that was sent before is dead. Raises InvitationRefusedError."""
     _require_not_ended(invitation)
+    _require_within_limits(organization=invitation.organization, email=invitation.email, inviter=actor.user, now=now)
     token = random_text(TOKEN_CHARACTERS)
     invitation.digest, invitation.sent_at, invitation.expires_at = _digest(token), now, now + LIFETIME
     invitation.save(update_fields=["digest", "sent_at", "expires_at"])
@@ -117,6 +120,13 @@ def find(token: str) -> Invitation | None:
 def open_invitations(organization: Organization) -> QuerySet[Invitation]:
     """Those that are neither accepted nor revoked; expired ones are among them, because they can be sent again."""
     return Invitation.objects.filter(organization=organization, accepted_at__isnull=True, revoked_at__isnull=True)
+
+
+def _require_within_limits(*, organization: Organization, email: str, inviter: User | None, now: datetime) -> None:
+    try:
+        require_within_limits(organization=organization, email=email, inviter=inviter, now=now)
+    except TooManyInvitationsError as error:
+        raise InvitationRefusedError(str(error)) from error
 
 
 def _require_not_ended(invitation: Invitation) -> None:

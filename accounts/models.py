@@ -244,8 +244,50 @@ class AuditEvent(models.Model):
     occurred_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "-occurred_at"], name="audit_event_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-occurred_at"], name="audit_event_by_organization"),
+            models.Index(
+                fields=["target_name", "-occurred_at"], condition=Q(event="invite.sent"), name="audit_event_invitations"
+            ),
+        ]
         constraints = [models.CheckConstraint(condition=~Q(event=""), name="audit_event_named")]
 
     def __str__(self) -> str:
         return f"{self.actor_name}: {self.event} {self.target_name}"
+
+
+class SharedValue(models.Model):
+    """What web's processes share while Redis is away, and what must be true once whatever happens to it: `shared_cache`."""
+
+    key = models.CharField(primary_key=True, max_length=64)
+    value = models.TextField()
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="shared_value_by_expiry")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SecurityEvent(models.Model):
+    """A sign-in, a refusal, or a change of what lets a person in. Kept for SECURITY_LOG_RETENTION_DAYS.
+
+    `user` is null where nobody has the e-mail address that was tried; what was typed is never kept.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
+    event = models.CharField(max_length=40)
+    method = models.CharField(max_length=100, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+    occurred_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "-occurred_at"], name="security_event_by_user"),
+            models.Index(fields=["occurred_at"], name="security_event_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.occurred_at:%Y-%m-%d %H:%M:%S}"

@@ -1,19 +1,46 @@
-"""The admin site as staff reaches it: through everybody's sign-in, and with what staff has to know on its first page."""
+"""The admin site as staff reaches it: through everybody's sign-in, with a second factor, and on record."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from accounts import mail
+from accounts import audit, mail
+from accounts.audit import actor_of
+from accounts.models import User
+from accounts.staff import lacks_second_factor, second_factor_page
+
+V = TypeVar("V", bound=Callable[..., HttpResponseBase])
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class StaffSite(AdminSite):
+    def has_permission(self, request: HttpRequest) -> bool:
+        return (
+            super().has_permission(request) and isinstance(request.user, User) and not lacks_second_factor(request.user)
+        )
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The one sign-in there is, with its limits and second factors."""
+        """The one sign-in there is, with its limits; for staff without a second factor, the way to one."""
+        if super().has_permission(request) and not self.has_permission(request):
+            return second_factor_page(request)
         answer: HttpResponse = secure_admin_login(super().login)(request, extra_context)
         return answer
+
+    def admin_view(self, view: V, cacheable: bool = False) -> V:  # noqa: FBT001, FBT002 - Django's signature
+        """Changes of rights are recorded by the database, with who made them here."""
+
+        @wraps(view)
+        def on_record(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method in SAFE_METHODS:
+                return view(request, *args, **kwargs)
+            with audit.acting(actor_of(request)):
+                return view(request, *args, **kwargs)
+
+        return super().admin_view(cast("V", on_record), cacheable)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         notice = mail.ONLY_LOGGED if mail.is_only_logged() else ""

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts import security_log
 from accounts.forms import DefaultOrganizationForm, ProfileForm
 from accounts.frame import SignedInRequest, user_frame
 from accounts.models import User
@@ -31,7 +32,7 @@ def profile(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @login_required
 def security(request: SignedInRequest) -> HttpResponse:
-    """Where password, second factors and sessions are changed."""
+    """Where password, second factors and sessions are changed, and who came in with them."""
     user = request.user
     factors = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
     context = {
@@ -41,6 +42,7 @@ def security(request: SignedInRequest) -> HttpResponse:
         "has_passkey": Authenticator.Type.WEBAUTHN in factors,
         "has_codes": Authenticator.Type.RECOVERY_CODES in factors,
         "single_sign_on": settings.OIDC_NAME,
+        "events": security_log.latest_of(user),
     }
     return render(request, "accounts/security.html", context)
 

@@ -15,6 +15,7 @@ from accounts.audit import actor_of
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, user_frame
 from accounts.models import Organization
+from accounts.staff import lacks_second_factor, second_factor_page
 from billing import balance, closing, grants, holds, invoices, price_changes, price_pages
 from billing.balance import RefundRefusedError
 from billing.billing_page import invoice_row
@@ -34,13 +35,15 @@ View = Callable[..., HttpResponse]
 
 
 def staff_only(view: View) -> View:
-    """Signs in first; 404 for everyone who is not staff."""
+    """Signs in first; 404 for everyone who is not staff; the way to a second factor for staff that has none."""
 
     @login_required
     @wraps(view)
     def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_staff:
             raise Http404("There is no such page.")
+        if lacks_second_factor(request.user):
+            return second_factor_page(request)
         return view(request, *args, **kwargs)
 
     return guarded

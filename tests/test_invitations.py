@@ -10,11 +10,13 @@ import pytest
 from django.core import mail
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from pytest_django import Settings
 
 from accounts import invitations, organizations
 from accounts.audit import Actor
 from accounts.changes import routing_change
 from accounts.clock import database_now
+from accounts.invitation_limits import require_within_limits
 from accounts.models import AuditEvent, Invitation, Membership, Organization, User
 from tests.world import PASSWORD, World, join, make_user
 
@@ -197,6 +199,80 @@ def test_who_is_in_already_is_led_there(world: World, client_of: SignIn) -> None
     answer = client_of(dana).post(f"{path}acceptance/")
     assert answer.status_code == 409
     assert "Go to Acme" in answer.content.decode()
+
+
+def invite(client: Client, email: str, slug: str = "acme") -> str:
+    """What the page says when this invitation is refused; nothing if it is sent."""
+    address = f"/settings/organization/{slug}/invitations/"
+    return client.post(address, {"email": email, "role": "reader"}).content.decode()
+
+
+def test_a_person_sends_as_many_invitations_as_the_limit_says_in_all_their_organizations(
+    world: World, client_of: SignIn, settings: Settings
+) -> None:
+    settings.INVITATIONS_PER_PERSON_AND_DAY = 3
+    join(world.alice, world.other, role="owner")
+    alice = client_of(world.alice)
+    assert not invite(alice, "1@example.test")
+    alice.post(f"{INVITATIONS}{Invitation.objects.get().public_id}/resending/")
+    assert not invite(alice, "2@example.test", slug="other")
+    assert "as one person can in a day" in invite(alice, "3@example.test")
+    alice.post(f"{INVITATIONS}{Invitation.objects.get(organization=world.acme).public_id}/resending/")
+    assert len(mail.outbox) == 3
+    assert not invite(client_of(world.bob), "4@example.test")
+
+
+def test_an_organization_sends_as_many_as_its_limit_says(world: World, client_of: SignIn, settings: Settings) -> None:
+    settings.INVITATIONS_PER_ORGANIZATION_AND_DAY = 2
+    assert not invite(client_of(world.alice), "1@example.test")
+    assert not invite(client_of(world.bob), "2@example.test")
+    assert "as an organization can in a day" in invite(client_of(world.bob), "3@example.test")
+    assert not invite(client_of(world.charlie), "4@example.test", slug="other")
+
+
+def test_an_address_gets_as_many_as_its_limit_says_from_everybody_together(
+    world: World, client_of: SignIn, settings: Settings
+) -> None:
+    settings.INVITATIONS_PER_ADDRESS_AND_DAY = 2
+    alice = client_of(world.alice)
+    assert not invite(alice, NEWCOMER)
+    alice.post(f"{INVITATIONS}{Invitation.objects.get().public_id}/resending/")
+    assert "has had enough invitations today" in invite(client_of(world.charlie), "DANA@example.test", slug="other")
+    alice.post(f"{INVITATIONS}{Invitation.objects.get().public_id}/revocation/")
+    assert "has had enough invitations today" in invite(alice, NEWCOMER)
+    assert len(mail.outbox) == 2
+    with routing_change() as now:
+        require_within_limits(
+            organization=world.acme, email=NEWCOMER, inviter=world.alice, now=now + timedelta(days=1, minutes=1)
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_invitations_sent_at_the_same_moment_do_not_pass_the_limit_together(settings: Settings) -> None:
+    settings.INVITATIONS_PER_PERSON_AND_DAY = 3
+    with routing_change() as now:
+        owner = organizations.create_user(email="owner@example.test", now=now)
+        shared = organizations.create_organization(name="Shared", owner=owner, now=now)
+
+    def send_one(number: int) -> bool:
+        try:
+            with routing_change() as now:
+                invitations.invite(
+                    organization=shared,
+                    email=f"{number}@example.test",
+                    role="reader",
+                    invited_by=owner,
+                    now=now,
+                    actor=Actor(user=owner, name=owner.email),
+                )
+        except invitations.InvitationRefusedError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(send_one, range(8))) == 3
 
 
 @pytest.mark.django_db(transaction=True)

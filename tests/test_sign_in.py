@@ -5,12 +5,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
@@ -19,32 +17,11 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.models import DefaultOrganizationChange, Membership, User
+from tests.entrance import NEWCOMER, RESET, SIGN_IN, SIGN_UP, confirm, link_in, sign_in, sign_up, with_app
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
-SIGN_UP, SIGN_IN, RESET = "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/"
-NEWCOMER = "dana@example.test"
-
-
-def link_in(message: object) -> str:
-    assert isinstance(message, EmailMultiAlternatives)
-    (path,) = {urlsplit(address).path for address in re.findall(r"http\S+", str(message.body))}
-    return str(path)
-
-
-def sign_in(email: str, password: str = PASSWORD, client: Client | None = None) -> tuple[Client, str]:
-    """The browser and where it is led; an empty address if the sign-in was refused."""
-    client = client or Client()
-    answer = client.post(SIGN_IN, {"login": email, "password": password})
-    return client, answer.headers.get("Location", "")
-
-
-def sign_up(email: str = NEWCOMER) -> Client:
-    client = Client()
-    answer = client.post(SIGN_UP, {"email": email, "password1": PASSWORD})
-    assert answer["Location"] == "/accounts/confirm-email/"
-    return client
 
 
 def test_a_new_person_has_a_personal_organization_and_signs_in_after_the_confirmation() -> None:
@@ -215,25 +192,6 @@ def test_another_port_in_the_host_begins_no_new_count_of_guesses(world: World, s
         guess = {"login": "rita@acme.test", "password": "wrong password here"}
         Client(HTTP_HOST=f"localhost:{number + 1}", REMOTE_ADDR=f"192.0.2.{number + 1}").post(SIGN_IN, guess)
     assert sign_in("rita@acme.test")[1] == ""
-
-
-def confirm(client: Client) -> None:
-    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
-
-
-def totp_code(secret: str) -> str:
-    counter = next(iter(yield_hotp_counters_from_time()))
-    return str(format_hotp_value(hotp_value(secret, counter)))
-
-
-def with_app(email: str) -> tuple[Client, str]:
-    """A browser whose user has just turned on an authenticator app, and the app's secret."""
-    client, _ = sign_in(email)
-    confirm(client)
-    page = client.get("/accounts/2fa/totp/activate/").content.decode()
-    (secret,) = re.findall(r'id="authenticator_secret"[^>]*value="([A-Z2-7]+)"', page)
-    assert client.post("/accounts/2fa/totp/activate/", {"code": totp_code(secret)}).status_code == 302
-    return client, secret
 
 
 def test_a_second_factor_is_asked_for_and_its_secret_is_encrypted(world: World) -> None:

@@ -40,6 +40,19 @@ DATABASES["default"].update(
     CONN_HEALTH_CHECKS=True,
     OPTIONS={"connect_timeout": 5, **DATABASES["default"].get("OPTIONS", {})},
 )
+CACHES = {
+    "default": {
+        "BACKEND": "accounts.shared_cache.SharedCache",
+        "LOCATION": REDIS_URL.replace("redis+socket://", "unix://"),
+        "KEY_PREFIX": "usage-dashboard",
+        "OPTIONS": {
+            "serializer": "accounts.shared_cache.JSONSerializer",
+            "socket_timeout": env.float("CACHE_REDIS_TIMEOUT_SECONDS", default=0.25),
+            "socket_connect_timeout": env.float("CACHE_REDIS_TIMEOUT_SECONDS", default=0.25),
+        },
+    }
+}
+CACHE_REDIS_REST_SECONDS = env.float("CACHE_REDIS_REST_SECONDS", default=5.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The engine
@@ -167,17 +180,24 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
     "login": "accounts.entrance.SignInForm",
     "reset_password": "accounts.entrance.ResetPasswordForm",
+    "signup": "accounts.entrance.SignUpForm",
 }
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_PREVENT_ENUMERATION = "strict"  # and so an unconfirmed claim of one person is no address of theirs to another
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=not DEMO)
+SECURITY_LOG_RETENTION_DAYS = env.int("SECURITY_LOG_RETENTION_DAYS", default=365)
+INVITATIONS_PER_PERSON_AND_DAY = env.int("INVITATIONS_PER_PERSON_AND_DAY", default=100)
+INVITATIONS_PER_ORGANIZATION_AND_DAY = env.int("INVITATIONS_PER_ORGANIZATION_AND_DAY", default=300)
+INVITATIONS_PER_ADDRESS_AND_DAY = env.int("INVITATIONS_PER_ADDRESS_AND_DAY", default=5)
 SIGN_UP_OPEN = env.bool("SIGN_UP_OPEN", default=True)
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)  # proxies that add to X-Forwarded-For
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
@@ -185,6 +205,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Usage Dashboard"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers allow passkeys over HTTP on localhost alone
+USERSESSIONS_ADAPTER = "accounts.security_hooks.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False
 
 # Single sign-on through OpenID Connect, if there is a server; its users' verified addresses are trusted
@@ -295,6 +316,14 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
     },
     "drop-old": {"task": "metering.tasks.drop_old", "schedule": crontab(hour="2", minute="30")},
+    "drop-old-security-events": {
+        "task": "accounts.tasks.drop_old_security_events",
+        "schedule": crontab(hour="2", minute="45"),
+    },
+    "drop-expired-values": {
+        "task": "accounts.tasks.drop_expired_values",
+        "schedule": 3600.0,
+    },
     "verify": {"task": "billing.tasks.verify", "schedule": crontab(hour="3", minute="30")},
     "re-rate": {
         "task": "billing.tasks.re_rate",

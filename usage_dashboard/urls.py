@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
+from accounts.entrance import email_settings
 from billing.key_verification import KeyVerification
 from usage_dashboard import health
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("", include("exports.urls")),
     path("", include("accounts.urls")),
     path("", include("apikeys.urls")),
+    path("accounts/email/", email_settings, name="account_email"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),

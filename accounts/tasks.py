@@ -1,0 +1,15 @@
+"""What beat asks for."""
+
+from celery import shared_task
+
+from accounts import security_log, shared_cache
+
+
+@shared_task
+def drop_old_security_events() -> None:
+    security_log.drop_old()
+
+
+@shared_task
+def drop_expired_values() -> None:
+    shared_cache.drop_expired()
