@@ -7,7 +7,6 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
@@ -16,7 +15,6 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from accounts import claims, encryption, mail, security_log
-from accounts.audit import actor_of
 from accounts.changes import routing_change
 from accounts.emails import normalized
 from accounts.models import User
@@ -24,11 +22,12 @@ from accounts.organizations import welcome_user
 from accounts.site import name_of_site, on_site
 
 SECOND_FACTORS: Final = "second factors"
-LOCKED_SECONDS: Final = 300
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-up by e-mail. It is open to all, or (SIGN_UP_OPEN=0) to people with an invitation alone."""
+
+    tried: User | None = None
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return settings.SIGN_UP_OPEN or bool(request.session.get("account_verified_email"))
@@ -53,14 +52,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             return bool(super().confirm_email(request, email_address))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        try:
-            super().pre_authenticate(request, **credentials)
-        except ValidationError:
-            user = _owner(credentials["email"])
-            # Once in a while: who is locked out may go on trying.
-            if cache.add(f"locked:{credentials['email']}:{actor_of(request).address}", 1, timeout=LOCKED_SECONDS):
-                security_log.record("sign_in.locked", user=user, request=request, method="password")
-            raise
+        self.tried = _owner(credentials["email"])
+        super().pre_authenticate(request, **credentials)
+
+    def validation_error(self, code: str, *args: object) -> ValidationError:
+        """The library comes here when there were too many tries, of passwords and of second factors alike."""
+        if code == "too_many_login_attempts":
+            security_log.record_locked(user=self.tried or security_log.person_of(self.request), request=self.request)
+        error: ValidationError = super().validation_error(code, *args)
+        return error
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         security_log.record("sign_in.refused", user=_owner(credentials["email"]), request=request, method="password")
@@ -106,8 +106,9 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def authenticate_by_email(self, sociallogin: Any) -> tuple[User, str] | None:
         """The company says whose mailbox it is; without this the library takes a person to an account that only claims it."""
         for address in sociallogin.email_addresses:
+            address.email = normalized(address.email)
             if address.verified and not EmailAddress.objects.is_verified(address.email):
-                claims.release(normalized(address.email), owner=None)
+                claims.release(address.email, owner=None)
         found: tuple[User, str] | None = super().authenticate_by_email(sociallogin)
         return found
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004 - Django's name for a level of checks
 
-from accounts import mail
+from accounts.notices import notices
 
 logger = logging.getLogger(__name__)
 
@@ -15,14 +15,15 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Listens to the library, and says in each program's log where e-mail goes; commands say that through the check."""
+        """Listens to the library, and tells the operator in each program's log; commands tell through the check."""
         from accounts import security_hooks  # noqa: PLC0415 - it needs the models, which are there from now on
 
         security_hooks.connect()
-        register(mail_is_sent)
-        if mail.is_only_logged() and Path(sys.argv[0]).name != "manage.py":
-            logger.warning(mail.ONLY_LOGGED)
+        register(settings_are_safe)
+        if Path(sys.argv[0]).name != "manage.py":
+            for notice in notices():
+                logger.warning(notice)
 
 
-def mail_is_sent(**_kwargs: Any) -> list[CheckMessage]:
-    return [Warning(mail.ONLY_LOGGED, id="accounts.W001")] if mail.is_only_logged() else []
+def settings_are_safe(**_kwargs: Any) -> list[CheckMessage]:
+    return [Warning(notice, id="accounts.W001") for notice in notices()]

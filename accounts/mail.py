@@ -21,15 +21,6 @@ NO_WIDTH: Final = "\u200b"
 # A dot before a letter, a colon before a slash, a slash or an at sign within a word: what makes a text an address.
 MAKES_A_LINK: Final = re.compile(r"(?<=\S)(?:[.。．｡](?=[^\W\d_])|:(?=//)|[/@](?=\S))")
 HIDDEN: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # turns that make a text read as another one
-ONLY_LOGGED: Final = (
-    "E-MAIL IS NOT SENT: it is written to the log of web, with the links that let people in and choose new passwords. "
-    "Whoever reads the log can use them. Set EMAIL_URL to a mail server."
-)
-
-
-def is_only_logged() -> bool:
-    """Whether e-mails end in a log, where no installation but the demo should have them."""
-    return settings.EMAIL_BACKEND == "django.core.mail.backends.console.EmailBackend" and not settings.DEMO
 
 
 def compose(*, subject: str, text: str, to: str, action: str = "Continue") -> EmailMultiAlternatives:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+from allauth.account.utils import url_str_to_user_pk
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -42,6 +44,7 @@ METHODS: Final = {
     "socialaccount": "single sign-on",
 }
 SHOWN: Final = 20
+LOCKED_SECONDS: Final = 300
 USER_AGENT_LENGTH: Final = 200
 
 
@@ -54,6 +57,20 @@ def record(event: str, *, user: User | None, request: HttpRequest | None, method
         address=actor_of(request).address if request else None,
         user_agent=request.headers.get("User-Agent", "").replace("\0", "")[:USER_AGENT_LENGTH] if request else "",
     )
+
+
+def record_locked(*, user: User | None, request: HttpRequest) -> None:
+    """Once in a while, because whoever is locked out may go on trying."""
+    if cache.add(f"locked:{user and user.pk}:{actor_of(request).address}", 1, timeout=LOCKED_SECONDS):
+        record("sign_in.locked", user=user, request=request)
+
+
+def person_of(request: HttpRequest) -> User | None:
+    """Who is signed in, or has shown a password and not yet the second factor."""
+    if isinstance(request.user, User):
+        return request.user
+    begun = request.session.get("account_login") or {}
+    return User.objects.filter(pk=url_str_to_user_pk(begun["user_pk"])).first() if begun.get("user_pk") else None
 
 
 def tell_organizations(event: str, *, user: User, details: Mapping[str, object]) -> None:

@@ -8,9 +8,10 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from accounts import audit, mail
+from accounts import audit
 from accounts.audit import actor_of
 from accounts.models import User
+from accounts.notices import notices
 from accounts.staff import lacks_second_factor, second_factor_page
 
 V = TypeVar("V", bound=Callable[..., HttpResponseBase])
@@ -43,5 +44,4 @@ class StaffSite(AdminSite):
         return super().admin_view(cast("V", on_record), cacheable)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        notice = mail.ONLY_LOGGED if mail.is_only_logged() else ""
-        return {**super().each_context(request), "notice_to_staff": notice}
+        return {**super().each_context(request), "notices": notices()}

@@ -82,6 +82,18 @@ def test_being_locked_out_is_recorded_once_in_a_while(world: World, settings: Se
     assert [event for event, _ in events(world.rita)] == [*["sign_in.refused"] * 5, "sign_in.locked"]
 
 
+def test_being_locked_out_of_the_second_factor_is_recorded_for_the_person(world: World, settings: Settings) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "factor"}}
+    with_app("rita@acme.test")
+    browser, _ = sign_in("rita@acme.test")
+    for _ in range(7):
+        browser.post(SECOND_FACTOR, {"code": "000000"})
+    happened = [event for event, _ in events(world.rita)]
+    assert happened[-1] == "sign_in.locked"
+    assert happened.count("sign_in.locked") == 1
+    assert happened.count("second_factor.refused") == 5
+
+
 def test_a_password_that_is_changed_or_chosen_anew_is_recorded(world: World) -> None:
     client, _ = sign_in("rita@acme.test")
     new = {"oldpassword": PASSWORD, "password1": "another good one", "password2": "another good one"}

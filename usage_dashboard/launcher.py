@@ -15,7 +15,7 @@ import environ
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 
-from accounts import mail
+from accounts.notices import notices
 from usage_dashboard import embedded, interrupts, servers
 from usage_dashboard.orphans import only_launcher, stop_orphans
 from usage_dashboard.preparation import collect_static, migrate
@@ -63,8 +63,8 @@ def launch(plan: Plan, *, write: Write, greeting: str) -> None:
         with interrupts.at_once():
             _prepare(plan, write)
         _start_programs(supervisor, plan)
-        if mail.is_only_logged() and not plan.demo:
-            write(mail.ONLY_LOGGED)
+        for notice in [] if plan.demo else notices():
+            write(notice)
         write(greeting)
         supervisor.watch()
 
