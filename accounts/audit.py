@@ -32,7 +32,7 @@ SYSTEM_ACTOR: Final = Actor()
 def actor_of(request: HttpRequest) -> Actor:
     """The signed-in user of a request, with the address that the request comes from (TRUSTED_PROXY_COUNT)."""
     user = request.user if isinstance(request.user, User) else None
-    return Actor(user=user, name=user.email if user else SYSTEM, address=_address(request))
+    return Actor(user=user, name=user.email if user else SYSTEM, address=client_address(request))
 
 
 def record(  # noqa: PLR0913 - one keyword for each thing that an entry says
@@ -72,7 +72,8 @@ def _tell_database(actor: str) -> None:
         cursor.execute("SELECT set_config('usage_dashboard.actor', %s, true)", [actor])
 
 
-def _address(request: HttpRequest) -> str | None:
+def client_address(request: HttpRequest) -> str | None:
+    """Where a request comes from (TRUSTED_PROXY_COUNT); None if that cannot be told."""
     try:
         return str(ip_address(get_adapter().get_client_ip(request)))
     except (ValueError, PermissionDenied):

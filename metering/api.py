@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from apikeys import directory
 from apikeys.authentication import bearer_digest
+from apikeys.strangers import TooManyUnknownSecretsError, strangers
 from metering import ingest, key_limits
 from metering.formats import native
 from metering.formats.events import Correction, Event, Refusal, UnreadableError
@@ -27,6 +28,7 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 OWN_USAGE_NOT_TAKEN: Final = (
     "Here API keys do not report their own usage; the gateway that serves the requests does, with an ingest token."
 )
+TOO_MANY_UNKNOWN_SECRETS: Final = "Too many unknown secrets came from your address; send it again in a moment."
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
@@ -57,6 +59,8 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
     if digest is None:
         return _unauthenticated()
     try:
+        if not strangers.is_somebodys(digest, environ):
+            return _unauthenticated()
         caller = directory.remembered().caller(digest)
         if caller is None or caller.revoked_at is not None:
             return _unauthenticated()
@@ -66,6 +70,8 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
         return Answer(200, _encoded(_stored(events, caller, digest)))
     except UnreadableError as error:
         return _error(error.status, error.code, error.message)
+    except TooManyUnknownSecretsError:
+        return _error(429, "too_many_unknown_secrets", TOO_MANY_UNKNOWN_SECRETS, **{"Retry-After": "1"})
     except ingest.UnauthenticatedError:
         return _unauthenticated()
     except (OperationalError, InterfaceError, InternalError) as error:  # the last one when PostgreSQL takes no writes

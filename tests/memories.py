@@ -4,6 +4,7 @@ import pytest
 
 from accounts.models import RoutingVersion
 from apikeys import directory, last_use
+from apikeys.strangers import strangers
 from metering import key_limits, partitions, skus
 from metering.pacing import pace
 
@@ -14,6 +15,7 @@ def fresh_memories(request: pytest.FixtureRequest) -> None:
     directory.forget()
     key_limits.purses.forget()
     last_use.forget()
+    strangers.forget()
     pace.forget()
     partitions.forget()
     skus.forget()
