@@ -1,14 +1,22 @@
-"""The only door to an organization's data: who asks, and what they may see there (product.md, section 1)."""
+"""The only door to an organization's data: who asks, and what they may see there (product.md, section 1).
+
+An id that comes from an address is looked for among the rows that its reader may see, and nowhere else: what they may not
+see reads exactly like what does not exist.
+"""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
+from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from accounts.models import Membership, Organization, User
 
 Role = Membership.Role
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,33 @@ def open_organization(user: User, slug: str) -> Access:
     if membership is None:
         raise Http404("No organization of yours has this address.")
     return Access(user=user, organization=membership.organization, role=membership.role)
+
+
+def find_seen(rows: "QuerySet[Any, Row]", **named: object) -> Row:
+    """The one of these rows that an address names. `rows` are those that its reader may see; all others do not exist for
+    them, with the same Http404."""
+    found = rows.filter(**named).first()
+    if found is None:
+        raise Http404("Nothing that you may see has this address.")
+    return found
+
+
+def members_now(access: Access) -> QuerySet[User]:
+    """The people who are in the organization now."""
+    return User.objects.filter(memberships__organization=access.organization, memberships__left_at__isnull=True)
+
+
+def seen_until(user: User, organization: Organization) -> datetime | None:
+    """When the person left the organization for good; None while they are in it. What they do later is not its business."""
+    memberships = Membership.objects.filter(user=user, organization=organization)
+    last = memberships.order_by(F("left_at").desc(nulls_first=True)).first()
+    return last.left_at if last is not None else None
+
+
+def made_by_members(access: Access, *, user: str, made_at: str) -> Exists:
+    """Whether a row is of somebody who was in the organization after it was made. `user` and `made_at` name its fields."""
+    stays = Q(left_at__isnull=True) | Q(left_at__gt=OuterRef(made_at))
+    return Exists(Membership.objects.filter(stays, user=OuterRef(user), organization=access.organization))
 
 
 def memberships_of(user: User) -> list[Membership]:

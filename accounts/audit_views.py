@@ -47,10 +47,7 @@ def export(request: SignedInRequest, slug: str) -> HttpResponseBase:
     return StreamingHttpResponse(
         csv_of(form.events(access.organization)),
         content_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="audit-{access.organization.slug}.csv"',
-            "Cache-Control": "no-store",
-        },
+        headers={"Content-Disposition": f'attachment; filename="audit-{access.organization.slug}.csv"'},
     )
 
 

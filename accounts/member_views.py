@@ -7,13 +7,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import invitations as inviting
 from accounts import mail
-from accounts.access import Access, open_organization
+from accounts.access import Access, find_seen, members_now, open_organization
 from accounts.audit import actor_of
 from accounts.changes import routing_change
 from accounts.clock import database_now
@@ -133,13 +133,11 @@ def _managed(request: SignedInRequest, slug: str) -> Access:
 
 
 def _member(access: Access, public_id: str) -> User:
-    return get_object_or_404(
-        User, public_id=public_id, memberships__organization=access.organization, memberships__left_at__isnull=True
-    )
+    return find_seen(members_now(access), public_id=public_id)
 
 
 def _invitation(access: Access, public_id: str) -> Invitation:
-    invitation = get_object_or_404(Invitation, public_id=public_id, organization=access.organization)
+    invitation = find_seen(Invitation.objects.filter(organization=access.organization), public_id=public_id)
     if invitation.role == Membership.Role.OWNER and not access.is_owner:
         raise OwnersOnlyError("Only owners invite owners.")
     return invitation

@@ -15,8 +15,10 @@ class Change:
     sentence: str
 
 
-def history_of(api_key: APIKey, organization: Organization, *, names_others: bool) -> list[Change]:
-    """Newest first. Other organizations are named to the key's own user alone."""
+def history_of(
+    api_key: APIKey, organization: Organization, *, names_others: bool, until: datetime | None = None
+) -> list[Change]:
+    """Newest first, without what began after `until`. Other organizations are named to the key's own user alone."""
     changes = [*_tracking(api_key), *_defaults(api_key, organization, names_others=names_others)]
     changes += _memberships(api_key, organization)
     for moment, sentence in ((api_key.expires_at, "The key expires."), (api_key.revoked_at, "The key was revoked.")):
@@ -24,7 +26,7 @@ def history_of(api_key: APIKey, organization: Organization, *, names_others: boo
             changes.append((moment, sentence))
     first = [Change(None, sentence) for moment, sentence in changes if moment is None]
     dated = sorted(((moment, sentence) for moment, sentence in changes if moment is not None), reverse=True)
-    return [Change(moment, sentence) for moment, sentence in dated] + first
+    return [Change(*change) for change in dated if until is None or change[0] <= until] + first
 
 
 def _tracking(api_key: APIKey) -> list[tuple[datetime | None, str]]:

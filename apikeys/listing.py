@@ -1,8 +1,11 @@
-"""The keys of a person, as the API keys page shows them."""
+"""The keys of a person, as the API keys page shows them, and those that an organization's people may look at."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q, QuerySet
+
+from accounts.access import Access, made_by_members
 from accounts.models import User
 from apikeys.keys import TRACKED_BY_DEFAULT_FROM
 from apikeys.models import APIKey, TrackingChange
@@ -24,6 +27,13 @@ class ListedKey:
         return (
             not self.api_key.tracked and self.switched_at is None and self.api_key.created_at < TRACKED_BY_DEFAULT_FROM
         )
+
+
+def keys_seen_by(access: Access) -> QuerySet[APIKey]:
+    """One's own keys and, for owners and admins, those that people of the organization made before they left it."""
+    own = Q(user=access.user)
+    members = made_by_members(access, user="user", made_at="created_at")
+    return APIKey.objects.filter(own | Q(members) if access.is_admin else own)
 
 
 def keys_of(user: User, *, now: datetime) -> list[ListedKey]:

@@ -3,11 +3,12 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.access import find_seen
 from accounts.audit import actor_of
 from accounts.changes import routing_change
 from accounts.clock import database_now
@@ -146,7 +147,7 @@ def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
 
 def _own_key(request: SignedInRequest, public_id: str) -> APIKey:
     """The person's own key that is not revoked; any other does not exist for them."""
-    return get_object_or_404(APIKey, public_id=public_id, user=request.user, revoked_at__isnull=True)
+    return find_seen(APIKey.objects.filter(user=request.user, revoked_at__isnull=True), public_id=public_id)
 
 
 def _list_page(request: SignedInRequest, form: NewKeyForm) -> HttpResponse:

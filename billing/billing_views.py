@@ -6,11 +6,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import audit
-from accounts.access import Access, open_organization
+from accounts.access import Access, find_seen, open_organization
 from accounts.audit import actor_of
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, organization_frame
@@ -139,7 +139,7 @@ def pdf_response(invoice: Invoice) -> HttpResponse:
     return HttpResponse(
         invoice_pdf(document_of(invoice)),
         content_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private"},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
@@ -151,12 +151,12 @@ def _open_for_owner(request: SignedInRequest, slug: str) -> Access:
 
 
 def _invoice_of(access: Access, invoice_id: int) -> Invoice:
-    return get_object_or_404(Invoice.objects.select_related("corrects"), pk=invoice_id, payer=access.organization)
+    return find_seen(Invoice.objects.filter(payer=access.organization).select_related("corrects"), pk=invoice_id)
 
 
 def _endpoint_of(access: Access, endpoint_id: int) -> WebhookEndpoint:
     found = WebhookEndpoint.objects.filter(organization=access.organization, disabled_at__isnull=True)
-    return get_object_or_404(found.select_related("organization"), pk=endpoint_id)
+    return find_seen(found.select_related("organization"), pk=endpoint_id)
 
 
 def _page(request: SignedInRequest, access: Access, *, new_secret: str = "", **forms: BaseForm) -> HttpResponse:

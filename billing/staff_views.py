@@ -8,9 +8,10 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.access import find_seen
 from accounts.audit import actor_of
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, user_frame
@@ -90,7 +91,7 @@ def price_change(request: SignedInRequest) -> HttpResponse:
 @staff_only
 def price_change_progress(request: SignedInRequest, change_id: int) -> HttpResponse:
     """How far the re-rating of a change is, and what it changed."""
-    change = get_object_or_404(PriceChange.objects.select_related("requested_by"), pk=change_id)
+    change = find_seen(PriceChange.objects.select_related("requested_by"), pk=change_id)
     page = page_of(price_pages.find_adjustments(change), request.GET)
     context = {
         "change": price_pages.change_row(change),
@@ -121,7 +122,7 @@ def credit(request: SignedInRequest) -> HttpResponse:
 @staff_only
 def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
     """The grant pays nothing from now on."""
-    grant = get_object_or_404(CreditGrant, pk=grant_id)
+    grant = find_seen(CreditGrant.objects.all(), pk=grant_id)
     grants.void(grant, actor=actor_of(request), now=database_now())
     messages.success(request, f"The grant “{grant.name}” is voided. What it has paid stays paid.")
     return redirect("billing:credit")
@@ -147,14 +148,14 @@ def all_invoices(request: SignedInRequest) -> HttpResponse:
 @staff_only
 def any_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:  # noqa: ARG001 - the guard reads it
     """An invoice as PDF."""
-    return pdf_response(get_object_or_404(Invoice.objects.select_related("corrects"), pk=invoice_id))
+    return pdf_response(find_seen(Invoice.objects.select_related("corrects"), pk=invoice_id))
 
 
 @require_POST
 @staff_only
 def invoice_payment(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """The invoice is paid."""
-    invoice = get_object_or_404(Invoice, pk=invoice_id)
+    invoice = find_seen(Invoice.objects.all(), pk=invoice_id)
     try:
         invoices.mark_paid(invoice, actor=actor_of(request), now=database_now())
         messages.success(request, f"Invoice {invoice.number} is paid.")
@@ -167,7 +168,7 @@ def invoice_payment(request: SignedInRequest, invoice_id: int) -> HttpResponse:
 @staff_only
 def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """The invoice is taken back with a credit note."""
-    invoice = get_object_or_404(Invoice, pk=invoice_id)
+    invoice = find_seen(Invoice.objects.all(), pk=invoice_id)
     try:
         note = invoices.void(invoice, actor=actor_of(request), now=database_now())
         messages.success(request, f"Invoice {invoice.number} is void; credit note {note.number} takes it back.")
@@ -195,7 +196,7 @@ def invoice_release(request: SignedInRequest, invoice_id: int) -> HttpResponse:
 @staff_only
 def balance_refund(request: SignedInRequest, slug: str) -> HttpResponse:
     """The payer's balance was paid back. The form says how much it was, so that a second click does nothing."""
-    payer = get_object_or_404(Organization, slug=slug)
+    payer = find_seen(Organization.objects.all(), slug=slug)
     form = RefundForm(request.POST)
     try:
         amount = form.cleaned_data["amount"] if form.is_valid() else Decimal(0)

@@ -99,7 +99,7 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, groups: Co
     month, day = _month_and_day(reader, today)
     hour = _hour(reader, day, today)
     choices = {name: reader.choice(name, allowed) for name, allowed in CHOICES.items()}
-    filters, owned = _filters(reader, access)
+    filters, owned = read_filters(reader, access)
     group = Group(choices["group"] or Group.MODEL)
     listed = Group(choices["list"]) if choices["list"] in groups else None
     page = reader.number("page", lowest=1, highest=MAX_PAGE) or 1
@@ -203,17 +203,19 @@ def _month(reader: Reader, today: date) -> Period:
     return month
 
 
-def _filters(reader: Reader, access: Access) -> tuple[tuple[Filter, ...], OwnedIds]:
-    """The filters that are this reader's to use, and the ids behind them."""
-    asked = {name: reader.several(name, kind) for name, kind in FILTERS.items()}
-    owned, names = find_owned(
+def read_filters(
+    reader: Reader, access: Access, names: Collection[str] = tuple(FILTERS)
+) -> tuple[tuple[Filter, ...], OwnedIds]:
+    """The filters of these names that are this reader's to use, and the ids behind them."""
+    asked = {name: reader.several(name, kind) if name in names else [] for name, kind in FILTERS.items()}
+    owned, known = find_owned(
         access,
         models=asked["model"],
         users=asked["user"],
         api_keys=asked["api_key"],
         organizations=asked["organization"],
     )
-    labels = _labels(owned, names)
+    labels = _labels(owned, known)
     filters = []
     for name, kind in FILTERS.items():
         for value in asked[name]:

@@ -6,18 +6,18 @@ from datetime import date
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import mail
-from accounts.access import Access, open_organization
+from accounts.access import Access, find_seen, members_now, open_organization, seen_until
 from accounts.audit import actor_of
 from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, organization_frame
-from accounts.models import Membership, User
+from accounts.models import User
 from accounts.site import address_of
 from apikeys.coverage import (
     AskedRecentlyError,
@@ -29,9 +29,11 @@ from apikeys.coverage import (
     visibility_of,
 )
 from apikeys.key_history import history_of
-from apikeys.models import APIKey
+from apikeys.listing import keys_seen_by
 from metering.display import exact, share
-from metering.periods import FIRST_YEAR, LAST_YEAR, month_of, one_day
+from metering.forms import parse_day, read_filters
+from metering.periods import month_of, one_day
+from metering.query_strings import Reader, shortened
 from metering.routed import UsersMonth, months_of_users, routed_usage
 
 PAGE = "metering:coverage"
@@ -75,9 +77,7 @@ def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
 def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
     """Asks a member by e-mail to make their keys visible here; nobody is asked twice within a week."""
     access = _managed(request, slug)
-    user = get_object_or_404(
-        User, public_id=public_id, memberships__organization=access.organization, memberships__left_at__isnull=True
-    )
+    user = find_seen(members_now(access), public_id=public_id)
     hidden = _hidden_keys(user, access)
     if not hidden:
         messages.success(request, f"All usable keys of {user.display_name} are visible here already.")
@@ -104,13 +104,16 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
 @require_safe
 @login_required
 def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
-    """Why usage of one key is where it is: for the person whose key it is, and for owners and admins of the organization."""
+    """Why usage of one key is where it is: for the person whose key it is, and for owners and admins of the organization.
+
+    Of a person who has left, they see no key that was made and no state that began after that.
+    """
     access = open_organization(request.user, slug)
-    api_key = get_object_or_404(APIKey.objects.select_related("user"), public_id=public_id)
+    api_key = find_seen(keys_seen_by(access).select_related("user"), public_id=public_id)
     is_own = api_key.user_id == request.user.pk
-    if not is_own and not (access.is_admin and _was_member(api_key.user, access)):
-        raise Http404("No key that you may see has this id.")
-    day = _day(request.GET.get("day", "")) or database_now().date()
+    until = None if is_own else seen_until(api_key.user, access.organization)
+    reader = Reader(request.GET)
+    day = _day(reader) or database_now().date()
     context = {
         "frame": _frame(access),
         "organization": access.organization,
@@ -118,9 +121,10 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
         "is_own": is_own,
         "is_visible": visibility_of(api_key, access.organization) == Visibility.VISIBLE,
         "visibility": visibility_of(api_key, access.organization),
-        "history": history_of(api_key, access.organization, names_others=is_own),
+        "history": history_of(api_key, access.organization, names_others=is_own, until=until),
         "day": day,
-        "rows": routed_usage(access, one_day(day), api_key=api_key),
+        "ignored": reader.ignored,
+        "rows": routed_usage(access, one_day(day), api_key_ids=(api_key.pk,)),
     }
     return render(request, "metering/key_routing.html", context)
 
@@ -128,19 +132,20 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
 @require_safe
 @login_required
 def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
-    """Why a day's usage is where it is, for all that the reader may see, or one user or key of it."""
+    """Why a day's usage is where it is, for all that the reader may see, or some users or keys of it."""
     access = open_organization(request.user, slug)
-    day = _day(request.GET.get("day", "")) or database_now().date()
-    user = request.user if not access.sees_all_usage else _named_user(request.GET.get("user", ""))
-    key_id = request.GET.get("api_key", "")
-    api_key = APIKey.objects.filter(public_id=key_id).first() if key_id.isprintable() else None
+    reader = Reader(request.GET)
+    day = _day(reader) or database_now().date()
+    filters, owned = read_filters(reader, access, names=("user", "api_key"))
+    user_ids = owned.users if access.sees_all_usage else (request.user.pk,)
     context = {
         "frame": organization_frame(access, page="metering:activity"),
         "organization": access.organization,
         "day": day,
-        "user": user,
+        "filters": filters,
+        "ignored": reader.ignored,
         "has_children": len(access.organizations) > 1,
-        "rows": routed_usage(access, one_day(day), user=user, api_key=api_key, is_untracked=key_id == "untracked"),
+        "rows": routed_usage(access, one_day(day), user_ids=user_ids, api_key_ids=owned.api_keys),
     }
     return render(request, "metering/usage_routing.html", context)
 
@@ -171,18 +176,10 @@ def _hidden_keys(user: User, access: Access) -> list[dict[str, str]]:
     ]
 
 
-def _was_member(user: User, access: Access) -> bool:
-    return Membership.objects.filter(user=user, organization=access.organization).exists()
-
-
-def _named_user(public_id: str) -> User | None:
-    return User.objects.filter(public_id=public_id).first() if public_id.isprintable() else None
-
-
-def _day(text: str) -> date | None:
-    """'2026-11-04' → that day; None for anything else."""
-    try:
-        day = date.fromisoformat(text) if len(text) == len("2026-11-04") else None
-    except ValueError:
-        return None
-    return day if day is not None and FIRST_YEAR <= day.year <= LAST_YEAR else None
+def _day(reader: Reader) -> date | None:
+    """The day that is asked for; None, and a sentence, for what is none."""
+    text = reader.single("day")
+    day = parse_day(text)
+    if text and day is None:
+        reader.ignore(f"“{shortened(text)}” is not a day like 2026-11-14; this is today.")
+    return day

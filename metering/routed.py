@@ -3,7 +3,7 @@
 The one look into raw events, bounded to a day; they are kept for USAGE_EVENT_RETENTION_DAYS.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -12,9 +12,7 @@ from django.db.models import Case, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.access import Access
-from accounts.models import User
 from apikeys.explanation import explain
-from apikeys.models import APIKey
 from apikeys.routing import ATTRIBUTED
 from metering.models import MonthlyUsage, UsageEvent
 from metering.names import names_of
@@ -44,11 +42,12 @@ class UsersMonth:
 
 
 def routed_usage(
-    access: Access, day: Period, *, user: User | None = None, api_key: APIKey | None = None, is_untracked: bool = False
+    access: Access, day: Period, *, user_ids: Collection[int] = (), api_key_ids: Collection[int] = ()
 ) -> list[RoutedUsage]:
-    """The largest first, MAX_ROWS at most. Someone else's key that reads Untracked is not named."""
+    """The largest first, MAX_ROWS at most; without ids, of all users and keys. Someone else's key that reads Untracked is not
+    named, and its usage is not found by the key."""
     organizations = {found.id: found for found in access.organizations}
-    rows = _sums(list(organizations), day, user=user, api_key=api_key, is_untracked=is_untracked)
+    rows = _sums(access, day, user_ids=user_ids, api_key_ids=api_key_ids)
     names = names_of(users={row["user_id"] for row in rows}, api_keys={row["shown_key"] for row in rows} - {UNTRACKED})
     return [
         RoutedUsage(
@@ -80,20 +79,21 @@ def months_of_users(organization_id: int, month: Period) -> dict[int, UsersMonth
 
 
 def _sums(
-    organization_ids: Sequence[int], day: Period, *, user: User | None, api_key: APIKey | None, is_untracked: bool
+    access: Access, day: Period, *, user_ids: Collection[int], api_key_ids: Collection[int]
 ) -> list[dict[str, Any]]:
     events = UsageEvent.objects.filter(
-        organization_id__in=organization_ids, occurred_at__gte=day.start_at, occurred_at__lt=day.end_at
+        organization_id__in=[found.id for found in access.organizations],
+        occurred_at__gte=day.start_at,
+        occurred_at__lt=day.end_at,
     )
-    if user is not None:
-        events = events.filter(user_id=user.pk)
-    if api_key is not None:
-        events = events.filter(api_key_id=api_key.pk)
+    if user_ids:
+        events = events.filter(user_id__in=user_ids)
     shown = events.annotate(attributed=F("routing").bitand(int(ATTRIBUTED))).annotate(
         shown_key=Case(When(attributed=int(ATTRIBUTED), then=F("api_key_id")), default=Value(UNTRACKED))
     )
-    if is_untracked:
-        shown = shown.filter(shown_key=UNTRACKED)
+    if api_key_ids:
+        own = Q(api_key_id__in=api_key_ids, user_id=access.user.pk)
+        shown = shown.filter(own | Q(shown_key__in=api_key_ids))
     sums = shown.values("organization_id", "user_id", "shown_key", "routing").annotate(
         requests=Coalesce(Sum("num_model_requests"), Value(0))
     )

@@ -11,7 +11,7 @@ from accounts.changes import routing_change
 from accounts.models import User
 from apikeys import keys
 from apikeys.models import APIKey
-from tests.engine import days_ago, make_event, make_token, send
+from tests.engine import days_ago, make_event, make_token, roll_up, send
 from tests.world import World, join
 
 SignIn = Callable[[User], Client]
@@ -40,6 +40,7 @@ def used(world: World, ritas: APIKey, old: APIKey) -> str:
     events += [make_event(id=f"b{n}", api_key_id=old.public_id) for n in range(2)]
     events.append(make_event(id="c", api_key_id=theirs.public_id, organization=world.acme.public_id))
     assert set(send(events, make_token())) == {"accepted"}
+    roll_up()
     return str(days_ago(1).date())
 
 
@@ -91,12 +92,50 @@ def test_the_rows_can_be_narrowed(world: World, client_of: SignIn, used: str, ri
         ({"user": world.charlie.public_id}, 1),
         ({"api_key": "untracked"}, 2),
         ({"api_key": ritas.public_id}, 1),
-        ({"user": "user_\x00"}, 3),
+        ({"user": "user_nobody"}, 3),
         ({"day": "yesterday"}, 0),
         ({"day": "9999-12-31"}, 0),
     ]
     for query, expected in narrowed:
         assert len(client.get(WHY, {"day": used, **query}).context["rows"]) == expected, query
+
+
+def test_a_key_finds_what_shows_under_it_and_to_its_own_user_alone_what_reads_untracked(
+    world: World, client_of: SignIn, ritas: APIKey, used: str
+) -> None:
+    with routing_change() as now:
+        keys.set_tracking(api_key=ritas, tracked=False, now=now)
+    send([make_event(id="late", timestamp=now, api_key_id=ritas.public_id)], make_token("late"))
+    roll_up()
+    today = {"day": f"{now:%Y-%m-%d}"}
+    for who, expected in ((world.bob, 0), (world.rita, 1)):
+        assert len(client_of(who).get(f"{KEYS}{ritas.public_id}/", today).context["rows"]) == expected, who
+        assert len(client_of(who).get(WHY, {**today, "api_key": ritas.public_id}).context["rows"]) == expected, who
+
+
+def test_of_a_person_who_has_left_nothing_newer_is_told(world: World, client_of: SignIn, ritas: APIKey) -> None:
+    join(world.rita, world.other, role="reader")
+    with routing_change() as left_at:
+        organizations.remove_member(organization=world.acme, user=world.rita, now=left_at)
+    with routing_change() as now:
+        keys.set_tracking(api_key=ritas, tracked=False, now=now)
+    newer, _ = keys.create_api_key(user=world.rita, name="Ritas new life", created_at=now)
+    bob = client_of(world.bob)
+    assert bob.get(f"{KEYS}{newer.public_id}/").status_code == 404
+    page = bob.get(f"{KEYS}{ritas.public_id}/").content.decode()
+    assert "Left Acme." in page
+    assert "The key is not tracked." not in page
+    join(world.rita, world.acme, role="reader", joined_at=now)
+    assert bob.get(f"{KEYS}{newer.public_id}/").status_code == 200
+    assert "The key is not tracked." in bob.get(f"{KEYS}{ritas.public_id}/").content.decode()
+
+
+def test_a_filter_that_fits_nothing_is_said_and_names_nobody(world: World, client_of: SignIn) -> None:
+    page = client_of(world.alice).get(WHY, {"user": world.charlie.public_id, "day": "yesterday"})
+    html = page.content.decode()
+    assert "The filter “User: " in html
+    assert "“yesterday” is not a day" in html
+    assert "Charlie" not in html
 
 
 def test_a_reader_without_visibility_sees_their_own(world: World, client_of: SignIn, used: str) -> None:
