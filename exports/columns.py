@@ -2,8 +2,8 @@
 without being parsed.
 
 CSV lines end with CR LF, as RFC 4180 says. Text that people or callers chose is always quoted there, and made harmless
-where a spreadsheet would run it as a formula; everything else is digits, dates and ids of ours. JSON is one array of
-objects with the same names; numbers keep all their digits, and what is an empty cell in CSV is null.
+where a spreadsheet would run it as a formula (accounts/spreadsheets.py); everything else is digits, dates and ids of ours.
+JSON is one array of objects with the same names; numbers keep all their digits, and what is an empty cell in CSV is null.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -16,6 +16,8 @@ from itertools import groupby
 from typing import Any, Final
 
 from django.db import connection, transaction
+
+from accounts.spreadsheets import harmless_sql
 
 ROWS_AT_A_TIME: Final = 5_000
 INCOMPLETE: Final = "INCOMPLETE: an error stopped this export here. Ask for it again."
@@ -81,9 +83,8 @@ def named_cell(expression: str, names: Mapping[int, str]) -> str:
 
 
 def _csv_text(expression: str) -> str:
-    """A quoted cell. One that starts with = + - @ tab or CR gets an apostrophe in front."""
-    harmless = rf"regexp_replace({expression}, '^([=+@\t\r-])', '''\1')"
-    return f"""'"' || replace({harmless}, '"', '""') || '"'"""
+    """A quoted cell that no spreadsheet runs as a formula."""
+    return f"""'"' || replace({harmless_sql(expression)}, '"', '""') || '"'"""
 
 
 def _csv_cell(column: Column) -> str:
