@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 
 from allauth.account.adapter import get_adapter
@@ -12,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import HttpRequest
 
+from accounts.addresses import plain_address
 from accounts.models import AuditEvent, Organization, User
 
 SYSTEM = "system"
@@ -75,6 +75,6 @@ def _tell_database(actor: str) -> None:
 def client_address(request: HttpRequest) -> str | None:
     """Where a request comes from (TRUSTED_PROXY_COUNT); None if that cannot be told."""
     try:
-        return str(ip_address(get_adapter().get_client_ip(request)))
-    except (ValueError, PermissionDenied):
+        return plain_address(get_adapter().get_client_ip(request))
+    except PermissionDenied:
         return None

@@ -4,17 +4,19 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Case, CharField, Exists, F, GenericIPAddressField, OuterRef, Q, QuerySet, Value, When
 
-from accounts.models import AuditEvent, Organization
+from accounts.addresses import plain_address
+from accounts.models import AuditEvent, Membership, Organization
+from accounts.spreadsheets import harmless
 
 PAGE_SIZE: Final = 50
 CHUNK_SIZE: Final = 2_000
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+STAFF: Final = "Staff"
+DEPARTURE: Final = timedelta(minutes=1)  # an entry about somebody's own departure is written just after it
 CSV_COLUMNS: Final = ("time", "event", "actor", "address", "target_id", "target_name", "details")
 # The events of the members, keys and settings in words; others show their name alone.
 LABELS: Final = {
@@ -85,18 +87,34 @@ class AuditFilterForm(forms.Form):
         """The events of the organization that the valid fields ask for; a field that is wrong filters nothing."""
         self.is_valid()
         chosen = self.cleaned_data
-        events = AuditEvent.objects.filter(organization=organization)
+        events = entries_of(organization)
         if event := chosen.get("event"):
             events = events.filter(event=event)
         if text := chosen.get("text"):
             events = events.filter(
-                Q(actor_name__icontains=text) | Q(target_name__icontains=text) | Q(target_id=text) | _address(text)
+                Q(shown_actor__icontains=text) | Q(target_name__icontains=text) | Q(target_id=text) | _address(text)
             )
         if since := chosen.get("since"):
             events = events.filter(occurred_at__gte=_midnight(since))
         if (until := chosen.get("until")) and until < date.max:
             events = events.filter(occurred_at__lt=_midnight(until + timedelta(days=1)))
         return events.order_by("-id")
+
+
+def entries_of(organization: Organization) -> QuerySet[AuditEvent]:
+    """The organization's events with what its people are shown of who acted: `shown_actor` and `shown_address`.
+
+    A person who was not in the organization at that time is the operator's staff: neither named nor placed.
+    """
+    stays = Q(left_at__isnull=True) | Q(left_at__gt=OuterRef("occurred_at") - DEPARTURE)
+    memberships = Membership.objects.filter(
+        stays, user=OuterRef("actor"), organization=organization, joined_at__lte=OuterRef("occurred_at")
+    )
+    is_known = Q(actor__isnull=True) | Q(Exists(memberships))
+    return AuditEvent.objects.filter(organization=organization).annotate(
+        shown_actor=Case(When(is_known, then=F("actor_name")), default=Value(STAFF), output_field=CharField()),
+        shown_address=Case(When(is_known, then=F("address")), output_field=GenericIPAddressField()),
+    )
 
 
 def page_of(events: QuerySet[AuditEvent], *, before: int | None) -> Page:
@@ -106,13 +124,14 @@ def page_of(events: QuerySet[AuditEvent], *, before: int | None) -> Page:
     return Page(tuple(map(entry_of, shown)), shown[-1].pk if len(found) > PAGE_SIZE else None)
 
 
-def entry_of(event: AuditEvent) -> Entry:
+def entry_of(event: Any) -> Entry:
+    """An event of `entries_of` as it is shown."""
     return Entry(
         occurred_at=event.occurred_at,
         event=event.event,
         label=label_of(event.event),
-        actor=event.actor_name,
-        address=event.address or "",
+        actor=event.shown_actor,
+        address=event.shown_address or "",
         target_id=event.target_id,
         target_name=event.target_name,
         details=", ".join(
@@ -132,7 +151,7 @@ def csv_of(events: QuerySet[AuditEvent]) -> Iterator[str]:
     for event in events.iterator(chunk_size=CHUNK_SIZE):
         entry = entry_of(event)
         cells = (entry.event, entry.actor, entry.address, entry.target_id, entry.target_name, entry.details)
-        yield line.writerow([f"{entry.occurred_at:%Y-%m-%dT%H:%M:%S.%fZ}", *map(_harmless, cells)])
+        yield line.writerow([f"{entry.occurred_at:%Y-%m-%dT%H:%M:%S.%fZ}", *map(harmless, cells)])
 
 
 class _Echo:
@@ -140,10 +159,6 @@ class _Echo:
 
     def write(self, text: str) -> str:
         return text
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _words(value: object) -> str:
@@ -154,10 +169,8 @@ def _words(value: object) -> str:
 
 def _address(text: str) -> Q:
     """PostgreSQL compares addresses as addresses; other text is none."""
-    try:
-        return Q(address=str(ip_address(text)))
-    except ValueError:
-        return Q()
+    address = plain_address(text)
+    return Q(shown_address=address) if address else Q()
 
 
 def _midnight(day: date) -> datetime:

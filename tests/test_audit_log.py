@@ -110,6 +110,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(world: World, client_of:
         ({"text": "rita"}, 1),
         ({"text": "key_1"}, 1),
         ({"text": "127.0.0.1"}, 0),
+        ({"text": "fe80::1%eth0"}, 0),
         ({"text": "\x00"}, 3),
         ({"text": "%"}, 0),
         ({"since": "2000-01-01", "until": "2000-01-02"}, 0),
@@ -128,6 +129,42 @@ def test_filters_narrow_and_bad_ones_do_nothing(
     page = client_of(world.alice).get(PAGE, query)
     assert page.status_code == 200
     assert len(page.context["page"].entries) == expected
+
+
+def test_staff_is_neither_named_nor_placed_nor_found(world: World, client_of: SignIn) -> None:
+    staff = Actor(user=world.charlie, name=world.charlie.email, address="192.0.2.7")
+    audit.record("budget.set", actor=staff, organization=world.acme)
+    client = client_of(world.alice)
+    html = client.get(PAGE).content.decode()
+    assert "<bdi>Staff</bdi>" in html
+    (row,) = rows(client.get(CSV))
+    assert (row["actor"], row["address"]) == ("Staff", "")
+    for answer in (html, text(client.get(CSV))):
+        assert "charlie" not in answer
+        assert "192.0.2.7" not in answer
+    for words, expected in (("charlie@other.test", 0), ("192.0.2.7", 0), ("staff", 1)):
+        assert len(client.get(PAGE, {"text": words}).context["page"].entries) == expected, words
+
+
+def test_a_member_keeps_their_name_for_what_they_did_as_one(world: World, client_of: SignIn) -> None:
+    stay = join(world.charlie, world.acme, role="admin")
+    acting = Actor(user=world.charlie, name=world.charlie.email, address="192.0.2.7")
+    audit.record("budget.set", actor=acting, organization=world.acme)
+    stay.left_at = database_now() - timedelta(seconds=5)
+    stay.save()
+    assert "charlie@other.test" in client_of(world.alice).get(PAGE).content.decode()
+    stay.left_at = database_now() - timedelta(hours=1)
+    stay.save()
+    audit.record("budget.removed", actor=acting, organization=world.acme)
+    entries = client_of(world.alice).get(PAGE).context["page"].entries
+    assert [entry.actor for entry in entries] == ["Staff", "Staff"]
+
+
+def test_an_address_of_one_interface_is_stored_without_it(world: World) -> None:
+    client = Client(REMOTE_ADDR="fe80::1%eth0")
+    client.force_login(world.rita)
+    assert client.post("/settings/api-keys/", {"name": "Laptop"}).status_code == 201
+    assert AuditEvent.objects.get().address == "fe80::1"
 
 
 def test_today_is_in_the_days_that_are_asked_for(world: World, client_of: SignIn) -> None:
