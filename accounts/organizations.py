@@ -9,13 +9,14 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.text import slugify
 
-from accounts import audit
+from accounts import audit, public_ids
 from accounts.audit import SYSTEM_ACTOR, Actor
 from accounts.emails import normalized
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
 
 PERSONAL_NAME = "Personal"
 MAX_SLUG_LENGTH = 60
+RANDOM_CHARACTERS = 8
 
 
 class ChangeRefusedError(ValueError):
@@ -61,9 +62,7 @@ def create_user(*, email: str, now: datetime, name: str = "", password: str | No
 def welcome_user(*, user: User, now: datetime) -> None:
     """Gives a person who has just been added their personal organization, as their default one for all times."""
     actor = Actor(user=user, name=user.email)
-    personal = create_organization(
-        name=PERSONAL_NAME, owner=user, now=now, slug=user.email.partition("@")[0], is_personal=True, actor=actor
-    )
+    personal = create_organization(name=PERSONAL_NAME, owner=user, now=now, is_personal=True, actor=actor)
     user.default_organization = personal
     user.save(update_fields=["default_organization"])
     DefaultOrganizationChange.objects.create(user=user, organization=personal, effective_at=now)
@@ -79,14 +78,15 @@ def create_organization(  # noqa: PLR0913 - one keyword for each thing that can 
     is_personal: bool = False,
     actor: Actor = SYSTEM_ACTOR,
 ) -> Organization:
-    """A new organization with its first owner. Its address comes from `slug` or the name; a taken one gets a number.
+    """A new organization with its first owner. Its address is `slug`, which is free, or the name with random characters
+    behind it: an address that is free or taken would tell who is a customer.
 
     Raises ChangeRefusedError for a parent that has a parent itself: consolidated billing has one level.
     """
     if parent is not None and parent.parent_id is not None:
         raise ChangeRefusedError(f"{parent} is billed to another organization and cannot have children.")
     organization = Organization.objects.create(
-        name=name, slug=_free_slug(slug or name), parent=parent, is_personal=is_personal
+        name=name, slug=slug or _random_slug(name), parent=parent, is_personal=is_personal
     )
     _record("organization.created", organization, actor)
     add_member(organization=organization, user=owner, role=Membership.Role.OWNER, now=now, actor=actor)
@@ -226,12 +226,7 @@ def _next_default(user: User, leaving: Organization) -> Organization:
     return membership.organization
 
 
-def _free_slug(text: str) -> str:
-    base = slugify(text)[: MAX_SLUG_LENGTH - 5].strip("-_") or "organization"
-    taken = set(Organization.objects.filter(slug__startswith=base).values_list("slug", flat=True))
-    number = 1
-    slug = base
-    while slug in taken:
-        number += 1
-        slug = f"{base}-{number}"
-    return slug
+def _random_slug(name: str) -> str:
+    """'Acme Inc.' → 'acme-inc-k3v9q2xw': 36⁸ of them for each name, so that none is taken."""
+    base = slugify(name)[: MAX_SLUG_LENGTH - RANDOM_CHARACTERS - 1].strip("-_") or "organization"
+    return f"{base}-{public_ids.random_lower(RANDOM_CHARACTERS)}"

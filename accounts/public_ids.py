@@ -12,6 +12,11 @@ def random_text(length: int = RANDOM_CHARACTERS) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
+def random_lower(length: int) -> str:
+    """`length` characters out of 36, for addresses."""
+    return "".join(secrets.choice(string.digits + string.ascii_lowercase) for _ in range(length))
+
+
 def organization_id() -> str:
     return f"org_{random_text()}"
 

@@ -1,5 +1,6 @@
 """The promises of `accounts.organizations`: at least one owner, always a default organization, and a dated history."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -36,15 +37,24 @@ def test_an_email_is_taken_whatever_its_case(world: World) -> None:
         organizations.create_user(email="ALICE@acme.test", now=NOW)
 
 
-def test_two_organizations_of_one_name_have_two_addresses(world: World) -> None:
-    second = organizations.create_organization(name="Acme", owner=world.alice, now=NOW)
-    third = organizations.create_organization(name="ACME!", owner=world.alice, now=NOW)
-    assert {second.slug, third.slug}.isdisjoint({"acme"})
-    assert second.slug != third.slug
+def test_an_address_does_not_tell_whether_there_is_another_organization_of_that_name(world: World) -> None:
+    names = ["Acme", "ACME!", "Never heard of", "Acme"]
+    made = [organizations.create_organization(name=name, owner=world.alice, now=NOW).slug for name in names]
+    assert len(set(made)) == len(names)
+    for slug, start in zip(made, ["acme", "acme", "never-heard-of", "acme"], strict=True):
+        assert re.fullmatch(rf"{start}-[0-9a-z]{{8}}", slug)
+
+
+def test_a_personal_address_does_not_tell_whose_it_is() -> None:
+    user = organizations.create_user(email="dana@example.test", now=NOW)
+    assert user.default_organization is not None
+    assert re.fullmatch(r"personal-[0-9a-z]{8}", user.default_organization.slug)
 
 
 def test_a_name_without_latin_letters_has_an_address_too(world: World) -> None:
-    assert organizations.create_organization(name="株式会社", owner=world.alice, now=NOW).slug == "organization"
+    assert organizations.create_organization(name="株式会社", owner=world.alice, now=NOW).slug.startswith(
+        "organization-"
+    )
 
 
 def test_consolidated_billing_has_one_level(world: World) -> None:
