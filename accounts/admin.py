@@ -1,7 +1,7 @@
 """Staff's look at people and organizations. What routing depends on is changed by the domain functions, not here."""
 # ruff: noqa: ARG002 - the hooks of Django's admin have fixed arguments
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -19,6 +19,9 @@ from accounts.models import (
     SecurityEvent,
     User,
 )
+
+OF_ORGANIZATION: Final = "organization__id__exact"
+BY_ACTOR: Final = "actor__id__exact"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -67,11 +70,17 @@ class UserAdmin(KeptAdmin):
         "default_organization",
         "is_active",
         "is_staff",
+        "groups",
         "created_at",
         "last_login",
         "pages",
     ]
     readonly_fields = ["public_id", "email", "default_organization", "created_at", "last_login", "pages"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Only superusers say who is staff, and by groups what staff may do; nobody raises themselves."""
+        rights = [] if request.user.is_superuser else ["is_staff", "groups"]
+        return [*super().get_readonly_fields(request, obj), *rights]
 
     @admin.display(description="Lists")
     def pages(self, user: User) -> str:
@@ -79,7 +88,7 @@ class UserAdmin(KeptAdmin):
         return _links(
             ("API keys", "apikeys_apikey", {"q": user.email}),
             ("Memberships", "accounts_membership", {"q": user.email}),
-            ("What they did", "accounts_auditevent", {"actor__id__exact": user.pk}),
+            ("What they did", "accounts_auditevent", {BY_ACTOR: user.pk}),
             ("Sign-ins", "accounts_securityevent", {"q": user.email}),
         )
 
@@ -99,9 +108,9 @@ class OrganizationAdmin(KeptAdmin):
     def pages(self, organization: Organization) -> str:
         """Where staff goes from here."""
         return _links(
-            ("Members", "accounts_membership", {"organization__id__exact": organization.pk}),
-            ("Invitations", "accounts_invitation", {"organization__id__exact": organization.pk}),
-            ("Audit log", "accounts_auditevent", {"organization__id__exact": organization.pk}),
+            ("Members", "accounts_membership", {OF_ORGANIZATION: organization.pk}),
+            ("Invitations", "accounts_invitation", {OF_ORGANIZATION: organization.pk}),
+            ("Audit log", "accounts_auditevent", {OF_ORGANIZATION: organization.pk}),
         )
 
 
@@ -110,6 +119,7 @@ class MembershipAdmin(ReadOnlyAdmin):
     list_display = ["user", "organization", "role", "joined_at", "left_at"]
     list_filter = ["role", ("left_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user", "organization"]
+    linked_from = (OF_ORGANIZATION,)
     search_fields = ["user__email", "user__name", "organization__name", "organization__slug"]
     ordering = ["-joined_at", "-id"]
 
@@ -127,6 +137,7 @@ class InvitationAdmin(ReadOnlyAdmin):
     list_display = ["email", "organization", "role", "invited_by", "sent_at", "expires_at", "accepted_at", "revoked_at"]
     list_filter = ["role", ("accepted_at", admin.EmptyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["organization", "invited_by"]
+    linked_from = (OF_ORGANIZATION,)
     search_fields = ["email", "organization__name", "invited_by__email"]
     ordering = ["-created_at", "-id"]
     exclude = ["digest"]
@@ -137,6 +148,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ["occurred_at", "event", "target_name", "actor_name", "organization", "address"]
     list_filter = ["event"]
     list_select_related = ["organization"]
+    linked_from = (OF_ORGANIZATION, BY_ACTOR)
     search_fields = ["actor_name", "target_name", "target_id", "organization__name"]
     date_hierarchy = "occurred_at"
     ordering = ["-id"]

@@ -2,23 +2,33 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from accounts import audit
 from accounts.audit import actor_of
+from accounts.guarded_admin import GuardedAdmin
 from accounts.models import User
 from accounts.notices import notices
 from accounts.staff import lacks_second_factor, second_factor_page
 
 V = TypeVar("V", bound=Callable[..., HttpResponseBase])
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+UNUSED_MODELS: Final = frozenset({"SocialApp", "SocialToken"})
+"""Single sign-on is set up by settings, and its tokens are not kept."""
 
 
 class StaffSite(AdminSite):
+    def register(self, model_or_iterable: Any, admin_class: type[Any] | None = None, **options: Any) -> None:
+        """The list of a model, ours or a package's, behind the guard of accounts/guarded_admin.py."""
+        found = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        base = admin_class or ModelAdmin
+        guarded = type(base.__name__, (GuardedAdmin, base), {"__module__": base.__module__})
+        super().register([model for model in found if model.__name__ not in UNUSED_MODELS], guarded, **options)
+
     def has_permission(self, request: HttpRequest) -> bool:
         return (
             super().has_permission(request) and isinstance(request.user, User) and not lacks_second_factor(request.user)
