@@ -56,10 +56,11 @@ USER_PAGES = (
     ("Organizations", "accounts:organizations"),
     ("Security", "accounts:security"),
 )
+# label, name of the page's address, and the right that opens it
 STAFF_PAGES = (
-    ("Prices (staff)", "billing:prices"),
-    ("Credit (staff)", "billing:credit"),
-    ("Invoices (staff)", "billing:all_invoices"),
+    ("Prices (staff)", "billing:prices", "billing.view_price"),
+    ("Credit (staff)", "billing:credit", "billing.view_creditgrant"),
+    ("Invoices (staff)", "billing:all_invoices", "billing.view_invoice"),
 )
 USAGE_PAGE = "metering:activity"
 
@@ -103,11 +104,14 @@ def _frame(
             Link(label, _address(name, slug), name == page) for label, name in pages for slug in slugs
         ),
         user_links=_existing(
-            Link(label, _address(name), name == page)
-            for label, name in (*USER_PAGES, *(STAFF_PAGES if user.is_staff else ()))
+            Link(label, _address(name), name == page) for label, name in (*USER_PAGES, *_staff_pages(user))
         ),
         switcher=_existing(Link(found.name, address, found == organization) for found, address in switcher.items()),
     )
+
+
+def _staff_pages(user: User) -> tuple[tuple[str, str], ...]:
+    return tuple((label, name) for label, name, right in STAFF_PAGES if user.is_staff and user.has_perm(right))
 
 
 def _address(name: str, *slugs: str, query: str = "") -> str:

@@ -1,7 +1,7 @@
 """Forms of the Billing page and of the price book."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -189,4 +189,14 @@ class GrantForm(forms.Form):
     def clean_last_date(self) -> Any:
         """The day after the last one, which is when the grant expires."""
         last = self.cleaned_data["last_date"]
-        return last + timedelta(days=1) if last else None
+        return _known_day(last) + timedelta(days=1) if last else None
+
+    def clean_effective_date(self) -> date:
+        return _known_day(self.cleaned_data["effective_date"])
+
+
+def _known_day(day: date) -> date:
+    """The day. Raises ValidationError outside of the calendar that usage has."""
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValidationError(f"Give a day of the years {FIRST_YEAR} to {LAST_YEAR}.")
+    return day

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -35,23 +36,29 @@ PAGES = {"billing/staff_credit.html": "billing:credit", "billing/staff_invoices.
 View = Callable[..., HttpResponse]
 
 
-def staff_only(view: View) -> View:
-    """Signs in first; 404 for everyone who is not staff; the way to a second factor for staff that has none."""
+def staff_only(right: str, *, to_change: str = "") -> Callable[[View], View]:
+    """Signs in first; 404 for everyone who is not staff, the way to a second factor for staff that
+    has none, and 403 for staff without the right, or that for a POST."""
 
-    @login_required
-    @wraps(view)
-    def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_staff:
-            raise Http404("There is no such page.")
-        if lacks_second_factor(request.user):
-            return second_factor_page(request)
-        return view(request, *args, **kwargs)
+    def guard(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_staff:
+                raise Http404("There is no such page.")
+            if lacks_second_factor(request.user):
+                return second_factor_page(request)
+            if not request.user.has_perm(to_change if to_change and request.method == "POST" else right):
+                raise PermissionDenied("Your staff account is not allowed this. Those who manage staff can allow it.")
+            return view(request, *args, **kwargs)
 
-    return guarded
+        return guarded
+
+    return guard
 
 
 @require_safe
-@staff_only
+@staff_only("billing.view_price")
 def prices(request: SignedInRequest) -> HttpResponse:
     """The price book, usage without a price, and the latest changes."""
     search = request.GET.get("q", "").replace("\0", "")[:128]
@@ -67,7 +74,7 @@ def prices(request: SignedInRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_only
+@staff_only("billing.change_price")
 def price_change(request: SignedInRequest) -> HttpResponse:
     """Set, correct or end a price: first the preview of what that changes, then, with `confirm`, the change."""
     if request.method != "POST":
@@ -88,7 +95,7 @@ def price_change(request: SignedInRequest) -> HttpResponse:
 
 
 @require_safe
-@staff_only
+@staff_only("billing.view_price")
 def price_change_progress(request: SignedInRequest, change_id: int) -> HttpResponse:
     """How far the re-rating of a change is, and what it changed."""
     change = find_seen(PriceChange.objects.select_related("requested_by"), pk=change_id)
@@ -102,7 +109,7 @@ def price_change_progress(request: SignedInRequest, change_id: int) -> HttpRespo
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_only
+@staff_only("billing.view_creditgrant", to_change="billing.add_creditgrant")
 def credit(request: SignedInRequest) -> HttpResponse:
     """Everybody's grants; POST gives a new one."""
     form = GrantForm(request.POST or None)
@@ -119,7 +126,7 @@ def credit(request: SignedInRequest) -> HttpResponse:
 
 
 @require_POST
-@staff_only
+@staff_only("billing.change_creditgrant")
 def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
     """The grant pays nothing from now on."""
     grant = find_seen(CreditGrant.objects.all(), pk=grant_id)
@@ -129,7 +136,7 @@ def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
 
 
 @require_safe
-@staff_only
+@staff_only("billing.view_invoice")
 def all_invoices(request: SignedInRequest) -> HttpResponse:
     """Everybody's invoices, the newest first; what is held back, the balances, and how far the closing of each month is."""
     page = page_of(Invoice.objects.select_related("payer").order_by("-month", "-id"), request.GET)
@@ -145,14 +152,14 @@ def all_invoices(request: SignedInRequest) -> HttpResponse:
 
 
 @require_safe
-@staff_only
+@staff_only("billing.view_invoice")
 def any_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:  # noqa: ARG001 - the guard reads it
     """An invoice as PDF."""
     return pdf_response(find_seen(Invoice.objects.select_related("corrects"), pk=invoice_id))
 
 
 @require_POST
-@staff_only
+@staff_only("billing.change_invoice")
 def invoice_payment(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """The invoice is paid."""
     invoice = find_seen(Invoice.objects.all(), pk=invoice_id)
@@ -165,7 +172,7 @@ def invoice_payment(request: SignedInRequest, invoice_id: int) -> HttpResponse:
 
 
 @require_POST
-@staff_only
+@staff_only("billing.change_invoice")
 def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """The invoice is taken back with a credit note."""
     invoice = find_seen(Invoice.objects.all(), pk=invoice_id)
@@ -178,10 +185,10 @@ def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
 
 
 @require_POST
-@staff_only
+@staff_only("billing.change_invoice")
 def invoice_release(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """A held invoice is right and is issued. The form says over how much, so that nobody releases what they did not see."""
-    invoice = get_object_or_404(Invoice, pk=invoice_id)
+    invoice = find_seen(Invoice.objects.all(), pk=invoice_id)
     form = ReleaseForm(request.POST)
     try:
         total = form.cleaned_data["amount"] if form.is_valid() else None
@@ -193,7 +200,7 @@ def invoice_release(request: SignedInRequest, invoice_id: int) -> HttpResponse:
 
 
 @require_POST
-@staff_only
+@staff_only("billing.change_invoice")
 def balance_refund(request: SignedInRequest, slug: str) -> HttpResponse:
     """The payer's balance was paid back. The form says how much it was, so that a second click does nothing."""
     payer = find_seen(Organization.objects.all(), slug=slug)

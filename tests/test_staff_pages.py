@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from pytest_django import Settings
 
@@ -30,7 +31,7 @@ WANTED = {
 
 @pytest.fixture
 def staff(world: World, client_of: SignIn) -> Client:
-    User.objects.filter(pk=world.charlie.pk).update(is_staff=True)
+    User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
     set_price("m", "0.01")
     use(world.labs, "2026-10-05", "m", input_tokens=100)
     use(world.labs, "2026-11-05", "m", input_tokens=100, output_tokens=5)
@@ -43,6 +44,38 @@ def test_the_pages_do_not_exist_for_others(world: World, client_of: SignIn) -> N
         assert Client().get(address).status_code == 302
     for address in ("credit/1/voiding/", "invoices/1/payment/", "invoices/1/voiding/"):
         assert client_of(world.alice).post(f"/settings/{address}").status_code == 404
+
+
+def test_each_page_wants_its_own_right(world: World, client_of: SignIn) -> None:
+    User.objects.filter(pk=world.bob.pk).update(is_staff=True)
+
+    def answers(*rights: str) -> list[int]:
+        world.bob.user_permissions.set(Permission.objects.filter(codename__in=rights))
+        client = client_of(User.objects.get(pk=world.bob.pk))
+        return [
+            *(client.get(address).status_code for address in STAFF_PAGES),
+            client.post("/settings/credit/").status_code,
+        ]
+
+    assert answers() == [403] * 5
+    assert answers("view_price") == [200, 403, 403, 403, 403]
+    assert answers("view_price", "change_price") == [200, 200, 403, 403, 403]
+    assert answers("view_creditgrant") == [403, 403, 200, 403, 403]
+    assert answers("view_creditgrant", "add_creditgrant") == [403, 403, 200, 403, 200]
+    assert answers("view_invoice") == [403, 403, 403, 200, 403]
+    profile = client_of(User.objects.get(pk=world.bob.pk)).get("/settings/profile/").content.decode()
+    assert "Invoices (staff)" in profile
+    assert "Prices (staff)" not in profile
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "20000000000000000000-01-01"])
+def test_a_grant_keeps_to_the_calendar(staff: Client, day: str) -> None:
+    fields = {"organization": "acme", "name": "Gift", "amount": "5", "category": "paid", "priority": "1"}
+    for dates in ({"effective_date": "2026-11-01", "last_date": day}, {"effective_date": day}):
+        answer = staff.post("/settings/credit/", {**fields, **dates})
+        assert answer.status_code == 200
+        assert answer.context["form"].errors
+    assert not CreditGrant.objects.exists()
 
 
 def test_the_book_is_searched_and_leads_to_the_correction_of_a_price(staff: Client) -> None:
