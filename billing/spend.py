@@ -94,7 +94,7 @@ def cost_report(access: Access, form: FilterForm, address: Address, now: datetim
     if form.listed is not None:
         return CostReport(list_page=_list_page(access, form, address, form.listed))
     spent = spending(form.query)
-    is_new = not spent.parts and not has_any_usage([organization.id for organization in access.organizations])
+    is_new = not spent.parts and not has_any_usage(access)
     names = _names(access, form.query.group, spent)
     is_whole = not form.filters and form.query.step == Step.DAY and not form.own_usage_only
     percent = change(spent.amount, spent.compared_amount(compared)) if form.query.step == Step.DAY else ""

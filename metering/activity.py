@@ -94,7 +94,7 @@ def activity_report(access: Access, form: FilterForm, address: Address, now: dat
     compared = same_days_of_previous_month(form.month, now.date()) if form.query.step == Step.DAY else None
     activity = activity_of(form.query, compared)
     if not activity.rows:
-        return ActivityReport(is_new=not has_any_usage([organization.id for organization in access.organizations]))
+        return ActivityReport(is_new=not has_any_usage(access))
     top = top_lists(form.query, form.rank)
     names = _names(access, form.query.group, activity, top)
     pen = _Pen(form, address, activity, names, now)

@@ -24,9 +24,13 @@ OWNED_SQL: Final = """
         WHERE usage.organization_id = ANY(%(ids)s) AND usage.api_key_id = apikeys_apikey.id)
     UNION ALL
     SELECT 'model', id, name, name, '' FROM metering_model
-    WHERE name = ANY(%(models)s) AND EXISTS (
+    WHERE name = ANY(%(models)s) AND CASE WHEN %(own)s IS NULL THEN EXISTS (
         SELECT FROM metering_organizationdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
         WHERE usage.organization_id = ANY(%(ids)s) AND sku.model_id = metering_model.id)
+    ELSE EXISTS (
+        SELECT FROM metering_userdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
+        WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s AND sku.model_id = metering_model.id)
+    END
 """
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 
 from django.contrib.messages import get_messages
 from django.http import HttpResponse, QueryDict
@@ -32,7 +33,7 @@ class UsagePage:
 
 
 def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
-    """The page, or 304 where the reader has it already. The answer is private, and asked for again each time."""
+    """The page, or 304 for a page that asks with its tag whether anything changed."""
     access = open_organization(request.user, slug)
     ids = [organization.id for organization in access.organizations]
     state = read_page_state(ids, _month_hint(request.GET), page.versions)
@@ -40,9 +41,11 @@ def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
     form = read_filter_form(request.GET, access=access, today=state.now.date(), groups=groups)
     address = page_address(page.name, access.organization, form)
     frame = organization_frame(access, page="metering:activity", switch_to=page.name, query=address.view_query)
-    tag = entity_tag(
-        request.get_full_path(), request.session.session_key, access, frame, form, state.version, state.now.date()
-    )
+    report = partial(page.report, access, form, address, state.now)
+    # The state of the whole organization would tell those who see their own usage alone when others use the API.
+    shown = report() if form.own_usage_only else None
+    seen = shown if form.own_usage_only else state.version
+    tag = entity_tag(request.get_full_path(), request.session.session_key, access, frame, form, seen, state.now.date())
     response = _not_modified(request, tag) or render(
         request,
         page.template,
@@ -51,14 +54,13 @@ def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
             "access": access,
             "form": form,
             "bar": bar_of(access, form, address, groups),
-            "report": page.report(access, form, address, state.now),
+            "report": shown if form.own_usage_only else report(),
             "first_event": first_event_command(state.now),
             "complete_through": state.complete_through,
             "live_tag": tag if _is_live(form, state) else "",
         },
     )
     response.headers["ETag"] = tag
-    response.headers["Cache-Control"] = "private, no-cache"
     response.headers["X-Complete-Through"] = f"{state.complete_through:%Y-%m-%dT%H:%M:%SZ}"
     return response
 

@@ -9,11 +9,11 @@ from metering.sources import keys_of, parts_of
 TOP_ROWS: Final = 8
 PAGE_ROWS: Final = 50
 TOKENS: Final = "sum(usage.input_tokens) + sum(usage.output_tokens)"
-# What a search looks into: id and words of each part.
+# What a search looks into: id and words of each part, and nothing that the list does not show.
 WORDS: Final = {
     Group.MODEL: "SELECT id, name AS words FROM metering_model",
-    Group.USER: "SELECT id, concat_ws(' ', name, email) AS words FROM accounts_user",
-    Group.API_KEY: "SELECT id, concat_ws(' ', name, redacted, public_id) AS words FROM apikeys_apikey"
+    Group.USER: "SELECT id, coalesce(nullif(name, ''), email) AS words FROM accounts_user",
+    Group.API_KEY: "SELECT id, concat_ws(' ', name, redacted) AS words FROM apikeys_apikey"
     f" UNION ALL SELECT {UNTRACKED}, 'Untracked'",
     Group.ORGANIZATION: "SELECT id, name AS words FROM accounts_organization",
 }

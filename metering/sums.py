@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from accounts.access import Access
 from metering.axis import Slot
 from metering.periods import Period
 from metering.queries import SHOWN_PARTS, Step, UsageQuery, fetch
@@ -126,8 +127,10 @@ def _wide_sql(query: UsageQuery, present: Sequence[str]) -> str:
     """
 
 
-def has_any_usage(organization_ids: Sequence[int]) -> bool:
-    """Whether these organizations ever used anything."""
-    sql = "SELECT EXISTS (SELECT FROM metering_organizationdailyusage WHERE organization_id = ANY(%(ids)s))"
-    ((found,),) = fetch(sql, {"ids": list(organization_ids)})
+def has_any_usage(access: Access) -> bool:
+    """Whether the reader may see that anything was ever used here."""
+    table = "metering_organizationdailyusage" if access.sees_all_usage else "metering_userdailyusage"
+    own = "" if access.sees_all_usage else "AND user_id = %(own)s"
+    sql = f"SELECT EXISTS (SELECT FROM {table} WHERE organization_id = ANY(%(ids)s) {own})"
+    ((found,),) = fetch(sql, {"ids": [found.id for found in access.organizations], "own": access.user.id})
     return bool(found)
