@@ -116,7 +116,6 @@ def _file(request: SignedInRequest, access: Access, export: Export, form: Format
         content_type=form.content_type,
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
             "X-Complete-Through": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         },
     )

@@ -142,7 +142,7 @@ def test_an_unchanged_page_is_not_made_again_and_a_changed_one_is(world: World, 
     client = client_of(world.alice)
     for view in ("activity", "cost"):
         first = client.get(f"{TAB}/{view}/")
-        assert first.headers["Cache-Control"] == "private, no-cache"
+        assert first.headers["Cache-Control"] == "no-store"
         assert f'data-live="{first.headers["ETag"]}"'.replace('"', "&quot;") in first.content.decode().replace(
             '"', "&quot;"
         )

@@ -119,7 +119,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "usage_dashboard.answers.refuse_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "usage_dashboard.answers.keep_no_copies",
     "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
