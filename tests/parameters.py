@@ -1,0 +1,89 @@
+"""Every parameter that a page reads out of its address, and what its values name: one table for all pages.
+
+`tests/test_parameter_walk.py` fails for a page that reads a parameter which is not here, so nothing is added without
+saying whether it takes ids.
+"""
+
+from typing import Final
+
+PLAIN: Final = ""
+"""A parameter whose values name nothing that is stored: a month, a sort order, a page."""
+WORDS: Final = "words"
+"""Words to search for, which must not find what the page does not show; an id is tried as well."""
+
+FILTERS: Final = {
+    "model": "model",
+    "user": "user",
+    "api_key": "api_key",
+    "organization": "organization",
+    "usage_type": PLAIN,
+    "service_tier": PLAIN,
+}
+VIEW: Final = {
+    **dict.fromkeys(("month", "day", "hour", "group", "rank", "chart", "tokens", "list", "page"), PLAIN),
+    "q": WORDS,
+    **FILTERS,
+}
+EXPORT: Final = {**VIEW, **dict.fromkeys(("start", "end", "last"), PLAIN)}
+AUDIT: Final = {**dict.fromkeys(("event", "since", "until", "before"), PLAIN), "text": WORDS}
+STAFF_PRICE: Final = dict.fromkeys(
+    (
+        "model",
+        "line_item",
+        "organization",
+        "usage_type",
+        "service_tier",
+        "batch",
+        "context_band",
+        "effective_date",
+        "amount",
+        "per",
+    ),
+    PLAIN,  # a form with these values in it, which staff send
+)
+ORGANIZATION: Final = "settings/organization/<slug:slug>/"
+
+# address pattern → its query parameters; patterns without a row read none
+QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
+    f"{ORGANIZATION}usage/activity/": VIEW,
+    f"{ORGANIZATION}usage/cost/": VIEW,
+    f"{ORGANIZATION}usage/activity/export/": VIEW,
+    f"{ORGANIZATION}usage/cost/export/": VIEW,
+    f"{ORGANIZATION}usage/activity/export.csv": EXPORT,
+    f"{ORGANIZATION}usage/activity/export.json": EXPORT,
+    f"{ORGANIZATION}usage/cost/export.csv": EXPORT,
+    f"{ORGANIZATION}usage/cost/export.json": EXPORT,
+    f"{ORGANIZATION}usage/why/": {"day": PLAIN, "user": "user", "api_key": "api_key"},
+    f"{ORGANIZATION}keys/<slug:public_id>/": {"day": PLAIN},
+    f"{ORGANIZATION}audit/": AUDIT,
+    f"{ORGANIZATION}audit/export.csv": AUDIT,
+    "settings/api-keys/": {"switched": "api_key"},
+    "settings/profile/default-organization/": {"organization": "organization"},
+    "settings/prices/": {"q": PLAIN, "page": PLAIN},
+    "settings/prices/change/": STAFF_PRICE,
+    "settings/prices/changes/<int:change_id>/": {"page": PLAIN},
+    "settings/credit/": {"page": PLAIN},
+    "settings/invoices/": {"page": PLAIN},
+}
+
+# part of an address → what it names; the longest that fits counts
+PATH_PARAMETERS: Final[dict[str, str]] = {
+    "<slug:slug>": "slug",
+    "settings/api-keys/<slug:public_id>": "own_key",
+    "keys/<slug:public_id>": "api_key",
+    "keys/requests/<slug:public_id>": "user",
+    "members/<slug:public_id>": "user",
+    "invitations/<slug:public_id>": "invitation",
+    "webhooks/<int:endpoint_id>": "endpoint",
+    "billing/invoices/<int:invoice_id>": "invoice",
+}
+# Whoever has the secret of an invitation is let in; a token of a program and staff see all that these name.
+OPEN_TO_THEIR_READERS: Final = (
+    "<slug:token>",
+    "<int:change_id>",
+    "<int:grant_id>",
+    "settings/invoices/<int:invoice_id>",
+    "settings/balances/<slug:slug>",
+    "<str:public_id>",
+    "<str:number>",
+)
