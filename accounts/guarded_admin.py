@@ -19,6 +19,7 @@ SECRET_FIELDS: Final = frozenset(
         "digest",
         "previous_digest",
         "secret",
+        "encrypted_secret",
         "key",
         "token",
         "token_secret",

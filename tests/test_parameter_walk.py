@@ -92,7 +92,7 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
             actor=Actor(),
         )
     endpoint = WebhookEndpoint.objects.create(
-        organization=world.other, url="https://hook.example.test", secret="s" * 40
+        organization=world.other, url="https://hook.example.test", encrypted_secret="s"
     )
     return {
         "model": [("everyone", "their-model"), ("reader_without_visibility", "bobs-model")],
