@@ -12,28 +12,17 @@ from django.db import connection
 
 from billing.models import Invoice
 from billing.money import to_cents_sql
+from billing.payer_history import BEGINNING, OWNED_SQL
 from metering.periods import Period
 
-# Months of which it is decided that the payer pays for the organization.
-DECIDED_SQL: Final = """
-SELECT organization_id, month FROM billing_payermonth WHERE payer_id = %(payer)s AND month <= %(month)s
-"""
-# Those, and the months of which nothing is decided yet, as things are now.
-EXPECTED_SQL: Final = """
-SELECT organization.id AS organization_id, month.start::date AS month
-FROM accounts_organization AS organization
-CROSS JOIN generate_series(%(first)s::timestamp, %(month)s::timestamp, '1 month') AS month (start)
-LEFT JOIN billing_payermonth AS decided
-    ON decided.organization_id = organization.id AND decided.month = month.start::date
-WHERE coalesce(decided.payer_id, organization.parent_id, organization.id) = %(payer)s
-"""
 RUNNING_SQL: Final = f"""
 daily AS (
-    SELECT cost.organization_id, sku.model_id, cost.line_item, owned.month, cost.day,
+    SELECT cost.organization_id, sku.model_id, cost.line_item,
+        date_trunc('month', cost.day::timestamp)::date AS month, cost.day,
         sum(cost.quantity) AS quantity, sum(cost.amount) AS amount
     FROM owned
     JOIN billing_dailycost AS cost ON cost.organization_id = owned.organization_id
-        AND cost.day >= owned.month AND cost.day < owned.month + interval '1 month'
+        AND cost.day >= owned.first_month AND cost.day < owned.end_month
     JOIN metering_sku AS sku ON sku.id = cost.sku_id
     WHERE cost.amount IS NOT NULL
     GROUP BY 1, 2, 3, 4, 5
@@ -47,7 +36,7 @@ running AS MATERIALIZED (
 )
 """
 LINES_SQL: Final = f"""
-WITH owned AS ({DECIDED_SQL}), {RUNNING_SQL},
+WITH owned AS ({OWNED_SQL}), {RUNNING_SQL},
 billed AS (
     SELECT organization_id, model_id, line_item, month, sum(quantity) AS quantity, sum(cents) AS amount
     FROM running GROUP BY 1, 2, 3, 4
@@ -57,7 +46,8 @@ charged AS (
         sum(line.quantity) AS quantity, sum(line.amount) AS amount
     FROM owned
     JOIN billing_invoiceline AS line
-        ON line.organization_id = owned.organization_id AND line.usage_month = owned.month
+        ON line.organization_id = owned.organization_id
+        AND line.usage_month >= owned.first_month AND line.usage_month < owned.end_month
     JOIN billing_invoice AS invoice ON invoice.id = line.invoice_id AND invoice.state <> 'draft'
     GROUP BY 1, 2, 3, 4
 ),
@@ -67,32 +57,59 @@ change AS (
         coalesce(billed.amount, 0) - coalesce(charged.amount, 0) AS amount
     FROM billed FULL JOIN charged USING (organization_id, model_id, line_item, month)
 ),
-written AS (
-    INSERT INTO billing_invoiceline
-        (invoice_id, organization_id, model_id, line_item, usage_month, quantity, amount)
-    SELECT %(invoice)s, organization_id, model_id, line_item, month, quantity, amount
-    FROM change WHERE quantity <> 0 OR amount <> 0
-    ORDER BY 2, 3, 4, 5
+day_charged AS (
+    SELECT day.organization_id, day.day, sum(day.amount) AS amount
+    FROM owned
+    JOIN billing_billedday AS day ON day.organization_id = owned.organization_id
+        AND day.day >= owned.first_month AND day.day < owned.end_month
+    JOIN billing_invoice AS invoice ON invoice.id = day.invoice_id AND invoice.state <> 'draft'
+    GROUP BY 1, 2
+),
+day_billed AS (SELECT organization_id, day, sum(cents) AS amount FROM running GROUP BY 1, 2),
+day_change AS (
+    SELECT organization_id, day, coalesce(day_billed.amount, 0) - coalesce(day_charged.amount, 0) AS amount
+    FROM day_billed FULL JOIN day_charged USING (organization_id, day)
+),
+written_days AS (
+    INSERT INTO billing_billedday (invoice_id, organization_id, day, amount)
+    SELECT %(invoice)s, organization_id, day, amount FROM day_change WHERE amount <> 0 ORDER BY 2, 3
 )
-SELECT day, sum(cents) FROM running GROUP BY day
+INSERT INTO billing_invoiceline (invoice_id, organization_id, model_id, line_item, usage_month, quantity, amount)
+SELECT %(invoice)s, organization_id, model_id, line_item, month, quantity, amount
+FROM change WHERE quantity <> 0 OR amount <> 0
+ORDER BY 2, 3, 4, 5
 """
-DAYS_SQL: Final = f"WITH owned AS ({EXPECTED_SQL}), {RUNNING_SQL} SELECT day, sum(cents) FROM running GROUP BY day"
+DAYS_SQL: Final = f"WITH owned AS ({OWNED_SQL}), {RUNNING_SQL} SELECT day, sum(cents) FROM running GROUP BY day"
+CHARGED_DAYS_SQL: Final = """
+SELECT day.day, sum(day.amount)
+FROM billing_billedday AS day
+JOIN billing_invoice AS invoice ON invoice.id = day.invoice_id
+WHERE invoice.payer_id = %(payer)s
+  AND (invoice.place <= coalesce(%(last_place)s::integer, invoice.place) OR invoice.id = %(draft)s::bigint)
+GROUP BY 1
+"""
 
 
-def write_lines(invoice: Invoice, month: Period) -> dict[date, Decimal]:
-    """Write the lines of a draft: all that the payer's usage to the end of the month costs and no final document charges.
+def write_lines(invoice: Invoice, month: Period) -> None:
+    """Write the lines of a draft, and the same by day: all that the payer's usage to the end of the month costs and no final
+    document charges."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            LINES_SQL, {"invoice": invoice.pk, "payer": invoice.payer_id, "first": BEGINNING, "end": month.end}
+        )
 
-    Returns the billed cents of each UTC day to that end, as dollars.
-    """
-    return _days(LINES_SQL, {"invoice": invoice.pk, "payer": invoice.payer_id, "month": month.start})
+
+def charged_days(payer_id: int, *, draft: Invoice | None = None, last_place: int | None = None) -> dict[date, Decimal]:
+    """What the payer's final documents charge of the usage of each UTC day, with a draft's own; or their first ones alone."""
+    return _days(CHARGED_DAYS_SQL, {"payer": payer_id, "draft": draft.pk if draft else None, "last_place": last_place})
 
 
 def billed_days(payer_id: int, first: Period, last: Period) -> dict[date, Decimal]:
     """What the payer's usage of each UTC day costs in billed cents, from one month to another, both included."""
-    return _days(DAYS_SQL, {"payer": payer_id, "first": first.start, "month": last.start})
+    return _days(DAYS_SQL, {"payer": payer_id, "first": first.start, "end": last.end})
 
 
-def _days(sql: str, parameters: dict[str, int | date]) -> dict[date, Decimal]:
+def _days(sql: str, parameters: dict[str, int | date | None]) -> dict[date, Decimal]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return dict(cursor.fetchall())

@@ -17,20 +17,29 @@ from django.db import connection
 from django.db.models import Min
 
 from accounts.models import Organization
-from billing import invoices, payers
+from billing import invoices
 from billing.models import DailyCost, Invoice, MonthClose
+from billing.payer_history import PAYER
 from metering import isolation
 from metering.models import FailedItem
 from metering.periods import Period, month_of, next_month, parse_month
 
 TASK: Final = "close_month"
 PROGRESS_STEP: Final = 20
-WAITING_SQL: Final = """
-SELECT DISTINCT decided.payer_id
-FROM billing_payermonth AS decided
-WHERE decided.month <= %(month)s AND NOT EXISTS (
+# Everybody who ever paid, up to that month, for an organization with costs or charges by then.
+WAITING_SQL: Final = f"""
+SELECT DISTINCT {PAYER}
+FROM accounts_organization AS organization
+LEFT JOIN billing_payersince AS payer ON payer.organization_id = organization.id AND payer.first_month <= %(month)s
+WHERE (
+    EXISTS (SELECT FROM billing_dailycost AS cost WHERE cost.organization_id = organization.id AND cost.day < %(end)s)
+    OR EXISTS (
+        SELECT FROM billing_invoiceline AS line
+        WHERE line.organization_id = organization.id AND line.usage_month <= %(month)s
+    )
+) AND NOT EXISTS (
     SELECT FROM billing_invoice AS invoice
-    WHERE invoice.payer_id = decided.payer_id AND invoice.month = %(month)s AND invoice.kind = 'invoice'
+    WHERE invoice.payer_id = {PAYER} AND invoice.month = %(month)s AND invoice.kind = 'invoice'
       AND invoice.state <> 'draft'
 )
 ORDER BY 1
@@ -86,7 +95,6 @@ def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Gener
     Raises MonthNotOverError.
     """
     require_over(month, now)
-    payers.decide(month)
     waiting = _waiting(month)
     MonthClose.objects.get_or_create(month=month.start)
     found = MonthClose.objects.filter(month=month.start)
@@ -105,7 +113,6 @@ def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Gener
 def close_payer(payer: Organization, month: Period, *, now: datetime) -> Invoice | None:
     """The payer's invoice of the month: a draft or, after the days of grace, final or held. None if there is nothing to bill."""
     require_over(month, now)
-    payers.decide(month)
     closing = Closing(payer, month)
     invoice = _close(closing, now=now)
     isolation.forget(TASK, closing)
@@ -138,7 +145,7 @@ def _close(closing: Closing, *, now: datetime) -> Invoice | None:
 
 def _waiting(month: Period) -> list[Closing]:
     with connection.cursor() as cursor:
-        cursor.execute(WAITING_SQL, {"month": month.start})
+        cursor.execute(WAITING_SQL, {"month": month.start, "end": month.end})
         payer_ids = [payer_id for (payer_id,) in cursor.fetchall()]
     found = Organization.objects.in_bulk(payer_ids)
     return [Closing(found[payer_id], month) for payer_id in payer_ids]

@@ -2,7 +2,8 @@
 
 A line is a key (organization, model, line item, usage month): its cost to date, rounded once, less what earlier documents
 charged for it. So what comes late is on the next invoice by itself, and all documents of a key sum to its rounded cost.
-Credit pays the same cents, by the UTC day of the usage: `credits.pay` over the payer's days, less what was applied before.
+Credit pays the same cents, by the UTC day of the usage: what `credits.pay` says for all that the payer's documents charge,
+this one and later ones included, less what they apply. So they apply the same in whatever order they are made.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,13 +13,14 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
 from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Organization
 from billing import balance, holds, outbox
-from billing.billed import write_lines
+from billing.billed import charged_days, write_lines
+from billing.billed_days import BilledDay
 from billing.credits import ZERO, pay, used_by
 from billing.display import dollars
 from billing.grants import pure
@@ -27,6 +29,22 @@ from billing.money import to_cents
 from metering.periods import Period, month_of
 
 FINAL: Final = (Invoice.State.OPEN, Invoice.State.PAID)
+# The parts of a document as those of the credit note that takes it back.
+TAKE_BACK_SQL: Final = (
+    """
+    INSERT INTO billing_invoiceline (invoice_id, organization_id, model_id, line_item, usage_month, quantity, amount)
+    SELECT %s, organization_id, model_id, line_item, usage_month, -quantity, -amount
+    FROM billing_invoiceline WHERE invoice_id = %s
+    """,
+    """
+    INSERT INTO billing_billedday (invoice_id, organization_id, day, amount)
+    SELECT %s, organization_id, day, -amount FROM billing_billedday WHERE invoice_id = %s
+    """,
+    """
+    INSERT INTO billing_creditapplication (invoice_id, grant_id, amount)
+    SELECT %s, grant_id, -amount FROM billing_creditapplication WHERE invoice_id = %s
+    """,
+)
 
 
 class InvoiceRefusedError(ValueError):
@@ -135,27 +153,28 @@ def _draft(payer: Organization, month: Period) -> Invoice | None:
         return found
     invoice = found or Invoice.objects.create(payer=payer, month=month.start)
     _clear(invoice)
-    days = write_lines(invoice, month)
-    if not invoice.lines.exclude(amount=0).exists():
+    write_lines(invoice, month)
+    _apply_credit(invoice)
+    if not invoice.lines.exclude(amount=0).exists() and not invoice.credit_applications.exists():
         _clear(invoice)
         invoice.delete()
         return None
-    _apply_credit(invoice, month, days)
     _add_up(invoice)
     return invoice
 
 
 def _clear(invoice: Invoice) -> None:
     InvoiceLine.objects.filter(invoice=invoice).delete()
+    BilledDay.objects.filter(invoice=invoice).delete()
     CreditApplication.objects.filter(invoice=invoice).delete()
 
 
-def _apply_credit(invoice: Invoice, month: Period, days: dict[date, Decimal]) -> None:
-    grants = list(CreditGrant.objects.filter(organization=invoice.payer, effective_at__lt=month.end_at))
+def _apply_credit(invoice: Invoice) -> None:
+    grants = list(CreditGrant.objects.filter(organization=invoice.payer))
     if not grants:
         return
-    used = used_by(pay(days, [pure(grant) for grant in grants]))
-    applied = applied_credit(invoice.payer)
+    used = used_by(pay(charged_days(invoice.payer_id, draft=invoice), [pure(grant) for grant in grants]))
+    applied = applied_credit(invoice.payer_id)
     CreditApplication.objects.bulk_create(
         CreditApplication(invoice=invoice, grant=grant, amount=change)
         for grant in grants
@@ -163,9 +182,11 @@ def _apply_credit(invoice: Invoice, month: Period, days: dict[date, Decimal]) ->
     )
 
 
-def applied_credit(payer: Organization) -> dict[int, Decimal]:
-    """Grant id → dollars that it pays on the payer's final documents."""
-    rows = CreditApplication.objects.filter(invoice__payer=payer).exclude(invoice__state=Invoice.State.DRAFT)
+def applied_credit(payer_id: int, *, last_place: int | None = None) -> dict[int, Decimal]:
+    """Grant id → dollars that it pays on the payer's final documents, or on their first ones alone."""
+    rows = CreditApplication.objects.filter(invoice__payer=payer_id).exclude(invoice__state=Invoice.State.DRAFT)
+    if last_place is not None:
+        rows = rows.filter(invoice__place__lte=last_place)
     return dict(rows.values_list("grant").annotate(total=Sum("amount")).order_by("grant"))
 
 
@@ -194,6 +215,7 @@ def _issue(invoice: Invoice, *, series: str, issue_date: date) -> None:
     due_days = details_of(invoice.payer).due_days
     assert due_days is not None
     invoice.number = _next_number(f"{series}-{issue_date.year}")
+    invoice.place = _next_place(invoice.payer_id)
     invoice.issue_date = issue_date
     invoice.due_date = issue_date + timedelta(days=due_days)
     is_settled = invoice.due == 0 and invoice.kind == Invoice.Kind.INVOICE
@@ -211,6 +233,12 @@ def _next_number(series: str) -> str:
         )
         (number,) = cursor.fetchone()
     return f"{series}-{number:04d}"
+
+
+def _next_place(payer_id: int) -> int:
+    """Behind all final documents of the payer, whose lock is held."""
+    last = Invoice.objects.filter(payer=payer_id).aggregate(place=Max("place"))["place"]
+    return 1 + (last or 0)
 
 
 def _credit_note(invoice: Invoice, issue_date: date) -> Invoice:
@@ -234,18 +262,8 @@ def _credit_note(invoice: Invoice, issue_date: date) -> Invoice:
         due=balance_change - invoice.total,
     )
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO billing_invoiceline"
-            " (invoice_id, organization_id, model_id, line_item, usage_month, quantity, amount)"
-            " SELECT %s, organization_id, model_id, line_item, usage_month, -quantity, -amount"
-            " FROM billing_invoiceline WHERE invoice_id = %s",
-            [note.pk, invoice.pk],
-        )
-        cursor.execute(
-            "INSERT INTO billing_creditapplication (invoice_id, grant_id, amount)"
-            " SELECT %s, grant_id, -amount FROM billing_creditapplication WHERE invoice_id = %s",
-            [note.pk, invoice.pk],
-        )
+        for statement in TAKE_BACK_SQL:
+            cursor.execute(statement, [note.pk, invoice.pk])
     _issue(note, series="CN", issue_date=issue_date)
     return note
 

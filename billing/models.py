@@ -1,7 +1,7 @@
 """What usage costs: dated prices, the daily cost that follows from them, credit and invoices.
 
-Budgets, webhooks and what is to be sent are in `billing.alerts`, refunds in `billing.refunds`; both are imported here
-because Django looks for models here.
+Budgets, webhooks and what is to be sent are in `billing.alerts`, who pays in `billing.payer_history`, what documents charge
+by day in `billing.billed_days`, refunds in `billing.refunds`; they are imported here because Django looks for models here.
 """
 
 from django.db import models
@@ -9,6 +9,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 import billing.alerts
+import billing.billed_days
+import billing.payer_history
 import billing.refunds  # noqa: F401
 from accounts.models import Organization, User
 from billing.money import BILLED_DIGITS, EXACT_DIGITS, QUANTITY_DIGITS
@@ -208,23 +210,6 @@ class CostAdjustment(models.Model):
         return f"{self.day}: {self.amount_before} → {self.amount_after}"
 
 
-class PayerMonth(models.Model):
-    """Who pays for an organization's usage of a UTC month: decided when the month ends, then kept for its late usage too."""
-
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
-    month = models.DateField()
-    payer = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "month"], name="payer_month_unique"),
-            models.CheckConstraint(condition=Q(month__day=1), name="payer_month_is_first_day"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.organization} {self.month:%Y-%m}: {self.payer}"
-
-
 class BillingDetails(models.Model):
     """Whom an organization's invoices are made out to, and on which terms; empty terms are the installation's (settings).
 
@@ -267,7 +252,8 @@ class Invoice(models.Model):
     A draft is computed again with every run. Once it is final it has a number and never changes but in its state: the
     database refuses everything else (see the migration). `seller` and `buyer` are the addresses as they were then.
     A draft with `held_at` should be final and is not, until staff decide (`billing.holds`). `due` is what is to be paid:
-    the total and what the document changes the payer's balance by (`billing.balance`).
+    the total and what the document changes the payer's balance by (`billing.balance`). `place` counts the payer's final
+    documents in the order in which they were issued.
     """
 
     class Kind(models.TextChoices):
@@ -285,6 +271,7 @@ class Invoice(models.Model):
     payer = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="invoices")
     month = models.DateField()
     number = models.CharField(max_length=20, null=True)
+    place = models.IntegerField(null=True)
     corrects = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="credit_note")
     seller = models.JSONField(default=dict)
     buyer = models.JSONField(default=dict)
@@ -306,6 +293,7 @@ class Invoice(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["number"], name="invoice_number_unique"),
+            models.UniqueConstraint(fields=["payer", "place"], name="invoice_place_unique"),
             models.UniqueConstraint(
                 fields=["payer", "month"],
                 condition=Q(kind="invoice") & ~Q(state="void"),
@@ -315,6 +303,10 @@ class Invoice(models.Model):
                 condition=Q(state="draft", number__isnull=True, issue_date__isnull=True, due_date__isnull=True)
                 | (~Q(state="draft") & Q(number__isnull=False, issue_date__isnull=False, due_date__isnull=False)),
                 name="invoice_numbered_when_final",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="draft", place__isnull=True) | (~Q(state="draft") & Q(place__isnull=False)),
+                name="invoice_placed_when_final",
             ),
             models.CheckConstraint(
                 condition=Q(total=F("subtotal") - F("credits") + F("tax")), name="invoice_total_is_sum"

@@ -1,11 +1,10 @@
 """Who pays for an organization: its parent or itself.
 
-Whoever is the payer when a UTC month ends pays all of that month, its late usage and corrections too. That is written down
-when the first payer changes after the month's end, or when the month is closed, whichever comes first.
+Whoever is the payer when a UTC month ends pays all of that month, its late usage and corrections too, whenever they come.
+Each change is dated by the month from which it holds (`billing.payer_history`).
 """
 
 from datetime import datetime
-from typing import Final
 
 from django.db import connection, transaction
 
@@ -13,36 +12,14 @@ from accounts import audit
 from accounts.audit import Actor
 from accounts.models import Organization
 from billing.models import PriceChange
+from billing.payer_history import BEGINNING, PayerSince
 from billing.price_changes import find_effect, keep_adjustments
 from metering import rollups
-from metering.periods import Period, month_of, previous_month
-
-# The organizations that ever cost anything; and, before that month, all months with costs of which nothing is decided.
-DECIDE_SQL: Final = """
-INSERT INTO billing_payermonth (organization_id, month, payer_id)
-SELECT organization.id, %(month)s, coalesce(organization.parent_id, organization.id)
-FROM accounts_organization AS organization
-WHERE EXISTS (SELECT FROM billing_dailycost AS cost WHERE cost.organization_id = organization.id)
-UNION
-SELECT cost.organization_id, cost.month, coalesce(organization.parent_id, organization.id)
-FROM (
-    SELECT DISTINCT organization_id, date_trunc('month', day::timestamp)::date AS month
-    FROM billing_dailycost WHERE day < %(month)s
-) AS cost
-JOIN accounts_organization AS organization ON organization.id = cost.organization_id
-ORDER BY 1, 2
-ON CONFLICT DO NOTHING
-"""
+from metering.periods import Period, month_of
 
 
 class PayerRefusedError(ValueError):
     """A payer that an organization cannot have; the message says why."""
-
-
-def decide(month: Period) -> None:
-    """Write down who pays for this month and those before it, wherever that is not decided yet."""
-    with connection.cursor() as cursor:
-        cursor.execute(DECIDE_SQL, {"month": month.start})
 
 
 def change_payer(
@@ -57,7 +34,7 @@ def change_payer(
         _require_one_level(organization, parent)
     with transaction.atomic(), connection.cursor() as cursor:
         rollups.lock(cursor, wait=True)
-        decide(previous_month(month))
+        _date(organization, parent or organization, month)
         Organization.objects.filter(pk=organization.pk).update(parent=parent)
         find_effect(cursor, start=month.start, terms=None, organization=organization)
         change = PriceChange.objects.create(
@@ -77,6 +54,16 @@ def change_payer(
         )
     organization.parent = parent
     return change
+
+
+def _date(organization: Organization, payer: Organization, month: Period) -> None:
+    """From the month on it is `payer`; before the first change it was who it is now."""
+    if not PayerSince.objects.filter(organization=organization).exists():
+        before = Organization.objects.select_for_update().get(pk=organization.pk)
+        PayerSince.objects.create(
+            organization=organization, first_month=BEGINNING, payer_id=before.parent_id or organization.pk
+        )
+    PayerSince.objects.update_or_create(organization=organization, first_month=month.start, defaults={"payer": payer})
 
 
 def _require_one_level(organization: Organization, parent: Organization) -> None:

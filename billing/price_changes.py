@@ -17,6 +17,7 @@ from accounts.audit import Actor
 from accounts.models import Organization
 from billing import rating
 from billing.models import CostAdjustment, LineItem, Price, PriceChange
+from billing.payer_history import PAYER, payer_join
 from billing.pricebook import FIRST_DATE, SMALLEST_STEP
 from billing.rating import COST_SQL, HAS_COST
 from metering import rollups
@@ -31,31 +32,30 @@ CREATE TEMPORARY TABLE price_effect ON COMMIT DROP AS
 WITH expected AS (
     {COST_SQL} AND {HAS_COST} AND usage.day >= %(start)s
     AND (%(model)s::bigint IS NULL OR sku.model_id = %(model)s AND item.line_item = %(line_item)s)
-    AND (%(organization)s::bigint IS NULL OR usage.organization_id = %(organization)s OR {rating.PAYER} = %(organization)s)
+    AND (%(organization)s::bigint IS NULL OR usage.organization_id = %(organization)s OR {PAYER} = %(organization)s)
 ),
 stored AS (
     SELECT cost.*
     FROM billing_dailycost AS cost
     JOIN metering_sku AS sku ON sku.id = cost.sku_id
     JOIN accounts_organization AS organization ON organization.id = cost.organization_id
-    LEFT JOIN billing_payermonth AS payer
-        ON payer.organization_id = cost.organization_id AND payer.month = date_trunc('month', cost.day::timestamp)::date
+    {payer_join("cost.organization_id", "cost.day")}
     WHERE cost.day >= %(start)s
       AND (%(model)s::bigint IS NULL OR sku.model_id = %(model)s AND cost.line_item = %(line_item)s)
-      AND (%(organization)s::bigint IS NULL OR cost.organization_id = %(organization)s OR {rating.PAYER} = %(organization)s)
+      AND (%(organization)s::bigint IS NULL OR cost.organization_id = %(organization)s OR {PAYER} = %(organization)s)
 )
 SELECT organization_id, day, sku_id, line_item, stored.amount AS amount_before, expected.amount AS amount_after
 FROM expected FULL JOIN stored USING (organization_id, day, sku_id, line_item)
 WHERE (stored.unit_price, stored.price_id) IS DISTINCT FROM (expected.unit_price, expected.price_id)
    OR (stored.organization_id IS NULL) <> (expected.organization_id IS NULL)
 """
-CLOSED_SQL: Final = """
+CLOSED_SQL: Final = f"""
 SELECT DISTINCT invoice.number, invoice.month
 FROM price_effect AS effect
-JOIN billing_payermonth AS payer
-    ON payer.organization_id = effect.organization_id AND payer.month = date_trunc('month', effect.day::timestamp)::date
+JOIN accounts_organization AS organization ON organization.id = effect.organization_id
+{payer_join("effect.organization_id", "effect.day")}
 JOIN billing_invoice AS invoice
-    ON invoice.payer_id = payer.payer_id AND invoice.month = payer.month
+    ON invoice.payer_id = {PAYER} AND invoice.month = date_trunc('month', effect.day::timestamp)::date
     AND invoice.kind = 'invoice' AND invoice.state IN ('open', 'paid')
 WHERE effect.amount_before IS NOT NULL AND effect.amount_before IS DISTINCT FROM effect.amount_after
 ORDER BY invoice.month, invoice.number

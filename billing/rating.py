@@ -6,14 +6,12 @@ from django.db import connection, transaction
 
 from billing import budgets, pricebook
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL
+from billing.payer_history import PAYER, payer_join
 from metering import rollups
 
-# Who pays: as it was decided at the end of the month; before that, as it is now.
-PAYER: Final = "coalesce(payer.payer_id, organization.parent_id)"
-PAYER_SQL: Final = """
+PAYER_SQL: Final = f"""
 LEFT JOIN accounts_organization AS organization ON organization.id = usage.organization_id
-LEFT JOIN billing_payermonth AS payer
-    ON payer.organization_id = usage.organization_id AND payer.month = date_trunc('month', usage.day::timestamp)::date
+{payer_join("usage.organization_id", "usage.day")}
 """
 # The price of a line item on a day: in each scope the latest row that has begun; of the scopes that have a price then,
 # the organization's own before its payer's before the general, the most specific first, and the highest context band that

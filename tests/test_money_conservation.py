@@ -15,7 +15,7 @@ from billing import balance, billed_proof, grants, invoices, payers, price_chang
 from billing.credits import pay, used_by
 from billing.grants import GrantRefusedError, GrantTerms, pure
 from billing.invoices import applied_credit
-from billing.models import BillingDetails, CreditGrant, DailyCost, Invoice, NumberSeries, PayerMonth
+from billing.models import BillingDetails, CreditGrant, Invoice, NumberSeries
 from billing.money import to_cents
 from billing.price_changes import ClosedMonthError
 from billing.refunds import BalanceRefund
@@ -26,6 +26,7 @@ from tests.money import (
     NOVEMBER,
     OCTOBER,
     at,
+    billed_by_hand,
     change_price,
     close,
     release_held,
@@ -40,6 +41,7 @@ from tests.world import World
 pytestmark = pytest.mark.django_db
 MODELS = ("m1", "m2", "m3")
 FIRST_DAY = date(2026, 9, 20)
+MONTHS = (month_of(FIRST_DAY), OCTOBER, NOVEMBER, DECEMBER)
 Step = Callable[[list[Organization], date], None]
 
 prices = st.sampled_from(["0", "0.000000000001", "0.000003333333", "0.0025", "0.005", "0.015", "7"])
@@ -159,7 +161,7 @@ def _check() -> None:
     finals = Invoice.objects.exclude(state="draft")
     assert total_of("subtotal") == rounded_costs()
     for payer in Organization.objects.all():
-        assert sum(applied_credit(payer).values()) == _credit_by_the_rule(payer)
+        assert sum(applied_credit(payer.pk).values()) == _credit_by_the_rule(payer)
     assert total_of("total") == total_of("subtotal") - total_of("credits") + total_of("tax")
     for invoice in finals:
         assert invoice.tax == to_cents((invoice.subtotal - invoice.credits) * invoice.tax_rate)
@@ -173,8 +175,8 @@ def _check() -> None:
 def _check_proof() -> None:
     """The nightly proof says the same, for every month that there is."""
     with connection.cursor() as cursor:
-        for first in PayerMonth.objects.values_list("month", flat=True).distinct():
-            drifts = list(billed_proof.verify_month(cursor, month_of(first)))
+        for month in MONTHS:
+            drifts = list(billed_proof.verify_month(cursor, month))
             assert [drift for drift in drifts if drift.num_different] == []
 
 
@@ -189,22 +191,5 @@ def _owed_and_paid(payer: Organization) -> Decimal:
 
 def _credit_by_the_rule(payer: Organization) -> Decimal:
     """What the pure rule says the payer's grants pay of all that is on their documents."""
-    used = used_by(pay(_billed(payer), [pure(grant) for grant in payer.credit_grants.all()]))
+    used = used_by(pay(billed_by_hand(payer), [pure(grant) for grant in payer.credit_grants.all()]))
     return sum(used.values(), start=Decimal(0))
-
-
-def _billed(payer: Organization) -> dict[date, Decimal]:
-    """The payer's cents by day, worked out here from the exact costs, without the product's SQL."""
-    decided = set(PayerMonth.objects.filter(payer=payer).values_list("organization_id", "month"))
-    to_date: dict[tuple[object, ...], Decimal] = {}
-    days: dict[date, Decimal] = {}
-    rows = DailyCost.objects.filter(amount__isnull=False).order_by("day")
-    for organization_id, day, *key, amount in rows.values_list(
-        "organization_id", "day", "sku_id", "line_item", "amount"
-    ):
-        month = day.replace(day=1)
-        if amount is not None and (organization_id, month) in decided:
-            before = to_date.get((organization_id, month, *key), Decimal(0))
-            to_date[organization_id, month, *key] = before + amount
-            days[day] = days.get(day, Decimal(0)) + to_cents(before + amount) - to_cents(before)
-    return days
