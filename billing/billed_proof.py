@@ -8,7 +8,9 @@ credit note took back. All sums are PostgreSQL's, one month at a time.
 from collections.abc import Iterator
 from typing import Any, Final
 
+from billing import credit_proof
 from billing.money import to_cents_sql
+from billing.payer_history import PAYER, payer_join
 from metering.periods import Period
 from metering.rollups import bounds_of
 from metering.verification import Drift
@@ -33,11 +35,11 @@ charged AS (
     GROUP BY 1, 2, 3
 ),
 closed AS (
-    SELECT decided.organization_id, max(invoice.issue_date) AS issue_date
-    FROM billing_payermonth AS decided
-    JOIN billing_invoice AS invoice ON invoice.payer_id = decided.payer_id AND invoice.month >= decided.month
+    SELECT organization.id AS organization_id, max(invoice.issue_date) AS issue_date
+    FROM accounts_organization AS organization
+    {payer_join("organization.id", "%(first_day)s")}
+    JOIN billing_invoice AS invoice ON invoice.payer_id = {PAYER} AND invoice.month >= %(first_day)s
         AND invoice.kind = 'invoice' AND invoice.state IN ('open', 'paid')
-    WHERE decided.month = %(first_day)s
     GROUP BY 1
 )
 SELECT organization_id, model_id, line_item, closed.issue_date,
@@ -83,8 +85,8 @@ WHERE is_different AND (
 )
 """
 COUNT_SQL: Final = "SELECT count(*), count(*) FILTER (WHERE is_different) FROM billed_key"
-# A document whose lines, credit or tax are not what it says, a credit note that is not the whole of its invoice the other
-# way round, and a grant that paid more than it has or less than nothing.
+# A document whose lines, days, credit or tax are not what it says, that charges what another one is to pay, or a credit note
+# that is not the whole of its invoice the other way round.
 DOCUMENTS_SQL: Final = f"""
 WITH document AS (
     SELECT invoice.*,
@@ -92,30 +94,40 @@ WITH document AS (
         (SELECT coalesce(sum(amount), 0) FROM billing_invoiceline WHERE invoice_id = invoice.id) AS lines,
         (SELECT coalesce(sum(amount), 0) FROM billing_creditapplication WHERE invoice_id = invoice.id) AS applied
     FROM billing_invoice AS invoice WHERE month = %(first_day)s AND state <> 'draft'
+),
+part AS (
+    SELECT line.invoice_id, line.organization_id, line.usage_month, line.amount
+    FROM document JOIN billing_invoiceline AS line ON line.invoice_id = document.id
+    UNION ALL
+    SELECT billed.invoice_id, billed.organization_id, date_trunc('month', billed.day::timestamp)::date, -billed.amount
+    FROM document JOIN billing_billedday AS billed ON billed.invoice_id = document.id
+),
+part_of_month AS (
+    SELECT invoice_id, organization_id, usage_month, sum(amount) AS lines_less_days FROM part GROUP BY 1, 2, 3
+),
+wrong_part AS (
+    SELECT DISTINCT document.id
+    FROM part_of_month AS part
+    JOIN document ON document.id = part.invoice_id
+    JOIN accounts_organization AS organization ON organization.id = part.organization_id
+    {payer_join("part.organization_id", "part.usage_month")}
+    WHERE part.lines_less_days <> 0 OR document.payer_id <> {PAYER}
 )
 SELECT count(*), count(*) FILTER (WHERE
     document.lines <> document.subtotal OR document.applied <> document.credits
     OR document.tax <> {to_cents_sql("document.exact_tax")}
     OR (document.subtotal, document.credits, document.tax) <> (-corrected.subtotal, -corrected.credits, -corrected.tax)
-    OR EXISTS (
-        SELECT FROM billing_creditapplication AS own
-        JOIN billing_creditgrant AS credit ON credit.id = own.grant_id
-        WHERE own.invoice_id = document.id AND NOT (
-            SELECT sum(every.amount) BETWEEN 0 AND credit.amount
-            FROM billing_creditapplication AS every
-            JOIN billing_invoice AS paid ON paid.id = every.invoice_id AND paid.state <> 'draft'
-            WHERE every.grant_id = own.grant_id
-        )
-    )
+    OR document.id IN (SELECT id FROM wrong_part)
 )
 FROM document LEFT JOIN billing_invoice AS corrected ON corrected.id = document.corrects_id
 """
 
 
 def verify_month(cursor: Any, month: Period) -> Iterator[Drift]:
-    """Compare the month's stored costs with what final documents charge for them, and its documents with their parts.
+    """Compare the month's stored costs with what final documents charge for them, its documents with their parts, and the
+    credit of their payers with what grants pay.
 
-    Rows are keys and documents. In a transaction of the caller's; ingest and closing may go on meanwhile.
+    Rows are keys, documents and grants. In a transaction of the caller's; ingest and closing may go on meanwhile.
     """
     cursor.execute("DROP TABLE IF EXISTS billed_key")
     cursor.execute(KEYS_SQL, bounds_of(month))
@@ -128,3 +140,4 @@ def verify_month(cursor: Any, month: Period) -> Iterator[Drift]:
     yield Drift(month, "cost = billed", num_keys, num_different)
     cursor.execute(DOCUMENTS_SQL, bounds_of(month))
     yield Drift(month, "billed = invoice", *cursor.fetchone())
+    yield credit_proof.verify_month(month)

@@ -37,8 +37,8 @@ class RawEventsGoneError(Exception):
 
 
 def verify(days: Sequence[Period]) -> Iterator[Drift]:
-    """Compare raw = hourly = daily = organization = cost for each day, and for its month days = month and cost = billed =
-    invoice, each in one consistent view of the database."""
+    """Compare raw = hourly = daily = organization = cost for each day, and for its month days = month, cost = billed =
+    invoice and credit = grants, each in one consistent view of the database."""
     for day in days:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
