@@ -1,13 +1,12 @@
 """`metering.new_models`: an organization may bring some new model names a day, and known ones are free."""
 
-import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.clock import database_now
 from apikeys.models import APIKey
@@ -101,20 +100,24 @@ def test_refused_events_leave_no_name_behind(token: str, key: APIKey) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_limit_holds_for_requests_at_once(world: World, settings: Any) -> None:
-    settings.NEW_MODELS_PER_DAY = 30
+def test_of_two_requests_at_once_the_second_waits_and_counts_the_names_of_the_first(
+    world: World, settings: Any
+) -> None:
+    settings.NEW_MODELS_PER_DAY = 5
     token, key = make_token(), make_key(world.rita)
-    start_together = threading.Barrier(4)
+    assert send(named(key, names(1)), token) == ["accepted"]
 
-    def send_all(number: int) -> list[str]:
-        batches = [named(key, [f"{number}-{n}"], prefix=f"{number}-{n}") for n in range(20)]
-        start_together.wait()
+    def send_second() -> list[str]:
         try:
-            return [outcome for batch in batches for outcome in send(batch, token)]
+            return send(named(key, names(3, "second"), prefix="second"), token)
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(4) as threads:
-        outcomes = Counter(outcome for answer in threads.map(send_all, range(4)) for outcome in answer)
-    assert outcomes == {"accepted": 30, REFUSED: 50}
-    assert (Model.objects.count(), UsageEvent.objects.count()) == (30, 30)
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():  # not committed yet
+            assert send(named(key, names(3, "first"), prefix="first"), token) == ["accepted"] * 3
+            second = threads.submit(send_second)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=1)
+        assert second.result(timeout=30) == ["accepted", REFUSED, REFUSED]
+    assert (Model.objects.count(), UsageEvent.objects.count()) == (5, 5)
