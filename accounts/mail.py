@@ -53,9 +53,14 @@ def send(template: str, *, to: str, action: str, context: Mapping[str, Any]) -> 
 
 
 def unlinked(text: str, *, but: str = "") -> str:
-    """The text as it reads, with nothing in it that a mail program takes for an address, except the address `but`."""
-    pieces = HIDDEN.sub("", text).split(but) if but else [HIDDEN.sub("", text)]
-    return but.join(MAKES_A_LINK.sub(lambda found: f"{found.group()}{NO_WIDTH}", piece) for piece in pieces)
+    """The text as it reads, with nothing in it that a mail program takes for an address, except ours and the e-mail `but`."""
+    own = rf"{re.escape(address_of('/'))}\S*"
+    kept = rf"({own}|(?<![\w.@+-]){re.escape(but)}(?![\w@-]|\.\w))" if but else f"({own})"
+    pieces = re.split(kept, HIDDEN.sub("", text))
+    return "".join(
+        piece if number % 2 else MAKES_A_LINK.sub(lambda found: f"{found.group()}{NO_WIDTH}", piece)
+        for number, piece in enumerate(pieces)
+    )
 
 
 def _paragraph(text: str, to: str) -> dict[str, str | bool]:

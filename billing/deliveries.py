@@ -20,6 +20,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.clock import database_now
 from accounts.encryption import UnreadableSecretError
+from accounts.mail import unlinked
 from billing import endpoints, webhooks
 from billing.alerts import Delivery
 from billing.endpoints import WAITS
@@ -132,8 +133,8 @@ class _NotWantedError(Exception):
 def _send_email(delivery: Delivery) -> None:
     recipient = hashlib.sha256(delivery.recipient.encode()).hexdigest()[:12]
     EmailMessage(
-        subject=delivery.subject,
-        body=delivery.body,
+        subject=" ".join(delivery.subject.split()),
+        body=unlinked(delivery.body),  # names of models and people in it are not ours
         to=[delivery.recipient],
         headers={"Message-ID": f"<{delivery.message_id}.{recipient}@usage-dashboard>"},
     ).send()

@@ -117,3 +117,9 @@ def test_a_name_is_read_in_the_order_in_which_it_is_written() -> None:
 def test_ordinary_text_stays_as_it_is() -> None:
     text = "R&D <prod>, Acme Inc. owes $1,234.50 since 2026-11-26, 12:00. See dana@example.test"
     assert unlinked(text, but="dana@example.test") == text
+
+
+def test_links_to_the_site_stay_within_a_text_and_nothing_hides_behind_what_is_kept() -> None:
+    own = f"New model evil.com/x:\n{SITE}/prices/?q=evil.com"
+    assert unlinked(own) == f"New model evil.\u200bcom/\u200bx:\n{SITE}/prices/?q=evil.com"
+    assert unlinked("a@b.test.evil.com", but="a@b.test") == "a@\u200bb.\u200btest.\u200bevil.\u200bcom"

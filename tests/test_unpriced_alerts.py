@@ -42,6 +42,18 @@ def test_staff_are_told_once_with_the_address_of_the_price_form(world: World, st
     assert 'value="new-model"' in client.get(address).content.decode()
 
 
+def test_the_name_of_a_model_is_no_link_in_the_message(world: World, staff: User, settings: Settings) -> None:
+    settings.SITE_ADDRESS = "https://usage.example.com"
+    use(world.labs, "2026-11-05", "https://evil.com/login", input_tokens=500)
+    unpriced_alerts.check()
+    deliveries.deliver_waiting()
+    (message,) = mail.outbox
+    own_link = "https://usage.example.com/settings/prices/change/?model=https%3A%2F%2Fevil.com"
+    assert own_link in message.body
+    assert "evil.com" not in message.body.replace(own_link, "")
+    assert "https://evil.com/login, input" in message.body.replace("\u200b", "")
+
+
 def test_news_wait_for_somebody_to_tell(world: World) -> None:
     use(world.labs, "2026-11-05", "new-model", input_tokens=10)
     assert unpriced_alerts.check() == 0
