@@ -20,8 +20,8 @@ NUM_WORKERS = 3
 
 @pytest.fixture
 def staff(world: World) -> User:
-    """Charlie is staff; nobody else is told."""
-    User.objects.filter(pk=world.charlie.pk).update(is_staff=True)
+    """Charlie is staff with all rights; nobody else is told."""
+    User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
     world.charlie.refresh_from_db()
     return world.charlie
 
