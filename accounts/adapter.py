@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from accounts import claims, encryption, mail, security_log
-from accounts.changes import routing_change
+from accounts.changes import change
 from accounts.emails import normalized
 from accounts.models import User
 from accounts.organizations import welcome_user
@@ -36,7 +36,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """A person with their personal organization, both or neither."""
         if not commit:
             return super().save_user(request, user, form, commit=False)  # type: ignore[no-any-return]
-        with routing_change() as now:
+        with change() as now:
             saved: User = super().save_user(request, user, form, commit=True)
             welcome_user(user=saved, now=now)
         return saved
@@ -113,7 +113,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         return found
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Form | None = None) -> User:
-        with routing_change() as now:
+        with change() as now:
             saved: User = super().save_user(request, sociallogin, form)
             welcome_user(user=saved, now=now)
         return saved

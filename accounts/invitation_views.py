@@ -50,7 +50,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 def acceptance(request: SignedInRequest, token: str) -> HttpResponse:
     """The signed-in person joins."""
     try:
-        with routing_change() as now:
+        with routing_change(request.user, by=request.user) as now:
             found = _find(token)
             accept(invitation=found, user=request.user, now=now, actor=actor_of(request))
     except InvitationRefusedError as error:

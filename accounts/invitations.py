@@ -1,7 +1,8 @@
 """Invitations: an e-mail with a secret link, good for one person, once, for seven days.
 
-Functions that take `now` are called inside `with accounts.changes.routing_change() as now`, so that two clicks on one link
-come one after the other.
+What they decide on they read themselves, with the row of the invitation or of its organization locked, so that two clicks on
+one link come one after the other. Functions that take `now` are called inside a transaction: `accounts.changes.change`, or
+`routing_change(user)` for `accept`.
 """
 
 import hashlib
@@ -44,7 +45,11 @@ class WrongAddressError(InvitationRefusedError):
 def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation says
     *, organization: Organization, email: str, role: str, invited_by: User, now: datetime, actor: Actor
 ) -> str:
-    """Opens an invitation and returns the secret of its link, which is nowhere else. Raises InvitationRefusedError."""
+    """Opens an invitation and returns the secret of its link, which is nowhere else.
+
+    Raises InvitationRefusedError, or organizations.ChangeRefusedError for one whom `invited_by` may not invite.
+    """
+    organizations.require_may_invite(by=invited_by, organization=organization, role=role)
     email = normalized(email)
     if Membership.objects.filter(organization=organization, user__email=email, left_at__isnull=True).exists():
         raise InvitationRefusedError(f"{email} is in {organization} already.")
@@ -71,6 +76,7 @@ def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation say
 
 def resend(*, invitation: Invitation, now: datetime, actor: Actor) -> str:
     """A new secret and seven more days; the link that was sent before is dead. Raises InvitationRefusedError."""
+    _lock(invitation)
     _require_not_ended(invitation)
     _require_within_limits(organization=invitation.organization, email=invitation.email, inviter=actor.user, now=now)
     token = random_text(TOKEN_CHARACTERS)
@@ -82,6 +88,7 @@ def resend(*, invitation: Invitation, now: datetime, actor: Actor) -> str:
 
 def revoke(*, invitation: Invitation, now: datetime, actor: Actor) -> None:
     """The link is dead from now on. Raises UsedError; a second time changes nothing."""
+    _lock(invitation)
     if invitation.accepted_at is not None:
         raise UsedError(f"{invitation.email} has accepted this invitation already.")
     if invitation.revoked_at is None:
@@ -91,6 +98,7 @@ def revoke(*, invitation: Invitation, now: datetime, actor: Actor) -> None:
 
 def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor) -> None:
     """The user is in the organization from `now` on. Raises InvitationRefusedError, one class for each reason."""
+    _lock(invitation)
     require_acceptable(invitation, user=user, now=now)
     try:
         organizations.add_member(
@@ -127,6 +135,13 @@ def _require_within_limits(*, organization: Organization, email: str, inviter: U
         require_within_limits(organization=organization, email=email, inviter=inviter, now=now)
     except TooManyInvitationsError as error:
         raise InvitationRefusedError(str(error)) from error
+
+
+def _lock(invitation: Invitation) -> None:
+    """The invitation is read again; until the end of the transaction nobody else changes it."""
+    invitation.refresh_from_db(
+        from_queryset=Invitation.objects.select_for_update(of=("self",)).select_related("organization", "invited_by")
+    )
 
 
 def _require_not_ended(invitation: Invitation) -> None:

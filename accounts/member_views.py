@@ -15,13 +15,19 @@ from accounts import invitations as inviting
 from accounts import mail
 from accounts.access import Access, find_seen, members_now, open_organization
 from accounts.audit import actor_of
-from accounts.changes import routing_change
+from accounts.changes import change, routing_change
 from accounts.clock import database_now
 from accounts.forms import InvitationForm, RoleForm
 from accounts.frame import SignedInRequest, organization_frame
 from accounts.membership import members_of
 from accounts.models import Invitation, Membership, User
-from accounts.organizations import ChangeRefusedError, OwnersOnlyError, remove_member, require_may_manage, set_role
+from accounts.organizations import (
+    ChangeRefusedError,
+    remove_member,
+    require_may_invite,
+    require_may_manage,
+    set_role,
+)
 from accounts.site import address_of
 
 PAGE = "accounts:members"
@@ -45,14 +51,14 @@ def role(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
     if not form.is_valid():
         raise PermissionDenied("Choose one of the roles that you may give.")
 
-    def change(_now: datetime) -> None:
+    def set_it(_now: datetime) -> None:
         require_may_manage(
             by=request.user, organization=access.organization, user=user, new_role=form.cleaned_data["role"]
         )
         set_role(organization=access.organization, user=user, role=form.cleaned_data["role"], actor=actor_of(request))
 
     label = Membership.Role(form.cleaned_data["role"]).label.lower()
-    return _changed(request, access, change, f"{user.display_name} is {label} now.")
+    return _changed(request, access, set_it, f"{user.display_name} is {label} now.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -65,11 +71,12 @@ def removal(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse
         context = {"frame": _frame(access), "organization": access.organization, "member": user}
         return render(request, "accounts/removal.html", context)
 
-    def change(now: datetime) -> None:
+    def remove(now: datetime) -> None:
         require_may_manage(by=request.user, organization=access.organization, user=user)
         remove_member(organization=access.organization, user=user, now=now, actor=actor_of(request))
 
-    return _changed(request, access, change, f"{user.display_name} is not in {access.organization.name} any more.")
+    sentence = f"{user.display_name} is not in {access.organization.name} any more."
+    return _changed(request, access, remove, sentence, user)
 
 
 @require_POST
@@ -81,7 +88,7 @@ def invitations(request: SignedInRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, access, form)
     try:
-        with routing_change() as now:
+        with change(by=request.user) as now:
             token = inviting.invite(
                 organization=access.organization,
                 **form.cleaned_data,
@@ -89,7 +96,7 @@ def invitations(request: SignedInRequest, slug: str) -> HttpResponse:
                 now=now,
                 actor=actor_of(request),
             )
-    except inviting.InvitationRefusedError as error:
+    except (ChangeRefusedError, inviting.InvitationRefusedError) as error:
         form.add_error("email", str(error))
         return _page(request, access, form)
     _send(request, token)
@@ -103,11 +110,11 @@ def resending(request: SignedInRequest, slug: str, public_id: str) -> HttpRespon
     access = _managed(request, slug)
     tokens: list[str] = []
 
-    def change(now: datetime) -> None:
+    def resend(now: datetime) -> None:
         invitation = _invitation(access, public_id)
         tokens.append(inviting.resend(invitation=invitation, now=now, actor=actor_of(request)))
 
-    answer = _changed(request, access, change, "")
+    answer = _changed(request, access, resend, "")
     for token in tokens:
         _send(request, token)
     return answer
@@ -119,10 +126,10 @@ def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
     """Takes an invitation back."""
     access = _managed(request, slug)
 
-    def change(now: datetime) -> None:
+    def revoke(now: datetime) -> None:
         inviting.revoke(invitation=_invitation(access, public_id), now=now, actor=actor_of(request))
 
-    return _changed(request, access, change, "The invitation is taken back; its link is dead.")
+    return _changed(request, access, revoke, "The invitation is taken back; its link is dead.")
 
 
 def _managed(request: SignedInRequest, slug: str) -> Access:
@@ -138,16 +145,18 @@ def _member(access: Access, public_id: str) -> User:
 
 def _invitation(access: Access, public_id: str) -> Invitation:
     invitation = find_seen(Invitation.objects.filter(organization=access.organization), public_id=public_id)
-    if invitation.role == Membership.Role.OWNER and not access.is_owner:
-        raise OwnersOnlyError("Only owners invite owners.")
+    require_may_invite(by=access.user, organization=access.organization, role=invitation.role)
     return invitation
 
 
-def _changed(request: HttpRequest, access: Access, change: Callable[[datetime], None], sentence: str) -> HttpResponse:
-    """Back to the page, with what happened, or why not."""
+def _changed(
+    request: SignedInRequest, access: Access, action: Callable[[datetime], None], sentence: str, *routed: User
+) -> HttpResponse:
+    """Back to the page, with what happened, or why not. `routed` are the people whose usage it may lead elsewhere."""
+    by = request.user
     try:
-        with routing_change() as now:
-            change(now)
+        with routing_change(*routed, by=by) if routed else change(by=by) as now:
+            action(now)
     except (ChangeRefusedError, inviting.InvitationRefusedError) as error:
         messages.warning(request, str(error))
     else:

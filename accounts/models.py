@@ -212,7 +212,7 @@ class Invitation(models.Model):
 
 
 class RoutingVersion(models.Model):
-    """One row, one number: raised in the transaction of every change that routing or authentication depends on.
+    """One row, one number: raised by every change that routing or authentication depends on, before it is made.
 
     Processes keep keys, tokens and histories in memory under this number; see `accounts.changes` and `apikeys.directory`.
     """
@@ -224,6 +224,34 @@ class RoutingVersion(models.Model):
 
     def __str__(self) -> str:
         return str(self.version)
+
+
+class RoutingChange(models.Model):
+    """Whom the change was about that raised the routing version to `version`: a user's id, 0 for everybody. The latest only."""
+
+    version = models.BigIntegerField()
+    person = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["version"], name="routing_change_by_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version}: {self.person}"
+
+
+class Spending(models.Model):
+    """How often a person did what is limited, in the latest minute or day (UTC) in which they did; see `accounts.limits`."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20)
+    began_at = models.DateTimeField()
+    number = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "kind"], name="spending_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.number} × {self.kind}"
 
 
 class AuditEvent(models.Model):

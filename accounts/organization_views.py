@@ -8,12 +8,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts import limits
 from accounts.access import Access, memberships_of, open_organization
 from accounts.audit import actor_of
 from accounts.changes import routing_change
 from accounts.forms import OrganizationNameForm, UsageVisibilityForm
 from accounts.frame import SignedInRequest, organization_frame, user_frame
-from accounts.models import Membership, User
+from accounts.limits import LimitReachedError
+from accounts.models import Membership, Organization, User
 from accounts.organizations import (
     ChangeRefusedError,
     create_organization,
@@ -30,19 +32,22 @@ PAGE = "accounts:organization"
 def organizations(request: SignedInRequest) -> HttpResponse:
     """The organizations that the person is in; POST makes another one, which they own."""
     form = OrganizationNameForm(request.POST if request.method == "POST" else None)
+    refusal = None
     if form.is_bound and form.is_valid():
-        with routing_change() as now:
-            made = create_organization(
-                name=form.cleaned_data["name"], owner=request.user, now=now, actor=actor_of(request)
-            )
-        messages.success(request, f"“{made.name}” is made, and you own it.")
-        return redirect(PAGE, made.slug)
+        try:
+            made = _make(request, form.cleaned_data["name"])
+        except LimitReachedError as error:
+            form.add_error("name", str(error))
+            refusal = error
+        else:
+            messages.success(request, f"“{made.name}” is made, and you own it.")
+            return redirect(PAGE, made.slug)
     context = {
         "frame": user_frame(request.user, page="accounts:organizations"),
         "memberships": memberships_of(request.user),
         "form": form,
     }
-    return render(request, "accounts/organizations.html", context)
+    return limits.answer(render(request, "accounts/organizations.html", context), refusal)
 
 
 @require_safe
@@ -86,7 +91,7 @@ def departure(request: SignedInRequest, slug: str) -> HttpResponse:
     refusal = ""
     if request.method == "POST":
         try:
-            with routing_change() as now:
+            with routing_change(request.user, by=request.user) as now:
                 user = User.objects.get(pk=request.user.pk)
                 remove_member(organization=access.organization, user=user, now=now, actor=actor_of(request))
         except ChangeRefusedError as error:
@@ -101,6 +106,13 @@ def departure(request: SignedInRequest, slug: str) -> HttpResponse:
         "refusal": refusal,
     }
     return render(request, "accounts/departure.html", context, status=409 if refusal else 200)
+
+
+def _make(request: SignedInRequest, name: str) -> Organization:
+    """Raises LimitReachedError."""
+    with routing_change(request.user, by=request.user) as now:
+        limits.spend(request.user, limits.ORGANIZATIONS)
+        return create_organization(name=name, owner=request.user, now=now, actor=actor_of(request))
 
 
 def _owned(request: SignedInRequest, slug: str) -> Access:

@@ -1,7 +1,8 @@
 """Changes to people and organizations, with the dated history that routing reads.
 
-Functions that take `now` are called inside `with accounts.changes.routing_change() as now`, which says when the change
-takes effect and keeps two people from changing the same thing at once.
+Functions that take `now` are called inside `with accounts.changes.routing_change(user) as now`, which says when the change
+takes effect. What they decide on they read themselves, with the rows of the organization and then of the user locked, so that
+two changes to one of them come one after the other.
 """
 
 from datetime import datetime
@@ -83,6 +84,8 @@ def create_organization(  # noqa: PLR0913 - one keyword for each thing that can 
 
     Raises ChangeRefusedError for a parent that has a parent itself: consolidated billing has one level.
     """
+    if parent is not None:
+        parent = locked(parent)
     if parent is not None and parent.parent_id is not None:
         raise ChangeRefusedError(f"{parent} is billed to another organization and cannot have children.")
     organization = Organization.objects.create(
@@ -113,6 +116,7 @@ def add_member(
     *, organization: Organization, user: User, role: str, now: datetime, actor: Actor = SYSTEM_ACTOR
 ) -> Membership:
     """From `now` on the user is in the organization. Raises AlreadyMemberError."""
+    locked(organization)
     if _current(organization, user) is not None:
         raise AlreadyMemberError(f"{user} is in {organization} already.")
     membership = Membership.objects.create(organization=organization, user=user, role=role, joined_at=now)
@@ -122,6 +126,7 @@ def add_member(
 
 def set_role(*, organization: Organization, user: User, role: str, actor: Actor = SYSTEM_ACTOR) -> bool:
     """Gives a member another role. Returns whether anything changed. Raises NotAMemberError or LastOwnerError."""
+    locked(organization)
     membership = _require_current(organization, user)
     if membership.role == role:
         return False
@@ -134,7 +139,11 @@ def set_role(*, organization: Organization, user: User, role: str, actor: Actor 
 
 
 def require_may_manage(*, by: User, organization: Organization, user: User, new_role: str = "") -> None:
-    """Owners manage all members, admins those who are no owners. Raises OwnersOnlyError or NotAMemberError."""
+    """Owners manage all members, admins those who are no owners. Raises OwnersOnlyError or NotAMemberError.
+
+    What it finds holds until the end of the transaction.
+    """
+    locked(organization)
     manager, membership = _require_current(organization, by), _require_current(organization, user)
     if manager.role == Membership.Role.READER:
         raise OwnersOnlyError("Only owners and admins manage members.")
@@ -142,11 +151,23 @@ def require_may_manage(*, by: User, organization: Organization, user: User, new_
         raise OwnersOnlyError("Only owners make someone an owner, change an owner's role or remove an owner.")
 
 
+def require_may_invite(*, by: User, organization: Organization, role: str) -> None:
+    """Owners and admins invite, and owners alone invite owners. Raises OwnersOnlyError or NotAMemberError."""
+    locked(organization)
+    inviter = _require_current(organization, by)
+    if inviter.role == Membership.Role.READER:
+        raise OwnersOnlyError("Only owners and admins invite people.")
+    if role == Membership.Role.OWNER and inviter.role != Membership.Role.OWNER:
+        raise OwnersOnlyError("Only owners invite owners.")
+
+
 def remove_member(*, organization: Organization, user: User, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
     """Ends the user's membership at `now`; if it was their default organization, another of theirs becomes it.
 
     Raises NotAMemberError, LastOwnerError, or OnlyOrganizationError.
     """
+    locked(organization)
+    _lock_default(user)
     membership = _require_current(organization, user)
     if membership.role == Membership.Role.OWNER and not _has_other_owner(membership):
         raise LastOwnerError(f"{user} is the last owner of {organization}. Make someone else an owner first.")
@@ -164,6 +185,7 @@ def set_default_organization(
 
     Raises NotAMemberError, and ValueError for a moment before an earlier change.
     """
+    _lock_default(user)
     _require_current(organization, user)
     if user.default_organization_id == organization.id:
         return False
@@ -182,6 +204,11 @@ def set_default_organization(
     return True
 
 
+def locked(organization: Organization) -> Organization:
+    """The organization as it is; until the end of the transaction nobody else changes it or who is in it."""
+    return Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+
+
 def _record(
     event: str, organization: Organization, actor: Actor, *, user: User | None = None, **details: object
 ) -> None:
@@ -194,6 +221,13 @@ def _record(
         target_id=target.public_id,
         target_name=str(target),
         details=details,
+    )
+
+
+def _lock_default(user: User) -> None:
+    """The user's default organization is read again; until the end of the transaction nobody else changes it."""
+    user.refresh_from_db(
+        fields=["default_organization"], from_queryset=User.objects.select_for_update(no_key=True, of=("self",))
     )
 
 

@@ -12,7 +12,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
-from apikeys.directory import Directory
+from apikeys.directory import Directory, patiently
 from apikeys.strangers import TooManyUnknownSecretsError, strangers
 from apikeys.verification import current_directory
 
@@ -57,7 +57,7 @@ class IngestTokenAuthentication(BaseAuthentication):
         except TooManyUnknownSecretsError:
             raise WaitError from None
         known, now = current_directory()
-        caller = known.caller(digest)
+        caller = patiently(lambda: known.caller(digest))
         if caller is None or caller.key is not None or not caller.may_call(now):
             raise AuthenticationFailed(UNAUTHENTICATED)
         return AnonymousUser(), Gateway(known, now)

@@ -1,23 +1,28 @@
 """Who is calling and where that counts, from memory: keys, tokens and the dated histories, under one routing version.
 
-The memory is right because it is used only inside `accounts.changes`' lock: ingest reads the version under the shared
-lock and throws away what was remembered under another one. A change (revocation, tracking, default organization,
-membership) raises the version alone with the lock, so it holds for the very next event.
+The memory is right because whoever uses it reads the version first, and with it who was changed since the version that is
+remembered: these people are forgotten, nobody else. A change (revocation, tracking, default organization, membership)
+raises the version before it is made, and nothing is learnt of a person who is being changed (`accounts.changes`), so it
+holds for the very next event.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from django.db.models import Q
 
+from accounts import changes
+from accounts.changes import BeingChangedError
 from accounts.models import DefaultOrganizationChange, Membership, Organization
 from apikeys.models import APIKey, IngestToken, TrackingChange
 from apikeys.routing import KeyHistory
 
 MAX_REMEMBERED = 200_000  # entries of a kind; beyond that a directory starts anew
 MAX_LEARNT_ALONG = 1_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,9 @@ class Identity:
 class Directory:
     """What is remembered under one routing version. Only what exists is remembered, so a new key is found at once.
 
-    Threads read and write it at once: entries are added whole, and lists of them made in one step of the interpreter.
+    Threads read and write it at once: entries are added whole, and copies of them made in one step of the interpreter. The
+    next version is another object, so that nothing which a thread has read under an older version gets into it.
+    What learns something raises BeingChangedError for a person who is being changed at this moment.
     """
 
     version: int
@@ -58,7 +65,9 @@ class Directory:
     callers: dict[bytes, Caller] = field(default_factory=dict)
     identities: dict[bytes | str, Identity] = field(default_factory=dict)
     row_parts: dict[str | None, tuple[bytes, bytes]] = field(default_factory=dict)
-    """What ingest derives from a key, by public id; forgotten with the version that it is true under."""
+    """What ingest derives from a key, by public id."""
+    entries_of: dict[int, set[tuple[str, bytes | str]]] = field(default_factory=dict)
+    """By a person's id: in which of the mappings above something of theirs may be, and under what name."""
 
     def caller(self, digest: bytes) -> Caller | None:
         """Who has the secret with this SHA-256 digest; None if nobody."""
@@ -79,42 +88,85 @@ class Directory:
         return self.identities[digest_or_id]
 
     def learn(self, key_ids: Iterable[str], organization_ids: Iterable[str]) -> None:
-        """Remember these public ids, where they exist, with at most five queries."""
+        """Remember these public ids, where they exist, with at most six queries."""
         if new_keys := {public_id for public_id in _storable(key_ids) if public_id not in self.keys}:
-            new_keys.update(key for key in self.expected_keys[:MAX_LEARNT_ALONG] if key not in self.keys)
-            del self.expected_keys[:MAX_LEARNT_ALONG]
-            for history in _histories(list(APIKey.objects.filter(public_id__in=new_keys))):
-                self.keys[history.public_id] = history
+            self._learn_keys(new_keys)
         if new_organizations := {
             public_id for public_id in _storable(organization_ids) if public_id not in self.organization_ids
         }:
             found = Organization.objects.filter(public_id__in=new_organizations)
             self.organization_ids.update(found.values_list("public_id", "id"))
 
+    def without(self, user_ids: Collection[int], *, version: int) -> "Directory":
+        """What is left under the next version, after changes to these people."""
+        left = Directory(
+            version=version,
+            expected_keys=self.expected_keys,
+            keys=dict(self.keys),
+            organization_ids=self.organization_ids,  # these never change
+            callers=dict(self.callers),
+            identities=dict(self.identities),
+            row_parts=dict(self.row_parts),
+            entries_of=dict(self.entries_of),  # after the others: what is in them is in here, too
+        )
+        for user_id in user_ids:
+            for mapping, name in tuple(left.entries_of.pop(user_id, ())):
+                getattr(left, mapping).pop(name, None)
+        return left
+
     def is_full(self) -> bool:
         sizes = (len(self.keys), len(self.organization_ids), len(self.callers), len(self.identities))
         return max(sizes) > MAX_REMEMBERED
 
+    def _learn_keys(self, new_keys: set[str]) -> None:
+        wanted = new_keys | {key for key in self.expected_keys[:MAX_LEARNT_ALONG] if key not in self.keys}
+        changing = changes.being_changed()
+        api_keys = list(APIKey.objects.filter(public_id__in=wanted))
+        waited_for = [api_key.user_id for api_key in api_keys if api_key.public_id in new_keys]
+        if locks := changes.unsettled(waited_for, changing):
+            raise BeingChangedError(locks)
+        del self.expected_keys[:MAX_LEARNT_ALONG]
+        settled = [api_key for api_key in api_keys if not changes.unsettled([api_key.user_id], changing)]
+        for history in _histories(settled):
+            self._note(history.user_id, "row_parts", history.public_id)
+            self._note(history.user_id, "keys", history.public_id)
+            self.keys[history.public_id] = history
+
+    def _note(self, user_id: int, mapping: str, name: bytes | str) -> None:
+        """To be called before the entry is there, so that nobody sees an entry of which it is not known whose it is."""
+        self.entries_of.setdefault(user_id, set()).add((mapping, name))
+
     def _find_caller(self, digest: bytes) -> Caller | None:
         token = IngestToken.objects.filter(digest=digest).first()
         if token is not None:
+            changes.require_settled([])
+            token.refresh_from_db()
             return Caller(key=None, revoked_at=token.revoked_at, expires_at=None)
-        api_key = APIKey.objects.filter(Q(digest=digest) | Q(previous_digest=digest)).first()
+        api_key = self._find_key(Q(digest=digest) | Q(previous_digest=digest))
         if api_key is None:
             return None
-        self.learn([api_key.public_id], [])
+        self._note(api_key.user_id, "callers", digest)
         expires_at = api_key.secret_expires_at(digest)
         return Caller(key=self.keys[api_key.public_id], revoked_at=api_key.revoked_at, expires_at=expires_at)
+
+    def _find_key(self, wanted: Q) -> APIKey | None:
+        """The key and its user, read while nobody is changing them; its history is remembered then."""
+        found = APIKey.objects.filter(wanted).first()
+        if found is None:
+            return None
+        changes.require_settled([found.user_id])
+        self.learn([found.public_id], [])
+        return APIKey.objects.select_related("user").filter(wanted).first()
 
     def _find_identity(self, digest_or_id: bytes | str) -> Identity | None:
         if isinstance(digest_or_id, bytes):
             wanted = Q(digest=digest_or_id) | Q(previous_digest=digest_or_id)
         else:
             wanted = Q(public_id__in=_storable([digest_or_id]))
-        api_key = APIKey.objects.select_related("user").filter(wanted).first()
+        api_key = self._find_key(wanted)
         if api_key is None:
             return None
-        self.learn([api_key.public_id], [])
+        self._note(api_key.user_id, "identities", digest_or_id)
         history = self.keys[api_key.public_id]
         organizations = Organization.objects.in_bulk({organization_id for organization_id, *_ in history.memberships})
         return Identity(
@@ -137,16 +189,32 @@ def remembered() -> Directory:
     return _remembered
 
 
-def at_version(version: int) -> Directory:
-    """This process's directory of `version`; an empty one, which expects the same keys again, if it remembers another."""
+def at_version(version: int, *, since: int = 0, changed: Collection[int] | None = None) -> Directory:
+    """This process's directory of `version`, or of a later one that another thread has read meanwhile.
+
+    `changed` are the ids of those who were changed after the version `since`; None if that is not known. Without knowing it,
+    or after a change to everybody, the directory is an empty one that expects the same keys again.
+    """
     global _remembered  # noqa: PLW0603 - one memory per process is the point
     with _lock:
         if _remembered.is_full():
-            _remembered = Directory(version=version)
-        elif _remembered.version != version:
-            expected = dict.fromkeys(list(_remembered.keys) + _remembered.expected_keys)
-            _remembered = Directory(version=version, expected_keys=list(expected)[:MAX_REMEMBERED])
+            _remembered = Directory(version=max(version, _remembered.version))
+        elif version > _remembered.version:
+            if changed is None or changes.EVERYBODY in changed or since > _remembered.version:
+                expected = dict.fromkeys(list(_remembered.keys) + _remembered.expected_keys)
+                _remembered = Directory(version=version, expected_keys=list(expected)[:MAX_REMEMBERED])
+            else:
+                _remembered = _remembered.without(changed, version=version)
         return _remembered
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """The answer to a question to a directory, once nobody is changed any more whom it is about. Not inside a transaction."""
+    while True:
+        try:
+            return ask()
+        except BeingChangedError as error:
+            error.wait()
 
 
 def forget() -> None:
@@ -167,7 +235,8 @@ def _histories(api_keys: list[APIKey]) -> list[KeyHistory]:
     for change in DefaultOrganizationChange.objects.filter(user_id__in=user_ids).order_by("effective_at"):
         defaults.setdefault(change.user_id, []).append((change.effective_at, change.organization_id))
     memberships: dict[int, list[tuple[int, datetime, datetime | None]]] = {}
-    for membership in Membership.objects.filter(user_id__in=user_ids):
+    in_order = ("-organization__is_personal", "joined_at", "id")
+    for membership in Membership.objects.filter(user_id__in=user_ids).order_by(*in_order):
         memberships.setdefault(membership.user_id, []).append(
             (membership.organization_id, membership.joined_at, membership.left_at)
         )

@@ -1,17 +1,20 @@
 """Changes to API keys and ingest tokens.
 
 Functions that take `now` change what routing or authentication depends on: call them inside
-`with accounts.changes.routing_change() as now`, which says when the change takes effect.
+`with accounts.changes.routing_change(user) as now`, which says when the change takes effect. What they decide on they read
+themselves, with the row of the key locked.
 """
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts import audit
+from accounts import audit, limits
 from accounts.audit import SYSTEM_ACTOR, Actor
+from accounts.limits import LimitReachedError
 from accounts.models import User
 from apikeys import secrets
 from apikeys.models import APIKey, IngestToken, TrackingChange
@@ -61,11 +64,27 @@ def create_api_key(
     return api_key, secret
 
 
+def spend_new_key(*, user: User, now: datetime) -> None:
+    """Counts a new key against the user's limits; until the end of the transaction they get no other one.
+
+    Raises limits.LimitReachedError.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    usable = APIKey.objects.filter(user=user, revoked_at__isnull=True).exclude(expires_at__lte=now)
+    if usable.count() >= settings.MAX_API_KEYS_PER_PERSON:
+        raise LimitReachedError(
+            f"You have {settings.MAX_API_KEYS_PER_PERSON} keys that can be used, which is the limit. "
+            "Revoke one that you do not need any more."
+        )
+    limits.spend(user, limits.API_KEYS)
+
+
 def rename_api_key(*, api_key: APIKey, name: str, actor: Actor = SYSTEM_ACTOR) -> None:
     """Gives the key another name, in past usage too. Raises InvalidNameError or KeyRevokedError."""
-    _require_usable(api_key)
-    before, api_key.name = api_key.name, clean_name(name)
+    new = clean_name(name)
     with transaction.atomic():
+        _lock_usable(api_key)
+        before, api_key.name = api_key.name, new
         api_key.save(update_fields=["name"])
         _record("api_key.updated", api_key, actor, name=api_key.name, name_before=before)
 
@@ -75,7 +94,7 @@ def rotate_api_key(*, api_key: APIKey, overlap: timedelta, now: datetime, actor:
 
     The key stays the same in all usage. A secret from an earlier rotation ends at once. Raises KeyRevokedError.
     """
-    _require_usable(api_key)
+    _lock_usable(api_key)
     secret = secrets.make_api_key_secret()
     api_key.previous_digest, api_key.previous_expires_at = api_key.digest, now + overlap
     api_key.digest, api_key.redacted = secrets.digest(secret), secrets.redact(secret)
@@ -89,7 +108,7 @@ def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime, actor: Actor 
 
     Raises KeyRevokedError, and ValueError for a moment before an earlier switch.
     """
-    _require_usable(api_key)
+    _lock_usable(api_key)
     if api_key.tracked == tracked:
         return False
     if api_key.tracking_changes.filter(effective_at__gt=now).exists():
@@ -103,6 +122,7 @@ def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime, actor: Actor 
 
 def revoke_api_key(*, api_key: APIKey, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
     """From `now` on the key opens nothing. It stays, so that past usage keeps its name. A second time changes nothing."""
+    _lock(api_key)
     if api_key.revoked_at is None:
         api_key.revoked_at = now
         api_key.save(update_fields=["revoked_at"])
@@ -126,6 +146,7 @@ def create_ingest_token(*, name: str, actor: Actor = SYSTEM_ACTOR) -> tuple[Inge
 
 def revoke_ingest_token(*, token: IngestToken, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
     """From `now` on the token opens nothing. A second time changes nothing."""
+    token.refresh_from_db(from_queryset=IngestToken.objects.select_for_update())
     if token.revoked_at is None:
         token.revoked_at = now
         token.save(update_fields=["revoked_at"])
@@ -160,6 +181,16 @@ def _record(event: str, api_key: APIKey, actor: Actor, **details: object) -> Non
     )
 
 
-def _require_usable(api_key: APIKey) -> None:
+def _lock(api_key: APIKey) -> None:
+    """The key is read again, with its user; until the end of the transaction nobody else changes it."""
+    api_key.refresh_from_db(
+        from_queryset=APIKey.objects.select_for_update(no_key=True, of=("self",)).select_related(
+            "user__default_organization"
+        )
+    )
+
+
+def _lock_usable(api_key: APIKey) -> None:
+    _lock(api_key)
     if api_key.revoked_at is not None:
         raise KeyRevokedError("This key is revoked and cannot be changed any more.")

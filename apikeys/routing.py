@@ -39,15 +39,20 @@ class KeyHistory:
     defaults: Sequence[tuple[datetime, int]]
     tracking: Sequence[tuple[datetime, bool]]
     memberships: Sequence[tuple[int, datetime, datetime | None]]
+    """(organization, from, until) of each; the one that would become the default organization first comes first."""
     ended_at: datetime | None
     """When the key was revoked or expired: its usage counts until then."""
     constant: tuple[int, int] | None = field(init=False, default=None)
     """(organization, route) of every event that names no organization, for the common key whose state never changed."""
 
     def __post_init__(self) -> None:
-        if len(self.defaults) == 1 and len(self.tracking) == 1:
+        if len(self.defaults) == 1 and len(self.tracking) == 1 and self._never_left(self.defaults[0][1]):
             route = Route.DEFAULT | (Route.TRACKED if self.tracking[0][1] else 0)
             object.__setattr__(self, "constant", (self.defaults[0][1], int(route)))
+
+    def _never_left(self, organization: int) -> bool:
+        ends = [left_at for member_of, _, left_at in self.memberships if member_of == organization]
+        return bool(ends) and not any(ends)
 
 
 def route(key: KeyHistory, *, named: int | None, at: datetime) -> tuple[int, int]:
@@ -59,9 +64,11 @@ def route(key: KeyHistory, *, named: int | None, at: datetime) -> tuple[int, int
         return key.constant
     if not key.defaults:
         raise NotAMemberError
-    default = _state_at(key.defaults, at)
+    default = _default_at(key, at)
     bits = Route.TRACKED if _state_at(key.tracking, at) else Route(0)
     if named is None:
+        if default is None:
+            raise NotAMemberError
         return default, int(bits | Route.DEFAULT)
     if not _was_member(key, named, at):
         raise NotAMemberError
@@ -80,6 +87,25 @@ def earlier_homes(key: KeyHistory, *, at: datetime, ahead: timedelta) -> list[in
         for (_, organization), (switched_at, _) in zip(key.defaults, key.defaults[1:], strict=False)
         if switched_at <= at <= switched_at + ahead
     ]
+
+
+def _default_at(key: KeyHistory, at: datetime) -> int | None:
+    """The default organization in force at `at`, if the user had not left it by then; else what would have become it.
+
+    The database lets nobody's default organization be one that they are not in. Where a history says otherwise, usage
+    goes to the next organization that the user was in at that time, as if they had been removed in the usual way, and to
+    none if there is none: never to people whom they have left.
+    """
+    default = _state_at(key.defaults, at)
+    if _was_member(key, default, at) or _joined_later(key, default, at):
+        return default
+    return next((found for found, *_ in key.memberships if _was_member(key, found, at)), None)
+
+
+def _joined_later(key: KeyHistory, organization_id: int, at: datetime) -> bool:
+    """The first default organization holds for all times before, so also for those before the user was in it."""
+    joined = [joined_at for member_of, joined_at, _ in key.memberships if member_of == organization_id]
+    return bool(joined) and at < min(joined)
 
 
 def _state_at(changes: Sequence[tuple[datetime, T]], at: datetime) -> T:

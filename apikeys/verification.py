@@ -1,7 +1,7 @@
 """What a gateway is told about a key: whether it opens the API at this moment, whose it is, and where its usage counts.
 
-One query reads the routing version, under which this process remembers keys and histories: a change made anywhere (a
-revocation, a switch of tracking, another default organization) holds for the very next question.
+One query reads the routing version, and who was changed since the one under which this process remembers keys and histories:
+a change made anywhere (a revocation, a switch of tracking, another default organization) holds for the very next question.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from typing import Final
 
 from django.db import connection
 
+from accounts.changes import version_sql
 from accounts.models import Organization
 from apikeys import directory
-from apikeys.directory import Directory, Identity
+from apikeys.directory import Directory, Identity, patiently
 from apikeys.routing import ATTRIBUTED, NotAMemberError, route
 
 UNKNOWN: Final = "unknown_key"
@@ -35,15 +36,16 @@ class Verdict:
 
 def current_directory() -> tuple[Directory, datetime]:
     """What is true at this moment, and the moment, by the database's clock. One query."""
+    since = directory.remembered().version
     with connection.cursor() as cursor:
-        cursor.execute("SELECT version, clock_timestamp() FROM accounts_routingversion")
-        version, now = cursor.fetchone()
-    return directory.at_version(version), now
+        cursor.execute(f"SELECT {version_sql(since)}, clock_timestamp() FROM accounts_routingversion")
+        version, changed, now = cursor.fetchone()
+    return directory.at_version(version, since=since, changed=changed), now
 
 
 def verify(known: Directory, digest_or_id: bytes | str, *, named: str | None, now: datetime) -> Verdict:
     """The verdict on the key with this SHA-256 digest or public id, for a request that named an organization or none."""
-    identity = known.identity(digest_or_id)
+    identity = patiently(lambda: known.identity(digest_or_id))
     if identity is None:
         return Verdict(valid=False, reason=UNKNOWN)
     organization, tracked = _destination(identity, named, now)

@@ -2,18 +2,20 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts import limits
 from accounts.access import find_seen
 from accounts.audit import actor_of
-from accounts.changes import routing_change
+from accounts.changes import change, routing_change
 from accounts.clock import database_now
 from accounts.forms import DefaultOrganizationForm
 from accounts.frame import SignedInRequest, user_frame
+from accounts.limits import LimitReachedError
 from accounts.models import Organization, User
 from accounts.organizations import NotAMemberError, set_default_organization
 from apikeys import keys
@@ -29,17 +31,14 @@ PAGE = "apikeys:keys"
 @login_required
 def api_keys(request: SignedInRequest) -> HttpResponse:
     """The list of keys; POST makes a new one, and its answer is the only page that ever shows the secret."""
-    now = database_now()
     form = NewKeyForm(request.POST if request.method == "POST" else None)
     if not form.is_bound or not form.is_valid():
         return _list_page(request, form)
-    api_key, secret = keys.create_api_key(
-        user=request.user,
-        name=form.cleaned_data["name"],
-        created_at=now,
-        expires_at=form.expires_at(now),
-        actor=actor_of(request),
-    )
+    try:
+        api_key, secret = _make(request, form)
+    except LimitReachedError as error:
+        form.add_error("name", str(error))
+        return limits.answer(_list_page(request, form), error)
     context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "secret": secret}
     return render(request, "apikeys/created.html", context, status=201)
 
@@ -51,11 +50,14 @@ def tracking(request: SignedInRequest, public_id: str) -> HttpResponse:
     form = TrackingForm(request.POST)
     if not form.is_valid():
         return HttpResponse("Say “tracked=on” or “tracked=off”.", status=400, content_type="text/plain; charset=utf-8")
-    with routing_change() as now:
-        api_key = _own_key(request, public_id)
-        changed = keys.set_tracking(
-            api_key=api_key, tracked=form.cleaned_data["tracked"], now=now, actor=actor_of(request)
-        )
+    try:
+        with routing_change(request.user, by=request.user) as now:
+            api_key = _own_key(request, public_id)
+            changed = keys.set_tracking(
+                api_key=api_key, tracked=form.cleaned_data["tracked"], now=now, actor=actor_of(request)
+            )
+    except LimitReachedError as error:
+        return limits.answer(render(request, "apikeys/too_fast.html", {"refusal": error}), error)
     address = reverse(PAGE)
     return redirect(f"{address}?switched={public_id}#{public_id}" if changed else f"{address}#{public_id}")
 
@@ -69,7 +71,10 @@ def name(request: SignedInRequest, public_id: str) -> HttpResponse:
     if not form.is_bound or not form.is_valid():
         context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "form": form}
         return render(request, "apikeys/name.html", context)
-    keys.rename_api_key(api_key=api_key, name=form.cleaned_data["name"], actor=actor_of(request))
+    try:
+        keys.rename_api_key(api_key=api_key, name=form.cleaned_data["name"], actor=actor_of(request))
+    except keys.KeyRevokedError as error:  # meanwhile
+        raise Http404(str(error)) from error
     messages.success(request, f"The key is called “{api_key.name}” now, in past usage too.")
     return redirect(PAGE)
 
@@ -83,7 +88,7 @@ def rotation(request: SignedInRequest, public_id: str) -> HttpResponse:
     context = {"frame": user_frame(request.user, page=PAGE), "api_key": _own_key(request, public_id), "form": form}
     if not form.is_bound or not form.is_valid():
         return render(request, "apikeys/rotation.html", context)
-    with routing_change() as now:
+    with routing_change(request.user, by=request.user) as now:
         api_key = _own_key(request, public_id)
         secret = keys.rotate_api_key(api_key=api_key, overlap=form.overlap, now=now, actor=actor_of(request))
     context |= {
@@ -106,7 +111,7 @@ def default_organization(request: SignedInRequest) -> HttpResponse:
     if request.method != "POST":
         return _preview(request, organization)
     try:
-        with routing_change() as now:
+        with routing_change(request.user, by=request.user) as now:
             user = User.objects.get(pk=request.user.pk)
             changed = set_default_organization(user=user, organization=organization, now=now, actor=actor_of(request))
     except NotAMemberError as error:
@@ -138,11 +143,24 @@ def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
     if request.method != "POST":
         context = {"frame": user_frame(request.user, page=PAGE), "api_key": _own_key(request, public_id)}
         return render(request, "apikeys/revocation.html", context)
-    with routing_change() as now:
+    with routing_change(request.user, by=request.user) as now:
         api_key = _own_key(request, public_id)
         keys.revoke_api_key(api_key=api_key, now=now, actor=actor_of(request))
     messages.success(request, f"“{api_key.name}” is revoked since {now:%Y-%m-%d %H:%M:%S} UTC.")
     return redirect(PAGE)
+
+
+def _make(request: SignedInRequest, form: NewKeyForm) -> tuple[APIKey, str]:
+    """A new key and its secret. Raises LimitReachedError."""
+    with change(by=request.user) as now:
+        keys.spend_new_key(user=request.user, now=now)
+        return keys.create_api_key(
+            user=request.user,
+            name=form.cleaned_data["name"],
+            created_at=now,
+            expires_at=form.expires_at(now),
+            actor=actor_of(request),
+        )
 
 
 def _own_key(request: SignedInRequest, public_id: str) -> APIKey:

@@ -61,7 +61,7 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
     try:
         if not strangers.is_somebodys(digest, environ):
             return _unauthenticated()
-        caller = directory.remembered().caller(digest)
+        caller = directory.patiently(lambda: directory.remembered().caller(digest))
         if caller is None or caller.revoked_at is not None:
             return _unauthenticated()
         if caller.key is not None and not settings.API_KEYS_MAY_REPORT:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from django.db import DatabaseError, OperationalError, connection
 from psycopg2 import errors
 
-from accounts.changes import ROUTING_LOCK
+from accounts.changes import ROUTING_LOCK, BeingChangedError, version_sql
 from apikeys import directory, last_use
 from metering import corrections, duplicates, partitions, rows, skus
 from metering.admission import Admission, Window
@@ -40,11 +40,11 @@ MAX_ROWS_IN_PARTS: Final = 4_000
 # What is over when it is tried again: a partition that was dropped, two requests that wait for each other.
 PASSING: Final = (errors.UndefinedTable, errors.DeadlockDetected)
 
-# One round trip. Each statement has its own snapshot, so the version is the one that holds under the lock.
+# One round trip. Each statement has its own snapshot, so no change that is not in the version goes on before the commit.
 OPEN_SQL: Final = f"""
 SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK});
 SAVEPOINT nothing_stored;
-SELECT version, clock_timestamp(), nextval(pg_get_serial_sequence('metering_ingestbatch', 'id'))
+SELECT %s, clock_timestamp(), nextval(pg_get_serial_sequence('metering_ingestbatch', 'id'))
 FROM accounts_routingversion
 """
 BATCH_SQL: Final = """
@@ -97,6 +97,8 @@ def store_all(requests: Sequence[Request]) -> None:
             refused_models |= error.make()
         except corrections.StoredMeanwhileError:
             pass
+        except BeingChangedError as error:
+            error.wait()
         except DatabaseError as error:
             if attempt == ATTEMPTS or not isinstance(error.__cause__, PASSING):
                 raise
@@ -122,10 +124,12 @@ _together: Final = GroupCommit(
 def _store_once(
     requests: Sequence[Request], refused_models: AbstractSet[tuple[int, str]]
 ) -> list[list[Outcome] | None]:
-    with short_transaction(OPEN_SQL) as transaction:
-        version, now, batch_id = transaction.first_row
+    since = directory.remembered().version
+    with short_transaction(OPEN_SQL % version_sql(since)) as transaction:
+        version, changed, now, batch_id = transaction.first_row
         pace.look(transaction.cursor)
-        known, window = directory.at_version(version), Window.at(now)
+        known = directory.at_version(version, since=since, changed=changed)
+        window = Window.at(now)
         admissions: list[Admission | None] = []
         for request in requests:
             caller = known.caller(request.secret_digest)

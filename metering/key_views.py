@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import mail
 from accounts.access import Access, find_seen, members_now, open_organization, seen_until
 from accounts.audit import actor_of
-from accounts.changes import routing_change
+from accounts.changes import change
 from accounts.clock import database_now
 from accounts.frame import SignedInRequest, organization_frame
 from accounts.models import User
@@ -83,7 +83,7 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
         messages.success(request, f"All usable keys of {user.display_name} are visible here already.")
         return redirect(PAGE, slug)
     try:
-        with routing_change() as now:
+        with change(by=request.user) as now:
             ask(organization=access.organization, user=user, actor=actor_of(request), now=now)
     except AskedRecentlyError as error:
         messages.warning(request, str(error))

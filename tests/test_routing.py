@@ -21,6 +21,7 @@ from apikeys.routing import ATTRIBUTED, KeyHistory, NotAMemberError, Route, earl
 from metering import partitions, skus
 from metering.models import HourlyUsage, OrganizationDailyUsage, UsageEvent
 from tests.engine import days_ago, home_of, make_event, make_key, make_token, num_events, roll_up, send
+from tests.undone import undone
 from tests.world import World, join
 
 NAMED, DEFAULT, TRACKED = Route.NAMED, Route.DEFAULT, Route.TRACKED
@@ -258,11 +259,10 @@ STEPS = st.one_of(
 
 
 @contextmanager
-def undone() -> Iterator[None]:
+def forgotten() -> Iterator[None]:
     """A transaction that is rolled back, with all that the process remembers of it."""
-    with transaction.atomic():
+    with undone():
         yield
-        transaction.set_rollback(True)
     for memory in (directory, partitions, skus):
         memory.forget()
 
@@ -359,7 +359,7 @@ class Story:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=5, max_size=14))
 def test_no_event_ever_counts_twice_or_in_two_organizations(world: World, steps: list[tuple[object, ...]]) -> None:
-    with undone():
+    with forgotten():
         story = Story(world)
         for kind, *details in steps:
             story.take(str(kind), *details)

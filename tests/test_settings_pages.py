@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.clock import database_now
 from accounts.models import DefaultOrganizationChange, Membership, User
+from accounts.organizations import remove_member
 from tests.world import LONG_AGO, World, join, make_user
 
 SignIn = Callable[[User], Client]
@@ -112,7 +113,8 @@ def test_owners_and_admins_see_the_members_and_readers_a_reason(world: World, cl
 
 
 def test_a_former_member_is_not_listed(world: World, client_of: SignIn) -> None:
-    Membership.objects.filter(user=world.rita).update(left_at=database_now())
+    join(world.rita, world.labs, role="reader")
+    remove_member(organization=world.acme, user=world.rita, now=database_now())
     assert "rita@acme.test" not in client_of(world.alice).get(MEMBERS).content.decode()
 
 

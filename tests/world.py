@@ -6,6 +6,8 @@ Acme is the parent of Acme Labs and Acme Japan, and everybody's default organiza
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.db import transaction
+
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
 
 LONG_AGO = datetime(2023, 1, 1, tzinfo=UTC)
@@ -48,6 +50,7 @@ def make_organization(name: str, *, parent: Organization | None = None) -> Organ
     return Organization.objects.create(name=name, slug=name.lower().replace(" ", "-"), parent=parent)
 
 
+@transaction.atomic
 def make_user(email: str, *, name: str, role: str, organization: Organization) -> User:
     """A person with the password of the world, long since in the organization, which is their default."""
     user = User.objects.create_user(email, PASSWORD, name=name, default_organization=organization)

@@ -71,6 +71,12 @@ ROLL_UP_INTERVAL_SECONDS = env.float("ROLL_UP_INTERVAL_SECONDS", default=1.0)
 SLOW_DOWN_LAG_SECONDS = env.float("SLOW_DOWN_LAG_SECONDS", default=5.0)
 READY_MAX_LAG_SECONDS = env.int("READY_MAX_LAG_SECONDS", default=300)
 
+# What one person may do (see accounts.limits)
+CHANGES_PER_MINUTE = env.int("CHANGES_PER_MINUTE", default=60)
+NEW_ORGANIZATIONS_PER_DAY = env.int("NEW_ORGANIZATIONS_PER_DAY", default=20)
+NEW_API_KEYS_PER_DAY = env.int("NEW_API_KEYS_PER_DAY", default=100)
+MAX_API_KEYS_PER_PERSON = env.int("MAX_API_KEYS_PER_PERSON", default=500)
+
 # Invoices: the seller, and the terms of payers whose billing details name none
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=30)
@@ -131,6 +137,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.limits.LimitPages",
 ]
 ROOT_URLCONF = "usage_dashboard.urls"
 WSGI_APPLICATION = "usage_dashboard.wsgi.application"

@@ -1,0 +1,150 @@
+"""Limits per person: how often they may change what others' usage depends on, and how much they may make."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from accounts import limits
+from accounts.limits import LimitReachedError
+from accounts.models import Membership, Organization, RoutingVersion, Spending, User
+from apikeys.models import APIKey
+from tests.engine import make_key
+from tests.world import World
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+KEYS = "/settings/api-keys/"
+ORGANIZATIONS = "/settings/organizations/"
+
+
+def switch(client: Client, key: APIKey, tracked: str) -> int:
+    return client.post(reverse("apikeys:tracking", args=[key.public_id]), {"tracked": tracked}).status_code
+
+
+def test_beyond_the_limit_a_switch_is_refused_with_a_message_and_nothing_is_changed(
+    world: World, client_of: SignIn, settings: Settings
+) -> None:
+    settings.CHANGES_PER_MINUTE = 2
+    key, client = make_key(world.rita), client_of(world.rita)
+    assert [switch(client, key, tracked) for tracked in ("off", "on")] == [302, 302]
+    version = RoutingVersion.objects.get().version
+    answer = client.post(reverse("apikeys:tracking", args=[key.public_id]), {"tracked": "off"})
+    assert answer.status_code == 429
+    assert 1 <= int(answer["Retry-After"]) <= 60
+    assert 'id="keys"' in answer.content.decode()
+    assert "Nothing was changed; try again in" in answer.content.decode()
+    key.refresh_from_db()
+    assert key.tracked
+    assert RoutingVersion.objects.get().version == version
+
+
+def test_another_person_has_limits_of_their_own(world: World, client_of: SignIn, settings: Settings) -> None:
+    settings.CHANGES_PER_MINUTE = 1
+    hers, his = make_key(world.rita), make_key(world.bob)
+    assert switch(client_of(world.rita), hers, "off") == 302
+    assert switch(client_of(world.rita), hers, "on") == 429
+    assert switch(client_of(world.bob), his, "off") == 302
+
+
+def test_a_new_minute_begins_anew(world: World, client_of: SignIn, settings: Settings) -> None:
+    settings.CHANGES_PER_MINUTE = 1
+    key, client = make_key(world.rita), client_of(world.rita)
+    assert [switch(client, key, tracked) for tracked in ("off", "on")] == [302, 429]
+    Spending.objects.filter(user=world.rita).update(began_at="2026-01-01T00:00:00Z")
+    assert switch(client, key, "on") == 302
+
+
+CHANGES: list[tuple[str, str, dict[str, str]]] = [
+    ("rita", "/settings/profile/default-organization/", {"organization": "acme"}),
+    ("rita", "/settings/api-keys/{key}/rotation/", {"overlap_hours": "0"}),
+    ("rita", "/settings/api-keys/{key}/revocation/", {}),
+    ("rita", "/settings/organization/acme/departure/", {}),
+    ("alice", "/settings/organization/acme/members/{rita}/role/", {"role": "admin"}),
+    ("alice", "/settings/organization/acme/members/{rita}/removal/", {}),
+    ("alice", "/settings/organization/acme/invitations/", {"email": "a@b.test", "role": "reader"}),
+]
+
+
+@pytest.mark.parametrize("posted", CHANGES, ids=[address for _, address, _ in CHANGES])
+def test_every_change_of_keys_members_and_organizations_counts(
+    world: World, client_of: SignIn, settings: Settings, posted: tuple[str, str, dict[str, str]]
+) -> None:
+    who, address, data = posted
+    settings.CHANGES_PER_MINUTE = 0
+    key = make_key(world.rita)
+    address = address.format(key=key.public_id, rita=world.rita.public_id)
+    if "organization" in data:
+        data = {"organization": world.acme.public_id}
+    answer = client_of(getattr(world, who)).post(address, data)
+    assert answer.status_code == 429, address
+    assert "Retry-After" in answer
+    assert "which is the limit" in answer.content.decode()
+    key.refresh_from_db()
+    assert key.revoked_at is None
+    assert Membership.objects.get(user=world.rita, organization=world.acme).left_at is None
+
+
+def test_new_organizations_are_limited_per_day(world: World, client_of: SignIn, settings: Settings) -> None:
+    settings.NEW_ORGANIZATIONS_PER_DAY = 1
+    client = client_of(world.rita)
+    assert client.post(ORGANIZATIONS, {"name": "First"}).status_code == 302
+    answer = client.post(ORGANIZATIONS, {"name": "Second"})
+    assert answer.status_code == 429
+    assert int(answer["Retry-After"]) <= 24 * 3600
+    page = answer.content.decode()
+    assert "1 new organizations today" in page
+    assert 'value="Second"' in page
+    assert not Organization.objects.filter(name="Second").exists()
+
+
+def test_new_keys_are_limited_per_day(world: World, client_of: SignIn, settings: Settings) -> None:
+    settings.NEW_API_KEYS_PER_DAY = 1
+    client = client_of(world.rita)
+    assert client.post(KEYS, {"name": "First"}).status_code == 201
+    answer = client.post(KEYS, {"name": "Second"})
+    assert answer.status_code == 429
+    assert int(answer["Retry-After"]) <= 24 * 3600
+    assert "field-error" in answer.content.decode()
+    assert not APIKey.objects.filter(name="Second").exists()
+
+
+def test_usable_keys_of_a_person_are_limited(world: World, client_of: SignIn, settings: Settings) -> None:
+    settings.MAX_API_KEYS_PER_PERSON = 1
+    first, client = make_key(world.rita), client_of(world.rita)
+    answer = client.post(KEYS, {"name": "Second"})
+    assert answer.status_code == 409
+    assert "Retry-After" not in answer
+    assert "Revoke one that you do not need any more." in answer.content.decode()
+    APIKey.objects.filter(pk=first.pk).update(revoked_at=first.created_at)
+    assert client.post(KEYS, {"name": "Second"}).status_code == 201
+
+
+def test_what_is_refused_costs_few_queries(
+    world: World, client_of: SignIn, settings: Settings, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    settings.CHANGES_PER_MINUTE = 0
+    key, client = make_key(world.rita), client_of(world.rita)
+    with django_assert_max_num_queries(3):
+        assert switch(client, key, "off") == 429
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_limit_holds_over_connections_that_spend_at_once(world: World, settings: Settings) -> None:
+    settings.NEW_API_KEYS_PER_DAY = 5
+
+    def spend(_: int) -> bool:
+        try:
+            limits.spend(world.rita, limits.API_KEYS)
+        except LimitReachedError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(spend, range(20))).count(True) == 5
