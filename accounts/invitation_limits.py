@@ -7,6 +7,7 @@ lock, so that the count is right with any number of processes.
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection
 
 from accounts.models import AuditEvent, Organization, User
 
@@ -19,7 +20,12 @@ class TooManyInvitationsError(ValueError):
 
 
 def require_within_limits(*, organization: Organization, email: str, inviter: User | None, now: datetime) -> None:
-    """Raises TooManyInvitationsError if this e-mail would be one too many of the last 24 hours."""
+    """Raises TooManyInvitationsError if this e-mail would be one too many of the last 24 hours.
+
+    Until the end of the transaction nobody else counts, so that invitations at once cannot pass the limits together.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('invitation limits'), 0)")
     sent = AuditEvent.objects.filter(event=SENT, occurred_at__gt=now - WINDOW)
     if inviter is not None and sent.filter(actor=inviter).count() >= settings.INVITATIONS_PER_PERSON_AND_DAY:
         raise TooManyInvitationsError(
