@@ -33,7 +33,7 @@ PAGE = "/settings/invoices/"
 
 @pytest.fixture
 def staff(world: World, client_of: SignIn) -> Client:
-    User.objects.filter(pk=world.bob.pk).update(is_staff=True)
+    User.objects.filter(pk=world.bob.pk).update(is_staff=True, is_superuser=True)
     return client_of(world.bob)
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def staff(world: World) -> User:
-    User.objects.filter(pk=world.charlie.pk).update(is_staff=True)
+    User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
     world.charlie.refresh_from_db()
     return world.charlie
 
@@ -123,7 +123,7 @@ def test_a_message_names_twenty_failures(staff: User) -> None:
 def test_news_wait_for_somebody_to_tell(world: World) -> None:
     halved(3)
     assert failure_alerts.check() == 0
-    User.objects.filter(pk=world.charlie.pk).update(is_staff=True)
+    User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
     assert failure_alerts.check() == 1
 
 

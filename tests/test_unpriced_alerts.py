@@ -57,7 +57,7 @@ def test_the_name_of_a_model_is_no_link_in_the_message(world: World, staff: User
 def test_news_wait_for_somebody_to_tell(world: World) -> None:
     use(world.labs, "2026-11-05", "new-model", input_tokens=10)
     assert unpriced_alerts.check() == 0
-    User.objects.filter(pk=world.charlie.pk).update(is_staff=True)
+    User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
     assert unpriced_alerts.check() == 1
     assert Delivery.objects.count() == 1
 
@@ -110,7 +110,7 @@ def test_a_price_that_ends_is_told_when_usage_goes_on(world: World, staff: User)
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_the_same_time_tell_everybody_once() -> None:
     world = make_world()
-    User.objects.filter(pk__in=[world.charlie.pk, world.bob.pk]).update(is_staff=True)
+    User.objects.filter(pk__in=[world.charlie.pk, world.bob.pk]).update(is_staff=True, is_superuser=True)
     for number in range(5):
         use(world.acme, "2026-11-05", f"new-{number}", input_tokens=10)
     together = Barrier(NUM_WORKERS)
