@@ -10,7 +10,7 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from accounts import audit
+from accounts import audit, time_limits
 from accounts.audit import Actor
 from accounts.models import Organization
 from billing.credits import ZERO
@@ -44,6 +44,7 @@ class Balance:
 def lock(payer_id: int) -> None:
     """Alone with the payer's documents and balance until the transaction ends."""
     with connection.cursor() as cursor:
+        time_limits.take_long(cursor)
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", [LOCK, payer_id])
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from django.db import connection, transaction
@@ -20,6 +21,7 @@ from billing.alerts import Budget, BudgetAlert
 from billing.display import dollars
 from billing.forecast import WINDOW_DAYS, forecast
 from billing.money import CENT
+from metering import isolation
 from metering.periods import Period, month_of
 
 REMEMBERED_SECONDS: Final = 1.0
@@ -40,10 +42,20 @@ WHERE %(organizations)s::bigint[] IS NULL OR budget.organization_id IN (
     SELECT unnest(ARRAY[id, parent_id]) FROM accounts_organization WHERE id = ANY (%(organizations)s)
 )
 """
+CROSSED_SQL: Final = f"""
+SELECT DISTINCT spent.organization_id
+FROM ({SPENT_SQL} {CONCERNED_SQL} {GROUP_SQL}) AS spent, unnest(spent.thresholds) AS wanted (percent)
+WHERE spent.spent * 100 >= spent.amount * wanted.percent AND NOT EXISTS (
+    SELECT FROM billing_budgetalert AS told
+    WHERE told.organization_id = spent.organization_id AND told.month = %(start)s AND told.threshold = wanted.percent
+      AND NOT told.is_forecast
+)
+ORDER BY 1
+"""
 CLAIM_SQL: Final = f"""
 INSERT INTO billing_budgetalert (organization_id, month, threshold, is_forecast, spent, budget_amount)
 SELECT spent.organization_id, %(start)s, threshold, false, spent.spent, spent.amount
-FROM ({SPENT_SQL} {CONCERNED_SQL} {GROUP_SQL}) AS spent, unnest(spent.thresholds) AS threshold
+FROM ({SPENT_SQL} WHERE budget.organization_id = %(organization)s {GROUP_SQL}) AS spent, unnest(spent.thresholds) AS threshold
 WHERE spent.spent * 100 >= spent.amount * threshold
 ORDER BY 1, 3
 ON CONFLICT DO NOTHING
@@ -100,13 +112,10 @@ def check(organization_ids: Sequence[int] | None = None, *, now: datetime | None
     at once: the alert's row is the claim.
     """
     month = month_of((now or database_now()).date())
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(CLAIM_SQL, _parameters(month, organization_ids))
-        claimed = [alert_id for (alert_id,) in cursor.fetchall()]
-        alerts = BudgetAlert.objects.filter(pk__in=claimed).select_related("organization").order_by("pk")
-        for alert in alerts if claimed else ():
-            outbox.budget_alert(alert)
-    return len(claimed)
+    with connection.cursor() as cursor:
+        cursor.execute(CROSSED_SQL, _parameters(month, organization_ids))
+        crossed = [organization_id for (organization_id,) in cursor.fetchall()]
+    return sum(isolation.do_each("check_budgets", crossed, partial(_alert, month=month), name=_name))
 
 
 def budget_block(organization: Organization) -> str | None:
@@ -148,7 +157,23 @@ def check_forecasts(now: datetime) -> int:
     month = month_of(today)
     told = BudgetAlert.objects.filter(month=month.start, is_forecast=True).values("organization_id")
     budgets = Budget.objects.exclude(organization_id__in=told).select_related("organization").order_by("pk")
-    return sum(_check_forecast(budget, month, today) for budget in budgets)
+    check_one = partial(_check_forecast, month=month, today=today)
+    return sum(isolation.do_each("check_forecasts", budgets, check_one, name=lambda budget: _name(budget.pk)))
+
+
+def _alert(organization_id: int, *, month: Period) -> int:
+    """Tell of the thresholds of one budget that were crossed; returns how many nobody else has told of."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(CLAIM_SQL, {"start": month.start, "end": month.end, "organization": organization_id})
+        claimed = [alert_id for (alert_id,) in cursor.fetchall()]
+        alerts = BudgetAlert.objects.filter(pk__in=claimed).select_related("organization").order_by("pk")
+        for alert in alerts if claimed else ():
+            outbox.budget_alert(alert)
+    return len(claimed)
+
+
+def _name(organization_id: int) -> str:
+    return f"organization {organization_id}"
 
 
 def _find_block(organization: Organization) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from accounts import audit
+from accounts import audit, time_limits
 from accounts.audit import Actor
 from accounts.models import Organization
 from billing import rating
@@ -20,7 +20,7 @@ from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.payer_history import PAYER, payer_join
 from billing.pricebook import FIRST_DATE, SMALLEST_STEP
 from billing.rating import COST_SQL, HAS_COST
-from metering import rollups
+from metering import isolation, rollups
 from metering.measures import ServiceTier, UsageType
 from metering.models import Model
 from metering.periods import month_of, next_month
@@ -199,6 +199,7 @@ def preview(terms: Terms) -> Effect:
     if terms.model.pk is None:
         return Effect(None, (), (), None)
     with transaction.atomic(), connection.cursor() as cursor:
+        time_limits.take_long(cursor)
         savepoint = transaction.savepoint()
         old_unit_price = _write(terms, source="preview")
         find_effect(cursor, start=terms.effective_date, terms=terms, organization=terms.organization)
@@ -268,7 +269,7 @@ def keep_adjustments(cursor: Any, change: PriceChange) -> None:
 def re_rate_waiting() -> int:
     """Do the re-rating of every change that is not finished; returns the number of days done. Safe to call twice."""
     changes = PriceChange.objects.filter(finished_at__isnull=True).order_by("id")
-    return sum(re_rate(change) for change in changes)
+    return sum(isolation.do_each("re_rate", changes, re_rate, name=lambda change: f"change {change.pk}"))
 
 
 def re_rate(change: PriceChange) -> int:

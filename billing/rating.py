@@ -1,13 +1,21 @@
 """Daily usage × price book → daily cost, in SQL. Cost is a pure function of both: it can be computed again at any time."""
 
+import logging
+from collections.abc import Collection
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from billing import budgets, pricebook
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL
 from billing.payer_history import PAYER, payer_join
-from metering import rollups
+from metering import isolation, rollups
+from metering.models import FailedItem, IngestBatch
+
+logger = logging.getLogger(__name__)
+NARROWER: Final = 8
+MAX_SET_ASIDE: Final = 50
 
 PAYER_SQL: Final = f"""
 LEFT JOIN accounts_organization AS organization ON organization.id = usage.organization_id
@@ -84,7 +92,7 @@ WHERE id IN (SELECT organization_id FROM organization_delta)
 """
 
 
-def roll_up_and_rate() -> int:
+def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[int] = ()) -> int:
     """Roll up the next waiting batches and rate what they touched, in one transaction; returns the number of events.
 
     Safe to call at any time and from anywhere: while another process rolls up, it returns 0.
@@ -92,7 +100,7 @@ def roll_up_and_rate() -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         if not rollups.lock(cursor, wait=False):
             return 0
-        num_events = rollups.roll_up(cursor)
+        num_events = rollups.roll_up(cursor, max_events=max_events, passed_over=passed_over)
         if num_events:
             rate_touched(cursor)
             cursor.execute(WITH_BUDGET_SQL)
@@ -103,11 +111,47 @@ def roll_up_and_rate() -> int:
 
 
 def catch_up() -> int:
-    """Roll up until nothing waits; returns the number of events."""
-    total = 0
-    while num_events := roll_up_and_rate():
+    """Roll up until nothing waits; returns the number of events. Batches on which it fails are set aside for a while.
+
+    After a failure fewer events are taken at once, until a single batch is left that fails.
+    """
+    total, max_events, passed_over = 0, settings.ROLL_UP_MAX_EVENTS, _set_aside()
+    while True:
+        try:
+            num_events = roll_up_and_rate(max_events=max_events, passed_over=passed_over)
+        except Exception as error:
+            logger.exception("A rollup of up to %s events failed", max_events)
+            if max_events > 1:
+                max_events = max(1, max_events // NARROWER)
+            else:
+                passed_over.add(_set_first_aside(passed_over, error))
+            continue
+        if not num_events:
+            break
         total += num_events
+        max_events = min(max_events * 2, settings.ROLL_UP_MAX_EVENTS)
+    _forget_rolled_up()
     return total
+
+
+def _set_aside() -> set[int]:
+    return {int(name.removeprefix(rollups.BATCH)) for name in isolation.passed_over(rollups.TASK)}
+
+
+def _set_first_aside(passed_over: Collection[int], error: Exception) -> int:
+    """The batch that failed alone; raises the error again if there have been so many that it is not the batches' fault."""
+    found = IngestBatch.objects.filter(rolled_up_at=None).exclude(pk__in=passed_over).order_by("pk").first()
+    if found is None or len(passed_over) >= MAX_SET_ASIDE:
+        raise error
+    isolation.count_failure(rollups.TASK, f"{rollups.BATCH}{found.pk}", error)
+    return found.pk
+
+
+def _forget_rolled_up() -> None:
+    failed = {int(each.item.removeprefix(rollups.BATCH)): each for each in FailedItem.objects.filter(task=rollups.TASK)}
+    if failed:
+        done = IngestBatch.objects.filter(pk__in=failed, rolled_up_at__isnull=False).values_list("pk", flat=True)
+        FailedItem.objects.filter(pk__in=[failed[batch_id].pk for batch_id in done]).delete()
 
 
 def rate_touched(cursor: Any) -> None:

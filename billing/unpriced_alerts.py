@@ -1,6 +1,8 @@
 """Staff are told of usage that is counted and has no price: of each model and line item once for a UTC month of such usage."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from django.conf import settings
@@ -10,29 +12,40 @@ from accounts.models import User
 from billing import outbox
 from billing.models import LineItem
 from billing.price_pages import UnpricedRow, unpriced_rows
+from metering import isolation
 
-CLAIM_SQL: Final = """
+NEW_SQL: Final = """
 WITH found AS (
     SELECT DISTINCT sku.model_id, cost.line_item, date_trunc('month', cost.day::timestamp)::date AS usage_month
     FROM billing_dailycost AS cost
     JOIN metering_sku AS sku ON sku.id = cost.sku_id
     WHERE cost.amount IS NULL AND cost.quantity <> 0
-),
-claimed AS (
-    INSERT INTO billing_unpricedalert (model_id, line_item, usage_month)
-    SELECT model_id, line_item, usage_month FROM found
-    WHERE NOT EXISTS (SELECT FROM billing_unpricedalert AS told
-                      WHERE (told.model_id, told.line_item, told.usage_month)
-                          = (found.model_id, found.line_item, found.usage_month))
-    ORDER BY 1, 2, 3
-    ON CONFLICT DO NOTHING
-    RETURNING id, model_id, line_item
 )
-SELECT claimed.id, model.name, claimed.line_item
-FROM claimed JOIN metering_model AS model ON model.id = claimed.model_id
-ORDER BY 1
+SELECT found.model_id, model.name, found.line_item, found.usage_month
+FROM found JOIN metering_model AS model ON model.id = found.model_id
+WHERE NOT EXISTS (SELECT FROM billing_unpricedalert AS told
+                  WHERE (told.model_id, told.line_item, told.usage_month)
+                      = (found.model_id, found.line_item, found.usage_month))
+ORDER BY 1, 3, 4
+"""
+CLAIM_SQL: Final = """
+INSERT INTO billing_unpricedalert (model_id, line_item, usage_month) VALUES (%s, %s, %s)
+ON CONFLICT DO NOTHING RETURNING id
 """
 SENT_ONCE: Final = "This is sent once for each month of such usage. A price of 0 says that it is free."
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Usage of a line item of a model in a UTC month, named by its first day."""
+
+    model_id: int
+    model: str
+    line_item: int
+    usage_month: date
+
+    def __str__(self) -> str:
+        return f"{self.usage_month:%Y-%m} {self.model_id}, {self.line_item}"
 
 
 def check() -> int:
@@ -43,15 +56,29 @@ def check() -> int:
     """
     if not User.objects.filter(is_staff=True, is_active=True).exists():
         return 0
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(CLAIM_SQL)
-        claimed = cursor.fetchall()
+    with transaction.atomic():
+        tried = isolation.each("check_unpriced", _new_kinds(), _claim)
+        claimed = [(alert_id, kind) for kind, alert_id in tried if alert_id is not None]
         if claimed:
-            new = {(model, LineItem(line_item).label) for _, model, line_item in claimed}
+            new = {(kind.model, LineItem(kind.line_item).label) for _, kind in claimed}
             rows = [row for row in unpriced_rows() if (row.model, row.line_item) in new]
             if rows:  # a price may have come since
                 _tell(rows, message_id=f"msg_unpriced_{claimed[0][0]}")
     return len(claimed)
+
+
+def _new_kinds() -> list[Kind]:
+    with connection.cursor() as cursor:
+        cursor.execute(NEW_SQL)
+        return [Kind(*row) for row in cursor.fetchall()]
+
+
+def _claim(kind: Kind) -> int | None:
+    """The id of the alert's row; None if somebody else was first."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(CLAIM_SQL, [kind.model_id, kind.line_item, kind.usage_month])
+        row = cursor.fetchone()
+        return None if row is None else int(row[0])
 
 
 def _tell(rows: Sequence[UnpricedRow], *, message_id: str) -> None:

@@ -5,21 +5,24 @@ Ingest goes on meanwhile.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from contextlib import contextmanager
+from typing import Any, Final
 
 from django.core.mail import send_mail
 from django.db import connection, transaction
 
+from accounts import time_limits
 from accounts.clock import database_now
 from accounts.models import User
 from billing import billed_proof, rating
 from billing.rating import COST_SQL, HAS_COST
-from metering import rollups, verification
+from metering import isolation, rollups, verification
 from metering.models import Verification
 from metering.periods import Period, month_of
 from metering.verification import Drift
 
 logger = logging.getLogger(__name__)
+TASK: Final = "verify"
 MAX_DIFFERENCES: Final = 100
 COST_COLUMNS: Final = "organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id"
 EXPECTED_COST: Final = f"{COST_SQL} AND {HAS_COST} AND usage.day = %(first_day)s"
@@ -40,14 +43,32 @@ def verify(days: Sequence[Period]) -> Iterator[Drift]:
     """Compare raw = hourly = daily = organization = cost for each day, and for its month days = month, cost = billed =
     invoice and credit = grants, each in one consistent view of the database."""
     for day in days:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield from list(verification.verify_day(cursor, day))
-            yield verification.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)
-    for month in sorted({month_of(day.start) for day in days}):
-        with transaction.atomic(), connection.cursor() as cursor:
-            yield verification.verify_month(cursor, month)
-            yield from list(billed_proof.verify_month(cursor, month))
+        yield from _verify_day(day)
+    for month in _months_of(days):
+        yield from _verify_month(month)
+
+
+def _verify_day(day: Period) -> list[Drift]:
+    with _one_view() as cursor:
+        drifts = list(verification.verify_day(cursor, day))
+        return [*drifts, verification.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)]
+
+
+def _verify_month(month: Period) -> list[Drift]:
+    with _one_view() as cursor:
+        return [verification.verify_month(cursor, month), *billed_proof.verify_month(cursor, month)]
+
+
+@contextmanager
+def _one_view() -> Iterator[Any]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        time_limits.take_long(cursor)
+        yield cursor
+
+
+def _months_of(days: Sequence[Period]) -> list[Period]:
+    return sorted({month_of(day.start) for day in days})
 
 
 def rebuild(days: Iterable[Period]) -> Iterator[Period]:
@@ -78,7 +99,7 @@ def verify_and_store() -> Verification:
         first_day=days[0].start if days else None,
         last_day=days[-1].start if days else None,
     )
-    for drift in verify(days):
+    for drift in _verify_all(days):
         run.num_rows += drift.num_rows
         run.num_different += drift.num_different
         if drift.num_different and len(run.differences) < MAX_DIFFERENCES:
@@ -88,6 +109,17 @@ def verify_and_store() -> Verification:
     if run.num_different:
         _alert(run)
     return run
+
+
+def _verify_all(days: Sequence[Period]) -> Iterator[Drift]:
+    """As `verify`; a day or month that cannot be compared is tried again the next night, and staff are told."""
+    for _, drifts in isolation.each(TASK, days, _verify_day, name=lambda day: f"day {day.start}", at_once=True):
+        yield from drifts
+    months = isolation.each(
+        TASK, _months_of(days), _verify_month, name=lambda month: f"month {month.start}", at_once=True
+    )
+    for _, drifts in months:
+        yield from drifts
 
 
 def _alert(run: Verification) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
+from accounts import time_limits
 from accounts.spreadsheets import harmless_sql
 
 ROWS_AT_A_TIME: Final = 5_000
@@ -207,6 +208,7 @@ def _plan_for_all_rows() -> None:
     joins of a big table with a small one on its organization alone compare every row with every row), and sort the lines
     of a day in memory: 100,000 of them are some 30 MB."""
     with connection.cursor() as cursor:
+        time_limits.take_long(cursor)
         cursor.execute(
             "SET LOCAL cursor_tuple_fraction = 1; SET LOCAL jit = off; SET LOCAL enable_mergejoin = off;"
             " SET LOCAL work_mem = '64MB'"

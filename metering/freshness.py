@@ -4,15 +4,18 @@ from datetime import datetime
 
 from django.db import connection
 
+from metering.rollups import IS_WAITING
+
 
 def complete_through() -> datetime:
     """Every event that was acknowledged before this moment (UTC) is in the rollups.
 
-    The arrival of the oldest batch that still waits or, when none does, the database's time.
+    The arrival of the oldest batch that still waits or, when none does, the database's time. Batches that were set aside
+    because runs fail on them do not count: staff are told of those.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(min(received_at), statement_timestamp()) FROM metering_ingestbatch WHERE rolled_up_at IS NULL"
+            f"SELECT coalesce(min(received_at), statement_timestamp()) FROM metering_ingestbatch WHERE {IS_WAITING}"
         )
         (moment,) = cursor.fetchone()
     assert isinstance(moment, datetime)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from metering.rollups import IS_ROLLING_UP
+from metering.rollups import IS_ROLLING_UP, IS_WAITING
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS: Final = 1.0
@@ -24,7 +24,7 @@ LONGEST_REST_SECONDS: Final = 1.0
 # The oldest by id is, to the duration of a transaction, the oldest by arrival, and found without reading all that wait.
 LAG_SQL: Final = f"""
 SELECT extract(epoch FROM clock_timestamp() - received_at)::float8
-FROM metering_ingestbatch WHERE rolled_up_at IS NULL AND {IS_ROLLING_UP}
+FROM metering_ingestbatch WHERE {IS_WAITING} AND {IS_ROLLING_UP}
 ORDER BY id LIMIT 1
 """
 

@@ -10,6 +10,7 @@ from typing import Final
 from django.conf import settings
 
 from metering.queries import fetch
+from metering.rollups import IS_WAITING
 
 # Rows that a writer touched carry the id of its transaction: their sum changes with every roll-up, rebuild and new price.
 # Each is an indexed look at the month shown and the one before it, a few rows a day, or at the names of the members.
@@ -53,7 +54,7 @@ def read_page_state(organization_ids: Sequence[int], month: date | None, version
             SELECT coalesce(%(month)s::date, date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date) AS month
         )
         SELECT statement_timestamp(),
-            (SELECT coalesce(min(received_at), statement_timestamp()) FROM metering_ingestbatch WHERE rolled_up_at IS NULL),
+            (SELECT coalesce(min(received_at), statement_timestamp()) FROM metering_ingestbatch WHERE {IS_WAITING}),
             concat_ws(' ', {", ".join(f"({version})" for version in versions)})
     """
     ((now, complete_through, version),) = fetch(sql, {"ids": list(organization_ids), "month": month})

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.clock import database_now
+from metering import isolation
 from metering.periods import one_day
 
 TABLE: Final = "metering_usageevent"
@@ -65,7 +66,8 @@ def ensure_ahead() -> None:
     today = database_now().date()
     first = today - timedelta(days=settings.USAGE_EVENT_MAX_AGE_DAYS)
     forget()
-    ensure(first + timedelta(days=n) for n in range(settings.USAGE_EVENT_MAX_AGE_DAYS + DAYS_AHEAD + 1))
+    days = (first + timedelta(days=n) for n in range(settings.USAGE_EVENT_MAX_AGE_DAYS + DAYS_AHEAD + 1))
+    isolation.do_each("make_partitions", days, lambda day: ensure([day]))
 
 
 def _make(day: date) -> None:

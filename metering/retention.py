@@ -6,17 +6,20 @@ accepted any more; so nothing can be lost, and a duplicate of a dropped event is
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
 
+from accounts import time_limits
 from accounts.clock import database_now
-from metering import partitions, rollups
+from metering import isolation, partitions, rollups
 from metering.periods import Period, midnight
 from metering.rollup_tables import HOURLY, OF_HOURS
 from metering.verification import days_with_events
 
+TASK: Final = "drop_old"
 HOURLY_DAYS: Final = 396
 """13 months, the longest ones."""
 
@@ -32,9 +35,15 @@ def drop_old() -> list[date]:
     """Drop what is older than it is kept, and return the UTC days whose raw events were dropped."""
     today = database_now().date()
     kept_days = max(settings.USAGE_EVENT_RETENTION_DAYS, settings.USAGE_EVENT_MAX_AGE_DAYS + 1)
-    dropped = [day.start for day in _older_than(today - timedelta(days=kept_days)) if _drop_day(day)]
-    _drop_batches()
-    _drop_hours(before=today - timedelta(days=HOURLY_DAYS))
+    old = _older_than(today - timedelta(days=kept_days))
+    dropped = [
+        day.start for day, is_dropped in isolation.each(TASK, old, _drop_day, name=lambda day: day.start) if is_dropped
+    ]
+    before = today - timedelta(days=HOURLY_DAYS)
+    parts = {"batches": _drop_batches} | {
+        hourly.table: partial(_drop_hours, hourly.table, before=before) for hourly in (HOURLY, *OF_HOURS.values())
+    }
+    isolation.do_each(TASK, parts, lambda part: parts[part]())
     return dropped
 
 
@@ -65,11 +74,11 @@ def _drop_batches() -> None:
         )
 
 
-def _drop_hours(*, before: date) -> None:
-    for hourly in (HOURLY, *OF_HOURS.values()):
-        _execute(f"DELETE FROM {hourly.table} WHERE hour < %s", [midnight(before)])
+def _drop_hours(table: str, *, before: date) -> None:
+    _execute(f"DELETE FROM {table} WHERE hour < %s", [midnight(before)])
 
 
 def _execute(sql: str, parameters: list[Any]) -> None:
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        time_limits.take_long(cursor)
         cursor.execute(sql, parameters)

@@ -5,15 +5,16 @@ days and months (metering/rollup_tables.py), and marks the batches, all in one t
 follows arrival, so late and out-of-order events need no path of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
+from accounts import time_limits
 from apikeys.routing import ATTRIBUTED
-from metering import partitions
+from metering import isolation, partitions
 from metering.measures import MEASURES
 from metering.periods import Period, month_of
 from metering.rollup_tables import (
@@ -29,6 +30,14 @@ from metering.rollup_tables import (
     SUMS,
 )
 
+TASK: Final = "roll_up"
+"""Of the batches on which a run failed (`metering.isolation`)."""
+BATCH: Final = "batch "
+"""… followed by the batch's id."""
+# What pages and senders wait for: a batch on which runs fail is set aside, and holds up nobody.
+IS_WAITING: Final = f"""rolled_up_at IS NULL AND NOT EXISTS (
+    SELECT FROM metering_faileditem AS failed WHERE failed.task = '{TASK}' AND failed.item = '{BATCH}' || metering_ingestbatch.id
+)"""
 ROLL_UP_LOCK: Final = 0x5553_4147_4502  # an advisory lock's key: any number that nothing else here uses
 ROLLING_UP_MARK: Final = ROLL_UP_LOCK + 1  # held shared by a run: others who hold the lock above do something else
 IS_ROLLING_UP: Final = f"""EXISTS (
@@ -47,12 +56,12 @@ CLAIM_SQL: Final = """
 WITH waiting AS (
     SELECT id, sum(num_events) OVER (ORDER BY id) - num_events AS events_before
     FROM metering_ingestbatch
-    WHERE rolled_up_at IS NULL
+    WHERE rolled_up_at IS NULL AND id <> ALL (%(passed_over)s::bigint[])
 )
 UPDATE metering_ingestbatch AS batch
 SET rolled_up_at = clock_timestamp()
 FROM waiting
-WHERE waiting.id = batch.id AND waiting.events_before < %s
+WHERE waiting.id = batch.id AND waiting.events_before < %(max_events)s
 RETURNING batch.id, batch.first_occurred_at, batch.last_occurred_at, batch.num_events
 """
 # The range of batch ids finds the rows through the BRIN index. Batches in it that this run did not claim (committed since, or
@@ -84,7 +93,11 @@ CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS SELECT DISTINCT orga
 
 
 def lock(cursor: Any, *, wait: bool) -> bool:
-    """Become the one writer of rollups until the transaction ends; False if another is and `wait` is off."""
+    """Become the one writer of rollups until the transaction ends; False if another is and `wait` is off.
+
+    What writes rollups, or waits for who does, may take long.
+    """
+    time_limits.take_long(cursor)
     if wait:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLL_UP_LOCK])
         return True
@@ -92,13 +105,15 @@ def lock(cursor: Any, *, wait: bool) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def roll_up(cursor: Any) -> int:
-    """Add the next waiting batches (about ROLL_UP_MAX_EVENTS events at most) to the rollups; returns the number of events.
+def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collection[int] = ()) -> int:
+    """Add the next waiting batches (about `max_events` or ROLL_UP_MAX_EVENTS events at most) to the rollups, but not those
+    that are passed over; returns the number of events.
 
     The caller holds the lock and the transaction. Afterwards `organization_delta` names the rows whose cost changed.
     """
     cursor.execute(f"{PLAN_SQL}; SELECT pg_advisory_xact_lock_shared({ROLLING_UP_MARK})")
-    cursor.execute(CLAIM_SQL, [settings.ROLL_UP_MAX_EVENTS])
+    limit = settings.ROLL_UP_MAX_EVENTS if max_events is None else max_events
+    cursor.execute(CLAIM_SQL, {"max_events": limit, "passed_over": list(passed_over)})
     claimed = cursor.fetchall()
     if not claimed:
         return 0
@@ -154,12 +169,20 @@ def summarize() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT brin_summarize_new_values(index.indexrelid) FROM pg_inherits"
+            "SELECT index.indexrelid::regclass::text FROM pg_inherits"
             " JOIN pg_index AS index ON index.indrelid = pg_inherits.inhrelid"
             " JOIN pg_class ON pg_class.oid = index.indexrelid JOIN pg_am ON pg_am.oid = pg_class.relam"
-            " WHERE pg_inherits.inhparent = %s::regclass AND pg_am.amname = 'brin'",
+            " WHERE pg_inherits.inhparent = %s::regclass AND pg_am.amname = 'brin' ORDER BY 1",
             [partitions.TABLE],
         )
+        indexes = [name for (name,) in cursor.fetchall()]
+    isolation.do_each("summarize", indexes, _summarize)
+
+
+def _summarize(index: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        time_limits.take_long(cursor)
+        cursor.execute("SELECT brin_summarize_new_values(%s::regclass)", [index])
 
 
 def rebuild_day(cursor: Any, day: Period) -> None:

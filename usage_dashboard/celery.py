@@ -3,8 +3,17 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "usage_dashboard.settings")
 app = Celery("usage_dashboard")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def limit_connections(**_kwargs: object) -> None:
+    """Of workers alone: this module is imported by every command as well."""
+    from accounts import time_limits  # noqa: PLC0415 - needs Django's settings, which need this module
+
+    time_limits.limit_connections()

@@ -40,6 +40,11 @@ DATABASES["default"].update(
     CONN_HEALTH_CHECKS=True,
     OPTIONS={"connect_timeout": 5, **DATABASES["default"].get("OPTIONS", {})},
 )
+# Of web and workers; what is long by design (rollups, proofs, exports, invoices) has the last of them
+DATABASE_STATEMENT_TIMEOUT_SECONDS = env.float("DATABASE_STATEMENT_TIMEOUT_SECONDS", default=60.0)
+DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS = env.float("DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS", default=60.0)
+DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS = env.float("DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS", default=3600.0)
+
 CACHES = {
     "default": {
         "BACKEND": "accounts.shared_cache.SharedCache",

@@ -8,11 +8,13 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
+from accounts import time_limits
 from usage_dashboard.downloads import answer
 from usage_dashboard.request_bodies import Body
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "usage_dashboard.settings")
 django_application = get_wsgi_application()
+time_limits.limit_connections()
 
 from metering.short_road import EventsFirst  # noqa: E402 - needs Django's models
 
