@@ -1,6 +1,6 @@
 """One poisonous item in each task's queue: what stands behind it is still done, and staff can see what failed.
 
-A new task in CELERY_BEAT_SCHEDULE needs a test here, decorated with its name.
+A new task in CELERY_BEAT_SCHEDULE needs a test here, decorated with its name, or a line that says why it has no items.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,6 +32,10 @@ from usage_dashboard.celery import app
 __all__ = ["receiver"]
 Test = TypeVar("Test", bound=Callable[..., None])
 TESTED: Final[set[str]] = set()
+WITHOUT_ITEMS: Final = {
+    "accounts.tasks.drop_old_security_events": "one statement that deletes by age",
+    "accounts.tasks.drop_expired_values": "one statement that deletes by age",
+}
 Poison = Callable[[str, str], None]
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,7 +95,7 @@ def failed() -> list[str]:
 
 
 def test_every_task_of_the_schedule_has_a_test_here() -> None:
-    assert {entry["task"] for entry in installed.CELERY_BEAT_SCHEDULE.values()} == TESTED
+    assert {entry["task"] for entry in installed.CELERY_BEAT_SCHEDULE.values()} == TESTED | WITHOUT_ITEMS.keys()
 
 
 @of_task("billing.tasks.roll_up")
