@@ -18,7 +18,7 @@ from metering.display import long_day
 from metering.periods import Period, month_of
 
 SHOWN_INVOICES: Final = 4
-INVOICE_FIELDS: Final = ("id", "kind", "state", "number", "month", "total", "issue_date", "due_date")
+INVOICE_FIELDS: Final = ("id", "kind", "state", "number", "month", "total", "issue_date", "due_date", "held_at")
 
 
 @dataclass(frozen=True)

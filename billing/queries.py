@@ -64,9 +64,9 @@ class Spending:
     amount: Decimal
     days_before: Mapping[date, Decimal]
 
-    def compared_amount(self, period: Period) -> Decimal:
-        """What the days of a period in the month before cost."""
-        return sum((amount for day, amount in self.days_before.items() if day in period), start=ZERO)
+    def amount_of(self, period: Period) -> Decimal:
+        """What the days of a period in this month or the one before cost, where the bars are days."""
+        return sum((amount for day, amount in self.days().items() if day in period), start=ZERO)
 
     def days(self) -> dict[date, Decimal]:
         """What each day cost, of the month before and of this one, where the bars are days."""

@@ -27,15 +27,15 @@ from metering.report import (
     Cell,
     Chart,
     Choice,
+    ComparedDays,
     Comparison,
     ListPage,
     ListRow,
-    days_of,
+    compared_days,
     filter_address,
     list_address,
     list_frame,
     numbers_of,
-    same_days_of_previous_month,
 )
 from metering.sums import has_any_usage
 
@@ -90,19 +90,17 @@ class CostReport:
 
 def cost_report(access: Access, form: FilterForm, address: Address, now: datetime) -> CostReport:
     """The report of the form's month, day or hour. What concerns the organization as a whole is told of its month alone."""
-    compared = same_days_of_previous_month(form.month, now.date())
     if form.listed is not None:
         return CostReport(list_page=_list_page(access, form, address, form.listed))
     spent = spending(form.query)
     is_new = not spent.parts and not has_any_usage(access)
     names = _names(access, form.query.group, spent)
     is_whole = not form.filters and form.query.step == Step.DAY and not form.own_usage_only
-    percent = change(spent.amount, spent.compared_amount(compared)) if form.query.step == Step.DAY else ""
     return CostReport(
         period=f"{form.month.start:%B}" if form.day is None else form.period_name,
         amount=dollars(spent.amount),
         exact_amount=exact_dollars(spent.amount),
-        comparison=Comparison(percent, days_of(compared)) if percent else None,
+        comparison=_comparison(spent, compared_days(form.month, now.date())) if form.query.step == Step.DAY else None,
         unpriced=_unpriced_rows(address, spent, names),
         chart=_chart(form, address, spent, names, now) if spent.parts else None,
         part_kind=GROUP_LABELS[form.query.group],
@@ -110,6 +108,12 @@ def cost_report(access: Access, form: FilterForm, address: Address, now: datetim
         outlook=outlook_of(access, form.month, spent, now) if is_whole else Outlook(),
         is_new=is_new,
     )
+
+
+def _comparison(spent: Spending, compared: ComparedDays | None) -> Comparison | None:
+    """None where there is no whole day, or the month before has nothing to compare with."""
+    percent = compared and change(spent.amount_of(compared.days), spent.amount_of(compared.before))
+    return Comparison(percent, compared.label) if compared and percent else None
 
 
 def _unpriced_rows(address: Address, spent: Spending, names: Names) -> tuple[UnpricedRow, ...]:
@@ -173,7 +177,7 @@ def _colors(group: Group, spent: Spending, names: Names) -> dict[int | None, str
 def _chart(form: FilterForm, address: Address, spent: Spending, names: Names, now: datetime) -> Chart:
     step = form.query.step
     is_cumulative = form.chart == ChartKind.CUMULATIVE
-    axis = axis_of(form.query, now)
+    axis = axis_of(form.query, now, (row.slot for row in spent.slots))
     looks = _looks(form.query.group, address, spent, names)
     series = cost_series(spent.slots, axis.begun, looks, is_cumulative=is_cumulative)
     return Chart(
@@ -191,7 +195,12 @@ def _chart(form: FilterForm, address: Address, spent: Spending, names: Names, no
 
 
 def _average(spent: Spending, axis: Axis) -> str:
-    return f"{dollars(spent.amount / len(axis.begun))} {AVERAGES[axis.step]}" if axis.begun else ""
+    """Of the bars that are over: one that goes on would pull it down."""
+    if not axis.ended:
+        return ""
+    ended = set(axis.ended)
+    amount = sum((row.amount for row in spent.slots if row.slot in ended), start=Decimal(0))
+    return f"{dollars(amount / len(ended))} {AVERAGES[axis.step]}"
 
 
 def _looks(group: Group, address: Address, spent: Spending, names: Names) -> dict[int | None, tuple[str, str, str]]:

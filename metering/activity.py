@@ -31,14 +31,14 @@ from metering.report import (
     GROUP_LABELS,
     Chart,
     Choice,
+    ComparedDays,
     Comparison,
     Entry,
     ListPage,
-    days_of,
+    compared_days,
     filter_address,
     list_address,
     numbers_of,
-    same_days_of_previous_month,
 )
 from metering.sums import Activity, PartSums, activity_of, has_any_usage, total
 
@@ -91,13 +91,13 @@ def activity_report(access: Access, form: FilterForm, address: Address, now: dat
     """The report of the form's month, day or hour."""
     if form.listed is not None:
         return ActivityReport(list_page=list_page_of(access, form, address, form.listed))
-    compared = same_days_of_previous_month(form.month, now.date()) if form.query.step == Step.DAY else None
-    activity = activity_of(form.query, compared)
+    compared = compared_days(form.month, now.date()) if form.query.step == Step.DAY else None
+    activity = activity_of(form.query, compared.before if compared else None)
     if not activity.rows:
         return ActivityReport(is_new=not has_any_usage(access))
     top = top_lists(form.query, form.rank)
     names = _names(access, form.query.group, activity, top)
-    pen = _Pen(form, address, activity, names, now)
+    pen = _Pen(form, address, activity, names, now, compared=compared)
     list_pen = ListPen(form, address, names)
     lists = TOP_LISTS if len(access.organizations) > 1 else (TOP_LISTS[0], TOP_LISTS[2])
     return ActivityReport(
@@ -120,14 +120,23 @@ def _names(access: Access, group: Group, activity: Activity, top: Sequence[TopRo
 class _Pen:
     """Draws the charts and lists of one report; holds what they have in common."""
 
-    def __init__(self, form: FilterForm, address: Address, activity: Activity, names: Names, now: datetime) -> None:
+    def __init__(  # noqa: PLR0913 - what the charts have in common
+        self,
+        form: FilterForm,
+        address: Address,
+        activity: Activity,
+        names: Names,
+        now: datetime,
+        *,
+        compared: ComparedDays | None,
+    ) -> None:
         self._form = form
         self._group = form.query.group
         self._address = address
         self._activity = activity
         self._names = names
-        self._axis = axis_of(form.query, now)
-        self._compared_days = days_of(same_days_of_previous_month(form.month, now.date()))
+        self._axis = axis_of(form.query, now, (row.slot for row in activity.rows))
+        self._compared = compared
         self._by_part: dict[int | None, list[PartSums]] = {}
         for row in activity.rows:
             self._by_part.setdefault(row.part, []).append(row)
@@ -150,8 +159,11 @@ class _Pen:
 
     def _comparison(self, quantity: str) -> Comparison | None:
         """None where the month before has nothing to compare with."""
-        percent = change(self._activity.total(quantity), self._activity.compared.get(quantity, 0))
-        return Comparison(percent, self._compared_days) if percent else None
+        if self._compared is None:
+            return None
+        whole = [row for row in self._activity.rows if row.slot in self._compared.days]
+        percent = change(total(whole, quantity), self._activity.compared.get(quantity, 0))
+        return Comparison(percent, self._compared.label) if percent else None
 
     def _kinds(self) -> tuple[list[Series], tuple[Entry, ...]]:
         """Tokens stacked by kind."""
@@ -192,7 +204,7 @@ class _Pen:
         return series, tuple(entries)
 
     def _values(self, quantity: str, parts: Iterable[int | None]) -> tuple[int, ...]:
-        """The sum of these parts per bar, up to now."""
+        """The sum of these parts per bar."""
         sums = dict.fromkeys(self._axis.begun, 0)
         for row in (row for part in parts for row in self._by_part[part] if row.slot in sums):
             sums[row.slot] += row.quantities[quantity]

@@ -1,6 +1,6 @@
 """The bars of a chart along its axis: the days of a month, the hours of a day, or the minutes of an hour, all UTC."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from django.conf import settings
 
 from metering.display import short_day
+from metering.periods import midnight
 from metering.queries import Step, UsageQuery
 
 Slot = date | datetime
@@ -29,8 +30,10 @@ HEADINGS: Final[Mapping[Step, str]] = {Step.DAY: "Day (UTC)", Step.HOUR: "Hour (
 
 @dataclass(frozen=True)
 class Axis:
-    """All bars of the period in order, and those that have begun. Days are dates, hours and minutes moments in UTC.
+    """All bars of the period in order, those that have begun, and those that are over. Days are dates, hours and minutes
+    moments in UTC.
 
+    `begun` goes as far as there is usage: an event may be a little ahead of the clock, and what the total counts has a bar.
     `opens`: the next smaller step is still known.
     """
 
@@ -38,22 +41,28 @@ class Axis:
     slots: tuple[Slot, ...]
     begun: tuple[Slot, ...]
     opens: bool
+    ended: tuple[Slot, ...] = ()
 
     @property
     def width(self) -> timedelta:
         return WIDTHS[self.step]
 
 
-def axis_of(query: UsageQuery, now: datetime) -> Axis:
-    if query.step == Step.DAY:
-        days = tuple(query.period.days())
-        return Axis(query.step, days, tuple(day for day in days if day <= now.date()), opens=True)
+def axis_of(query: UsageQuery, now: datetime, used: Iterable[Slot] = ()) -> Axis:
+    """The bars of the query; `used` are those that have usage."""
     width = WIDTHS[query.step]
-    num_slots = (query.end_at - query.start_at) // width
-    moments = tuple(query.start_at + n * width for n in range(num_slots))
-    begun = tuple(moment for moment in moments if moment <= now)
-    opens = query.step == Step.HOUR and has_minutes(query.period.start, now.date())
-    return Axis(query.step, moments, begun, opens=opens)
+    slots: tuple[Slot, ...] = tuple(query.period.days())
+    if query.step != Step.DAY:
+        slots = tuple(query.start_at + n * width for n in range((query.end_at - query.start_at) // width))
+    has_usage = set(used)
+    last = max((n for n, slot in enumerate(slots) if slot in has_usage or _moment(slot) <= now), default=-1)
+    opens = query.step == Step.DAY or (query.step == Step.HOUR and has_minutes(query.period.start, now.date()))
+    ended = tuple(slot for slot in slots if _moment(slot) + width <= now)
+    return Axis(query.step, slots, slots[: last + 1], opens, ended)
+
+
+def _moment(slot: Slot) -> datetime:
+    return slot if isinstance(slot, datetime) else midnight(slot)
 
 
 def has_minutes(day: date, today: date) -> bool:

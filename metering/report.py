@@ -109,7 +109,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a total compares with the same days of the month before."""
+    """How whole days compare with the same days of the month before; `days` names these."""
 
     percent: str
     days: str
@@ -297,12 +297,32 @@ def _page_address(address: Address, page: int) -> str:
     return str(address.setting("page", f"{page}" if page > 1 else ""))
 
 
-def same_days_of_previous_month(month: Period, today: date) -> Period:
-    """Of the month before, as many days as this month has had by today, today included; at most all of them."""
+@dataclass(frozen=True)
+class ComparedDays:
+    """Days of a month, and those of the month before that they are compared with. All of them are over."""
+
+    days: Period
+    before: Period
+    label: str
+
+
+def compared_days(month: Period, today: date) -> ComparedDays | None:
+    """Of a month that goes on, the whole days that it has had and as many of the month before; None before it has had one.
+
+    A month that is over is compared with the month before as a whole.
+    """
     previous = previous_month(month)
     if today not in month:
-        return previous
-    return Period(previous.start, min(previous.start + timedelta(days=today.day), previous.end))
+        return ComparedDays(month, previous, days_of(previous))
+    num_days = min((today - month.start).days, previous.num_days)
+    if num_days == 0:
+        return None
+    before = _first_days(previous, num_days)
+    return ComparedDays(_first_days(month, num_days), before, f"{days_of(before)}, whole days")
+
+
+def _first_days(period: Period, num_days: int) -> Period:
+    return Period(period.start, period.start + timedelta(days=num_days))
 
 
 def days_of(period: Period) -> str:

@@ -15,7 +15,7 @@ from billing.alerts import Budget
 from billing.display import axis_dollars, dollars, exact_dollars
 from billing.models import CreditGrant, Invoice, LineItem
 from metering.periods import Period, month_of
-from metering.report import same_days_of_previous_month
+from metering.report import ComparedDays, compared_days
 from tests.rollup_rows import add_cost, add_usage, make_key, sku_of
 from tests.test_activity_page import bars, figures, page_of
 from tests.world import World
@@ -215,9 +215,15 @@ def test_exact_money_has_all_digits() -> None:
 
 def test_the_same_days_of_the_month_before() -> None:
     march = month_of(DAY)
-    assert same_days_of_previous_month(march, date(2026, 3, 5)) == Period(date(2026, 2, 1), date(2026, 2, 6))
-    assert same_days_of_previous_month(march, date(2026, 3, 31)) == month_of(date(2026, 2, 1))
-    assert same_days_of_previous_month(march, date(2026, 7, 1)) == month_of(date(2026, 2, 1))
+    february = month_of(date(2026, 2, 1))
+    assert compared_days(march, date(2026, 3, 1)) is None
+    assert compared_days(march, date(2026, 3, 5)) == ComparedDays(
+        Period(date(2026, 3, 1), date(2026, 3, 5)), Period(date(2026, 2, 1), date(2026, 2, 5)), "Feb 1–4, whole days"
+    )
+    assert compared_days(march, date(2026, 3, 31)) == ComparedDays(
+        Period(date(2026, 3, 1), date(2026, 3, 29)), february, "Feb 1–28, whole days"
+    )
+    assert compared_days(march, date(2026, 7, 1)) == ComparedDays(march, february, "Feb 1–28")
 
 
 @pytest.mark.parametrize("query", ["", "&group=api_key", "&group=user&model=gpt-4o&api_key=untracked"])
