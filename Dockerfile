@@ -15,4 +15,4 @@ RUN SECRET_KEY=only-for-this-step python manage.py collectstatic --no-input --ve
 USER dashboard
 
 EXPOSE 8000
-CMD ["sh", "-c", "exec granian --interface wsgi usage_dashboard.wsgi:application --no-ws --host $WEB_HOST --port $PORT --log-level warning --workers ${WEB_WORKERS:-2} --blocking-threads ${WEB_THREADS:-16} --respawn-failed-workers --workers-kill-timeout 2"]
+CMD ["sh", "-c", "exec granian --interface asginl usage_dashboard.asgi:application --no-ws --host $WEB_HOST --port $PORT --log-level warning --http1-buffer-size 65536 --workers ${WEB_WORKERS:-2} --backlog ${WEB_CONNECTIONS:-2000} --backpressure ${WEB_CONNECTIONS:-2000} --respawn-failed-workers --workers-kill-timeout 2"]

@@ -161,7 +161,7 @@ def chunks(form: Format, columns: Sequence[Column], lines: Callable[[], Statemen
     itself; all of one snapshot.
 
     They wait in the database, so memory does not grow with their number. An error rises out of the iterator, after a last
-    line that says so; `usage_dashboard.downloads` then breaks the transfer off, so that programs notice as well.
+    line that says so, for servers that send pieces as they come; ours sends a whole file or none (`usage_dashboard.web`).
     """
     yield form.head(columns)
     try:

@@ -141,10 +141,11 @@ def programs(plan: Plan) -> dict[str, list[str]]:
     """The programs beside the servers, by name, in the order in which they start: arguments for Python."""
     return {
         "web": [
-            *("-m", "granian", "--interface", "wsgi", "usage_dashboard.wsgi:application", "--no-ws"),
+            *("-m", "granian", "--interface", "asginl", "usage_dashboard.asgi:application", "--no-ws"),
             *("--host", plan.host, "--port", str(plan.port), "--log-level", "warning"),
             *("--workers", str(env.int("WEB_WORKERS", default=min(4, os.cpu_count() or 1)))),
-            *("--blocking-threads", str(settings.WEB_THREADS)),
+            *("--http1-buffer-size", "65536"),
+            *("--backlog", str(settings.WEB_CONNECTIONS), "--backpressure", str(settings.WEB_CONNECTIONS)),
             *("--respawn-failed-workers", "--workers-kill-timeout", "2"),
         ],
         "worker": [*WORKER, "--concurrency", "4", "--queues", "celery"],

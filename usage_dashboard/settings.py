@@ -28,8 +28,13 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SECRET_KEY = env.str("SECRET_KEY", default="") or embedded.secret_key(DATA_DIR)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 HTTPS = env.bool("HTTPS", default=False)
-WEB_THREADS = env.int("WEB_THREADS", default=16)  # of each process; the server is told the same
+WEB_THREADS = env.int("WEB_THREADS", default=16)  # of each process, like the next ones
+WEB_CONNECTIONS = env.int("WEB_CONNECTIONS", default=2000)  # the server is told the same
 REQUEST_BODY_TIMEOUT_SECONDS = env.float("REQUEST_BODY_TIMEOUT_SECONDS", default=20.0)
+REQUEST_BODIES_MAX = env.int("REQUEST_BODIES_MAX", default=1000)
+REQUEST_BODIES_MAX_BYTES = env.int("REQUEST_BODIES_MAX_BYTES", default=16 * 1024 * 1024)
+EVENTS_BODY_MAX_BYTES = env.int("EVENTS_BODY_MAX_BYTES", default=10 * 1024 * 1024)
+FORM_BODY_MAX_BYTES = env.int("FORM_BODY_MAX_BYTES", default=1024 * 1024)
 
 # Stores: one PostgreSQL for everything that must not be lost, one Redis that may be
 DATABASE_URL = env.str("DATABASE_URL", default="")
@@ -65,6 +70,7 @@ USAGE_EVENT_MAX_AGE_DAYS = env.int("USAGE_EVENT_MAX_AGE_DAYS", default=60)
 USAGE_EVENT_MAX_AHEAD_SECONDS = env.int("USAGE_EVENT_MAX_AHEAD_SECONDS", default=300)
 USAGE_EVENT_MAX_MEASURE = env.int("USAGE_EVENT_MAX_MEASURE", default=10**12)
 USAGE_EVENT_MAX_BYTES = env.int("USAGE_EVENT_MAX_BYTES", default=10**15)
+USAGE_EVENT_MAX_TEXT_BYTES = env.int("USAGE_EVENT_MAX_TEXT_BYTES", default=256 * 1024)
 API_KEYS_MAY_REPORT = env.bool("API_KEYS_MAY_REPORT", default=True)
 API_KEY_EVENTS_PER_MINUTE = env.int("API_KEY_EVENTS_PER_MINUTE", default=60_000)
 API_KEY_UNITS_PER_MINUTE = env.int("API_KEY_UNITS_PER_MINUTE", default=100_000_000)

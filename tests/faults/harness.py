@@ -148,6 +148,13 @@ class Stack:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall())
 
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Nobody reads or writes the table meanwhile."""
+        with contextlib.closing(self._connect()) as own, own.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            yield
+
     def num_waiting(self) -> int:
         """Batches that are not rolled up."""
         return int(self.rows("SELECT count(*) FROM metering_ingestbatch WHERE rolled_up_at IS NULL")[0][0])

@@ -1,0 +1,92 @@
+"""The ASGI application that the server calls: body, thread, answer."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.conf import settings
+
+from usage_dashboard.web.answers import Answer, Send, WSGIApplication, ask, send_answer
+from usage_dashboard.web.bodies import Bodies, Receive, RefusedError
+from usage_dashboard.web.environ import Environ, declared_length, environ_of, has_body, put_body
+from usage_dashboard.web.threads import Threads
+
+EVENTS_PREFIX: Final = "/v1/usage/"
+PROGRAMS_PREFIX: Final = "/v1/"
+ALIVE_PATH: Final = "/healthz"
+ALIVE: Final = Answer(
+    HTTPStatus.OK,
+    [
+        (b"content-type", b"text/plain"),
+        (b"content-length", b"3"),
+        (b"cache-control", b"max-age=0, no-cache, no-store, must-revalidate, private"),
+    ],
+    b"ok\n",
+)
+BROKEN: Final = "This could not be made to its end; nothing of it was sent. Try again."
+logger = logging.getLogger("django.request")
+
+
+class Application:
+    """Answers with a WSGI application, whose threads only ever see whole requests."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+        self._bodies = Bodies()
+        self._threads: Threads | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        if scope["path"] == ALIVE_PATH and scope["method"] in ("GET", "HEAD"):
+            await send_answer(send, ALIVE)  # without a thread: it is asked most urgently when none is free
+            return
+        environ = environ_of(scope)
+        if not has_body(environ):
+            put_body(environ, b"")
+            await send_answer(send, await self._answer(environ))
+            return
+        try:
+            body = await self._bodies.take(receive, declared=declared_length(environ), most=_most_bytes(environ))
+        except RefusedError as refused:
+            await send_answer(send, _refusal(environ, refused))
+            return
+        try:
+            put_body(environ, body)
+            await send_answer(send, await self._answer(environ))
+        finally:
+            self._bodies.done(body)
+
+    async def _answer(self, environ: Environ) -> Answer:
+        if self._threads is None:
+            self._threads = Threads(settings.WEB_THREADS, "request")
+        try:
+            answer: Answer = await self._threads.call(ask, self._application, environ)
+        except Exception:
+            logger.exception("No whole answer: %s", environ["PATH_INFO"])
+            return _sentence(environ, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", BROKEN)
+        return answer
+
+
+def _most_bytes(environ: Environ) -> int:
+    is_for_events: bool = environ["PATH_INFO"].startswith(EVENTS_PREFIX)
+    return settings.EVENTS_BODY_MAX_BYTES if is_for_events else settings.FORM_BODY_MAX_BYTES  # type: ignore[no-any-return]
+
+
+def _refusal(environ: Environ, refused: RefusedError) -> Answer:
+    """Its connection ends with it, because the rest of the body may still be on its way."""
+    answer = _sentence(environ, refused.status, refused.code, refused.message)
+    answer.headers.append((b"connection", b"close"))
+    if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers.append((b"retry-after", b"1"))
+    return answer
+
+
+def _sentence(environ: Environ, status: HTTPStatus, code: str, message: str) -> Answer:
+    """JSON for programs, and a line of text for people."""
+    for_programs = environ["PATH_INFO"].startswith(PROGRAMS_PREFIX)
+    body = json.dumps({"error": {"code": code, "message": message}}) if for_programs else f"{message}\n"
+    content_type = b"application/json" if for_programs else b"text/plain; charset=utf-8"
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    return Answer(status, headers, body.encode())
