@@ -2,8 +2,10 @@
 
 import json
 import logging
+import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -24,12 +26,17 @@ from metering.rows import ACCEPTED, DUPLICATE, Outcome
 
 logger = logging.getLogger(__name__)
 JSON_TYPE: Final = "application/json"
-MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+LARGE_BYTES: Final = 1024 * 1024
+MAX_LARGE: Final = 2
+LARGE_WAIT_SECONDS: Final = 1.0
 OWN_USAGE_NOT_TAKEN: Final = (
     "Here API keys do not report their own usage; the gateway that serves the requests does, with an ingest token."
 )
 TOO_MANY_UNKNOWN_SECRETS: Final = "Too many unknown secrets came from your address; send it again in a moment."
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+
+
+_large: Final = threading.BoundedSemaphore(MAX_LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,10 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
             return _unauthenticated()
         if caller.key is not None and not settings.API_KEYS_MAY_REPORT:
             return _error(403, "own_usage_not_taken", OWN_USAGE_NOT_TAKEN)
-        events = native.decode(_body(environ, read), lines=_media_type(environ) in NDJSON_TYPES)
+        events = _events(environ, read)
         return Answer(200, _encoded(_stored(events, caller, digest)))
     except UnreadableError as error:
-        return _error(error.status, error.code, error.message)
+        return _unreadable(error)
     except TooManyUnknownSecretsError:
         return _error(429, "too_many_unknown_secrets", TOO_MANY_UNKNOWN_SECRETS, **{"Retry-After": "1"})
     except ingest.UnauthenticatedError:
@@ -89,10 +96,37 @@ def _stored(
     return key_limits.store_own_usage(events, api_key_id=caller.key.id, secret_digest=secret_digest)
 
 
+def _events(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> list[Event | Correction | Refusal]:
+    """The events of the body. Large ones are unpacked and read a few at a time: each takes memory and the interpreter."""
+    packed, is_gzip = _body(environ, read), _is_gzip(environ)
+    lines = _media_type(environ) in NDJSON_TYPES
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if is_gzip else None
+    body = _unpacked(unpacker, packed, LARGE_BYTES) if unpacker else packed
+    if len(body) < LARGE_BYTES:
+        return native.decode(_ended(unpacker, body), lines=lines)
+    with _one_of_the_large():
+        if unpacker:
+            body += _unpacked(unpacker, unpacker.unconsumed_tail, settings.EVENTS_BODY_MAX_BYTES + 1 - len(body))
+        if len(body) > settings.EVENTS_BODY_MAX_BYTES:
+            raise _too_large()
+        return native.decode(_ended(unpacker, body), lines=lines)
+
+
+@contextmanager
+def _one_of_the_large() -> Iterator[None]:
+    """Raises UnreadableError when it is not this one's turn for long."""
+    if not _large.acquire(timeout=LARGE_WAIT_SECONDS):
+        raise UnreadableError("too_busy", "Too many large bodies are being read; send it again.", 503)
+    try:
+        yield
+    finally:
+        _large.release()
+
+
 def _body(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> bytes:
-    """The unpacked body. Raises UnreadableError before more than MAX_BODY_BYTES are in memory."""
+    """The body as it was sent. Raises UnreadableError."""
     declared = _content_length(environ)
-    if declared > MAX_BODY_BYTES:
+    if declared > settings.EVENTS_BODY_MAX_BYTES:
         raise _too_large()
     try:
         body = read(declared)
@@ -100,11 +134,15 @@ def _body(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> bytes:
         raise UnreadableError("incomplete_body", str(error)) from error
     if len(body) < declared:
         raise UnreadableError("incomplete_body", f"The body ended after {len(body)} of {declared} bytes.")
+    return body
+
+
+def _is_gzip(environ: Mapping[str, Any]) -> bool:
     match environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower():
         case "identity" | "":
-            return body
+            return False
         case "gzip":
-            return _gunzip(body)
+            return True
     raise UnreadableError("unknown_encoding", "Content-Encoding must be gzip or identity.", 415)
 
 
@@ -122,21 +160,23 @@ def _media_type(environ: Mapping[str, Any]) -> str:
     return declared.partition(";")[0].strip().lower()
 
 
-def _gunzip(packed: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+def _unpacked(unpacker: "zlib._Decompress", packed: bytes, most: int) -> bytes:
     try:
-        body = unpacker.decompress(packed, MAX_BODY_BYTES + 1)
+        return unpacker.decompress(packed, most)
     except zlib.error as error:
         raise UnreadableError("invalid_gzip", "The body is not valid gzip.") from error
-    if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
-    if not unpacker.eof or unpacker.unused_data:
+
+
+def _ended(unpacker: "zlib._Decompress | None", body: bytes) -> bytes:
+    """The body, once it is sure that its gzip came to its end."""
+    if unpacker and (not unpacker.eof or unpacker.unused_data):
         raise UnreadableError("invalid_gzip", "The gzip body must be one complete member.")
     return body
 
 
 def _too_large() -> UnreadableError:
-    return UnreadableError("body_too_large", f"A body has {MAX_BODY_BYTES:,} bytes at most, unpacked.", 413)
+    most = settings.EVENTS_BODY_MAX_BYTES
+    return UnreadableError("body_too_large", f"A body has {most:,} bytes at most, unpacked.", 413)
 
 
 def _encoded(outcomes: list[Outcome]) -> bytes:
@@ -171,6 +211,11 @@ def _unauthenticated() -> Answer:
         "Send `Authorization: Bearer …` with a valid API key or ingest token.",
         **{"WWW-Authenticate": "Bearer"},
     )
+
+
+def _unreadable(error: UnreadableError) -> Answer:
+    again = {"Retry-After": "1"} if error.status == 503 else {}
+    return _error(error.status, error.code, error.message, **again)
 
 
 def _error(status: int, code: str, message: str, **headers: str) -> Answer:

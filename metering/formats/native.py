@@ -1,9 +1,14 @@
-"""Our own format: one JSON object, a JSON array, or one JSON object a line (NDJSON)."""
+"""Our own format: one JSON object, a JSON array, or one JSON object a line (NDJSON).
+
+What a body holds is counted in its bytes before anything is made of it: the elements of an array, lines, and escapes cost
+Python's time and memory each, and ten kilobytes of gzip hold millions.
+"""
 
 import re
 from typing import Final, TypeVar
 
 import msgspec
+from django.conf import settings
 
 from metering.formats.events import Correction, Event, Refusal, UnreadableError
 from metering.measures import MEASURES
@@ -11,10 +16,15 @@ from metering.measures import MEASURES
 T = TypeVar("T")
 MAX_EVENTS: Final = 10_000
 CORRECTION_MARK: Final = re.compile(rb'"corrects"\s*:')
-# Any escape of JSON; in group 1 a surrogate that is no half of a pair, as senders make them by cutting text in UTF-16.
+MAX_FIELDS: Final = 24  # more than an event has
+MAX_LINES: Final = 2 * MAX_EVENTS  # of which some may be empty
+# A surrogate that is no half of a pair, as senders make them by cutting text in UTF-16; once escaped backslashes are away.
+HIGH: Final = rb"[89abAB][0-9a-fA-F]{2}"
+LOW: Final = rb"[c-fC-F][0-9a-fA-F]{2}"
 HALF_CHARACTER: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+    rb"\\u[dD](?:HIGH(?!\\u[dD]LOW)|LOW(?<!\\u[dD]HIGH\\u[dD]LOW))".replace(b"HIGH", HIGH).replace(b"LOW", LOW)
 )
+MAX_HALVES: Final = 40 * MAX_EVENTS
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _events = msgspec.json.Decoder(list[Event])
@@ -51,6 +61,10 @@ def decode(body: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
 
 def _decode_array(text: bytes) -> list[Event | Correction | Refusal]:
     """In one typed pass when all is well; else one by one, to tell the good events from the bad."""
+    if text.count(b",") > MAX_EVENTS * MAX_FIELDS:
+        raise UnreadableError(
+            "too_many_events", f"A request holds {MAX_EVENTS:,} events of {MAX_FIELDS} fields at most.", 413
+        )
     try:
         events: list[Event | Correction | Refusal] = _events.decode(text)  # type: ignore[assignment]
     except UNREADABLE:
@@ -63,10 +77,18 @@ def _decode_array(text: bytes) -> list[Event | Correction | Refusal]:
 
 def _marked(text: bytes) -> bytes:
     """Half characters become invalid UTF-8: the fault of the event that has them, where the parser would give up on all."""
-    return HALF_CHARACTER.sub(lambda escape: b"\xff" if escape[1] else escape[0], text)
+    num_halves = text.count(rb"\ud") + text.count(rb"\uD")
+    if not num_halves:
+        return text
+    if num_halves > MAX_HALVES:
+        raise UnreadableError("invalid_json", f"The body has {num_halves:,} escaped halves of characters.")
+    without_pairs = text.replace(b"\xfe", b"\xff").replace(rb"\\", b"\xfe\xfe")  # \xfe is free: never valid UTF-8
+    return HALF_CHARACTER.sub(b"\xff", without_pairs).replace(b"\xfe\xfe", rb"\\")
 
 
 def _decode_lines(text: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
+    if text.count(b"\n") >= MAX_LINES:
+        raise UnreadableError("too_many_events", f"A request has {MAX_LINES:,} lines at most.", 413)
     rows = [row for row in text.split(b"\n") if row.strip()]
     if len(rows) > 1 and not lines and not _is_json(rows[0]):
         rows = [text]  # one object written over several lines
@@ -77,6 +99,8 @@ def _decode_lines(text: bytes, *, lines: bool) -> list[Event | Correction | Refu
 
 
 def _decode_one(text: bytes) -> Event | Correction | Refusal:
+    if len(text) > settings.USAGE_EVENT_MAX_TEXT_BYTES:
+        return Refusal("event_too_large", f"An event has {settings.USAGE_EVENT_MAX_TEXT_BYTES:,} bytes at most.")
     decoder = _correction if CORRECTION_MARK.search(text) else _event
     try:
         return decoder.decode(text)
