@@ -80,7 +80,7 @@ def test_an_accepted_event_a_refused_one_and_refused_requests_are_answered_as_by
         ("POST", b"", {"HTTP_AUTHORIZATION": token}),
         ("GET", b"", {}),
     ]
-    added_by_middleware_for_pages = {"content-security-policy", "vary", "x-frame-options"}
+    added_by_middleware_for_pages = {"cache-control", "content-security-policy", "vary", "x-frame-options"}
     for method, body, environ in requests:
         status, headers, answer = short_road(method, EVENTS_PATH, body, **environ)
         django_status, django_headers, django_answer = by_django(method, body, **environ)
