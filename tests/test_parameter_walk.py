@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import transaction
 from django.http import HttpResponse, QueryDict
 from django.test import Client
 
@@ -25,6 +24,7 @@ from billing.models import Invoice
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.parameters import OPEN_TO_THEIR_READERS, ORGANIZATION, PATH_PARAMETERS, PLAIN, QUERY_PARAMETERS, WORDS
 from tests.test_access_walk import make_staff, project_patterns
+from tests.undone import undone
 from tests.world import LONG_AGO, World
 
 ROLES = ("owner", "reader", "reader_without_visibility")
@@ -127,10 +127,9 @@ def client_as(world: World, role: str) -> Client:
 
 def answer(client: Client, method: str, address: str, sent: dict[str, Any], *, value: str) -> tuple[int, str]:
     """Status and body of an address, without what differs each time and without the value itself."""
-    with transaction.atomic():
+    with undone():
         response = client.get(address) if method == "GET" else client.post(address, sent)
         body = b"".join(response) if response.streaming else response.content
-        transaction.set_rollback(True)
     text = f"{response.get('Location', '')} {body.decode()}"
     for fresh in (r'name="csrfmiddlewaretoken" value="\w+"', r"\d\d:\d\d:\d\d(\.\d+)?", r'data-live="[^"]*"'):
         text = re.sub(fresh, "", text)
