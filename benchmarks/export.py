@@ -18,7 +18,7 @@ from benchmarks.generate import BATCHES_SQL, clear, next_batch_id
 from benchmarks.measure import Figure, compare, in_turn
 from benchmarks.servers import HOST, WEB_PORT, memory_mib, program
 from benchmarks.world import MODELS, World
-from billing import rating
+from billing import new_models, rating
 from metering import partitions, skus
 from metering.measures import ServiceTier, UsageType
 from usage_dashboard.processes import Child
@@ -113,6 +113,7 @@ def _fill(world: World, start: date, *, num_skus: int) -> int:
             cursor.execute(BATCHES_SQL, values)
             cursor.execute(EVENTS_SQL, values)
     rating.catch_up()
+    new_models.price_all()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE metering_dailyusage, billing_dailycost")
     return DAYS * num_skus * len(world.keys)

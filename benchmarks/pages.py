@@ -20,7 +20,7 @@ from benchmarks.generate import clear, generate
 from benchmarks.measure import Figure, compare, in_turn, percentile
 from benchmarks.servers import HOST
 from benchmarks.world import World, make_world
-from billing import rating
+from billing import new_models, rating
 from usage_dashboard.preparation import collect_static
 
 DAYS: Final = 60
@@ -103,6 +103,7 @@ def _fill(world: World, day: date, num_events: int) -> None:
         generate(world, num_events=min(left, LARGEST_INSERT), start=start, span=span, batch=10_000)
         left -= LARGEST_INSERT
         rating.catch_up()
+        new_models.price_all()
 
 
 def _settle() -> None:

@@ -12,7 +12,7 @@ from apikeys.routing import ATTRIBUTED
 from benchmarks.generate import Made, clear, generate
 from benchmarks.measure import Figure, compare
 from benchmarks.world import World
-from billing import rating
+from billing import new_models, rating
 from metering import rollups
 from metering.measures import MEASURES
 
@@ -72,6 +72,7 @@ def _rolled_up(made: Made) -> float:
     started = time.monotonic()
     num_events = rating.roll_up_and_rate()
     seconds = time.monotonic() - started
+    new_models.price_all()
     if num_events != made.num_events:
         raise RuntimeError(f"A run took {num_events} events, not {made.num_events}.")
     return num_events / seconds

@@ -1,7 +1,8 @@
 """What usage costs: dated prices, the daily cost that follows from them, credit and invoices.
 
 Budgets, webhooks and what is to be sent are in `billing.alerts`, who pays in `billing.payer_history`, what documents charge
-by day in `billing.billed_days`, refunds in `billing.refunds`; they are imported here because Django looks for models here.
+by day in `billing.billed_days`, refunds in `billing.refunds`, usage of new models in `billing.waiting`; they are imported here
+because Django looks for models here.
 """
 
 from django.db import models
@@ -11,7 +12,8 @@ from django.db.models.functions import Now
 import billing.alerts
 import billing.billed_days
 import billing.payer_history
-import billing.refunds  # noqa: F401
+import billing.refunds
+import billing.waiting  # noqa: F401
 from accounts.models import Organization, User
 from billing.money import BILLED_DIGITS, EXACT_DIGITS, QUANTITY_DIGITS
 from metering.measures import ServiceTier, UsageType

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, overload
 from urllib.parse import urlencode
 
 from django.db import connection
@@ -27,6 +27,14 @@ JOIN metering_model AS model ON model.id = sku.model_id
 WHERE cost.amount IS NULL AND cost.quantity <> 0
 GROUP BY model.name, cost.line_item
 ORDER BY max(cost.day) DESC, model.name, cost.line_item
+OFFSET %(offset)s LIMIT %(limit)s
+"""
+NUM_UNPRICED_SQL: Final = """
+SELECT count(*) FROM (
+    SELECT DISTINCT sku.model_id, cost.line_item
+    FROM billing_dailycost AS cost JOIN metering_sku AS sku ON sku.id = cost.sku_id
+    WHERE cost.amount IS NULL AND cost.quantity <> 0
+) AS kinds
 """
 
 
@@ -91,21 +99,40 @@ def price_rows(prices: Iterable[Price], today: date) -> tuple[PriceRow, ...]:
     return tuple(_price_row(price, today) for price in prices)
 
 
-def unpriced_rows() -> tuple[UnpricedRow, ...]:
-    """All usage without a price, the latest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(UNPRICED_SQL)
-        found = cursor.fetchall()
-    return tuple(
-        UnpricedRow(
-            model=model,
-            line_item=LineItem(line_item).label,
-            quantity=f"{compact(quantity)} {UNITS[LineItem(line_item)]}",
-            num_organizations=num_organizations,
-            days=long_day(first) if first == last else f"{long_day(first)} to {long_day(last)}",
-            price_address=change_address(model=model, line_item=line_item, effective_date=str(first)),
-        )
-        for model, line_item, quantity, num_organizations, first, last in found
+class UnpricedUsage(Sequence[UnpricedRow]):
+    """All usage without a price, the latest first; only the rows that are asked for are read."""
+
+    def __len__(self) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(NUM_UNPRICED_SQL)
+            return int(cursor.fetchone()[0])
+
+    @overload
+    def __getitem__(self, wanted: int) -> UnpricedRow: ...
+
+    @overload
+    def __getitem__(self, wanted: slice) -> tuple[UnpricedRow, ...]: ...
+
+    def __getitem__(self, wanted: int | slice) -> UnpricedRow | tuple[UnpricedRow, ...]:
+        if isinstance(wanted, int):
+            return self[wanted : wanted + 1][0]
+        start, stop = wanted.start or 0, wanted.stop
+        with connection.cursor() as cursor:
+            limit = None if stop is None else max(stop - start, 0)
+            cursor.execute(UNPRICED_SQL, {"offset": start, "limit": limit})
+            return tuple(_unpriced_row(*columns) for columns in cursor.fetchall())
+
+
+def _unpriced_row(  # noqa: PLR0913, PLR0917 - the columns of UNPRICED_SQL
+    model: str, line_item: int, quantity: Decimal, num_organizations: int, first: date, last: date
+) -> UnpricedRow:
+    return UnpricedRow(
+        model=model,
+        line_item=LineItem(line_item).label,
+        quantity=f"{compact(quantity)} {UNITS[LineItem(line_item)]}",
+        num_organizations=num_organizations,
+        days=long_day(first) if first == last else f"{long_day(first)} to {long_day(last)}",
+        price_address=change_address(model=model, line_item=line_item, effective_date=str(first)),
     )
 
 

@@ -58,7 +58,7 @@ def note_release() -> None:
 
 def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Difference]:
     book = {_scope(price): price for price in Price.objects.filter(model=model, organization__isnull=True)}
-    of_people = priced_by_people(model)
+    of_people = priced_by_people([model.pk])
     for price in listed:
         own = book.get(_scope(price))
         is_theirs = own is not None and not own.source.startswith(PACKAGE)
@@ -76,7 +76,7 @@ def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Diffe
                 ),
                 is_in_book=own is not None,
                 book_price=own.unit_price if own else None,
-                is_kept=is_theirs or (price.line_item in of_people and not price.is_general),
+                is_kept=is_theirs or ((model.pk, price.line_item) in of_people and not price.is_general),
             )
 
 

@@ -1,10 +1,10 @@
 """The price book: default prices from the `genai-prices` package, with the dates from which they hold.
 
-A model is looked up when it is first rated. What the package does not list stays unpriced, in sight, until someone
-prices it. Prices are per single unit, exact to 10⁻¹² dollar.
+A model is looked up when it was first used (`new_models`). What the package does not list stays unpriced, in sight, until
+someone prices it. Prices are per single unit, exact to 10⁻¹² dollar.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -87,52 +87,79 @@ class DefaultPrice:
         return self.service_tier is None and self.batch is None
 
 
-def price_new_models() -> None:
-    """Look up every model that was not looked up before, and add the prices that the package lists for it."""
-    for model in Model.objects.filter(price_source__isnull=True).order_by("id"):
-        add_default_prices(model)
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the package has for a model's name; nothing where it does not list it."""
+
+    provider: str = ""
+    provider_model: str = ""
+    prices: tuple[DefaultPrice, ...] = ()
 
 
-def add_default_prices(model: Model) -> None:
-    """Add the package's prices of this model to the book, and note that it was looked up. Prices that exist stay.
+_listings: dict[int, Listing] = {}
+
+
+def look_up(model_name: str) -> Listing:
+    """The package's prices for a model name as the API reports it."""
+    found = find(model_name)
+    return _listing(*found) if found else Listing()
+
+
+def add(found: Iterable[tuple[Model, Listing]]) -> None:
+    """Add these prices to the book, and note that the models were looked up. Prices that exist stay.
 
     What a person priced for every request is not undercut by the package's price of batches or service tiers.
     """
-    found = find(model.name)
-    own = priced_by_people(model)
-    PriceSource.objects.create(
-        model=model,
-        release=RELEASE,
-        provider=found[0] if found else "",
-        provider_model=found[1].id[:128] if found else "",
-    )
-    if found:
-        Price.objects.bulk_create(
-            [
-                Price(
-                    model=model,
-                    line_item=price.line_item,
-                    usage_type=price.usage_type,
-                    service_tier=price.service_tier,
-                    batch=price.batch,
-                    context_band=price.context_band,
-                    effective_date=price.effective_date,
-                    unit_price=price.unit_price,
-                    source=RELEASE,
-                )
-                for price in default_prices(found[1])
-                if price.is_general or price.line_item not in own
-            ],
-            ignore_conflicts=True,
+    listings = {model.pk: listing for model, listing in found}
+    new = listings.keys() - set(PriceSource.objects.filter(model__in=listings).values_list("model", flat=True))
+    PriceSource.objects.bulk_create(
+        PriceSource(
+            model_id=model_id,
+            release=RELEASE,
+            provider=listings[model_id].provider,
+            provider_model=listings[model_id].provider_model[:128],
         )
-
-
-def priced_by_people(model: Model) -> set[int]:
-    """The line items for which a person, not the package, set a price of every request."""
-    general = Price.objects.filter(
-        model=model, organization__isnull=True, service_tier__isnull=True, batch__isnull=True
+        for model_id in sorted(new)
     )
-    return set(general.exclude(source__startswith=PACKAGE).values_list("line_item", flat=True))
+    own = priced_by_people(new)
+    Price.objects.bulk_create(
+        [
+            _row(model_id, price)
+            for model_id in sorted(new)
+            for price in listings[model_id].prices
+            if price.is_general or (model_id, price.line_item) not in own
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _row(model_id: int, price: DefaultPrice) -> Price:
+    return Price(
+        model_id=model_id,
+        line_item=price.line_item,
+        usage_type=price.usage_type,
+        service_tier=price.service_tier,
+        batch=price.batch,
+        context_band=price.context_band,
+        effective_date=price.effective_date,
+        unit_price=price.unit_price,
+        source=RELEASE,
+    )
+
+
+def _listing(provider_id: str, model: ModelInfo) -> Listing:
+    """Remembered for the life of the process, as the package's entries are: thousands of names may lead to one entry."""
+    if id(model) not in _listings:
+        _listings[id(model)] = Listing(provider_id, model.id, tuple(default_prices(model)))
+    return _listings[id(model)]
+
+
+def priced_by_people(model_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """(model, line item) for which a person, not the package, set a price of every request."""
+    general = Price.objects.filter(
+        model__in=model_ids, organization__isnull=True, service_tier__isnull=True, batch__isnull=True
+    )
+    return set(general.exclude(source__startswith=PACKAGE).values_list("model", "line_item"))
 
 
 def find(model_name: str) -> tuple[str, ModelInfo] | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from billing import budgets, pricebook
+from billing import budgets
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL
 from billing.payer_history import PAYER, payer_join
 from metering import isolation, rollups
@@ -45,44 +45,71 @@ ORDER BY
     latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL, latest.context_band DESC
 LIMIT 1
 """
-# Quantities of nothing cost nothing and make no row, unless a correction brought an existing row down to nothing.
-COST_SQL: Final = f"""
+ALL_USAGE: Final = "metering_organizationdailyusage AS usage"
+# Looked up row by row, whatever the statistics say: the work grows with what was touched, not with what is stored.
+TOUCHED_USAGE: Final = """organization_delta AS touched
+CROSS JOIN LATERAL (
+    SELECT * FROM metering_organizationdailyusage AS stored
+    WHERE stored.organization_id = touched.organization_id AND stored.day = touched.day AND stored.sku_id = touched.sku_id
+    OFFSET 0
+) AS usage
+"""
+
+
+def cost_of(usage_rows: str) -> str:
+    """The query for what usage rows (a FROM item named `usage`) cost by the book as it is; conditions may be added."""
+    return f"""
 SELECT
     usage.organization_id, usage.day, usage.sku_id, item.line_item, item.quantity,
     price.unit_price, item.quantity * price.unit_price AS amount, price.id AS price_id
-FROM metering_organizationdailyusage AS usage
+FROM {usage_rows}
 JOIN metering_sku AS sku ON sku.id = usage.sku_id
 {PAYER_SQL}
 CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
 LEFT JOIN LATERAL ({PRICE_SQL}) AS price ON true
 WHERE (price.id IS NOT NULL OR (sku.usage_type, item.line_item) IN ({CHARGED_SQL}))
 """
+
+
+COST_SQL: Final = cost_of(ALL_USAGE)
+# Quantities of nothing cost nothing and make no row, unless a correction brought an existing row down to nothing. (A
+# sub-query with LIMIT is looked up by key; EXISTS could make PostgreSQL read and hash the whole table.)
 HAS_COST: Final = """
-(item.quantity <> 0 OR EXISTS (
-    SELECT FROM billing_dailycost AS cost
+(item.quantity <> 0 OR (
+    SELECT true FROM billing_dailycost AS cost
     WHERE cost.organization_id = usage.organization_id AND cost.day = usage.day AND cost.sku_id = usage.sku_id
       AND cost.line_item = item.line_item
+    LIMIT 1
 ))
 """
+TOUCHED_COST_SQL: Final = f"{cost_of(TOUCHED_USAGE)} AND {HAS_COST}"
 UPSERT_SQL: Final = f"""
 INSERT INTO billing_dailycost (organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id)
-{COST_SQL} AND {HAS_COST}
-  AND (usage.organization_id, usage.day, usage.sku_id) IN (SELECT organization_id, day, sku_id FROM organization_delta)
+{TOUCHED_COST_SQL}
 ORDER BY 1, 2, 3, 4
 ON CONFLICT (organization_id, day, sku_id, line_item) DO UPDATE
 SET quantity = excluded.quantity, unit_price = excluded.unit_price, amount = excluded.amount, price_id = excluded.price_id
 """
 # Line items that had a price, have none now, and need none.
 VANISHED_SQL: Final = f"""
+WITH expected AS MATERIALIZED ({TOUCHED_COST_SQL})
 DELETE FROM billing_dailycost AS old
 USING organization_delta AS delta
 WHERE old.organization_id = delta.organization_id AND old.day = delta.day AND old.sku_id = delta.sku_id
-  AND (old.organization_id, old.day, old.sku_id, old.line_item) NOT IN (
-    SELECT organization_id, day, sku_id, line_item
-    FROM ({COST_SQL} AND {HAS_COST}
-          AND (usage.organization_id, usage.day, usage.sku_id)
-              IN (SELECT organization_id, day, sku_id FROM organization_delta)) AS expected
+  AND NOT EXISTS (
+    SELECT FROM expected
+    WHERE expected.organization_id = old.organization_id AND expected.day = old.day AND expected.sku_id = old.sku_id
+      AND expected.line_item = old.line_item
   )
+"""
+# Rows of models that nobody looked up in the default price list yet.
+WAITING_SQL: Final = """
+INSERT INTO billing_waitingusage (organization_id, day, sku_id)
+SELECT touched.organization_id, touched.day, touched.sku_id
+FROM organization_delta AS touched JOIN metering_sku AS sku ON sku.id = touched.sku_id
+WHERE NOT EXISTS (SELECT FROM billing_pricesource AS source WHERE source.model_id = sku.model_id)
+ORDER BY 1, 2, 3
+ON CONFLICT DO NOTHING
 """
 # The organizations whose cost changed and counts against a budget, their own or their parent's.
 WITH_BUDGET_SQL: Final = """
@@ -103,8 +130,7 @@ def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[i
         num_events = rollups.roll_up(cursor, max_events=max_events, passed_over=passed_over)
         if num_events:
             rate_touched(cursor)
-            cursor.execute(WITH_BUDGET_SQL)
-            concerned = [organization_id for (organization_id,) in cursor.fetchall()]
+            concerned = with_budget(cursor)
     if num_events and concerned:
         budgets.check(concerned)
     return num_events
@@ -155,12 +181,22 @@ def _forget_rolled_up() -> None:
 
 
 def rate_touched(cursor: Any) -> None:
-    """Compute the cost of the rows that `organization_delta` names. Models that are new to the price book are priced first."""
-    pricebook.price_new_models()
+    """Compute the cost of the rows that `organization_delta` names by the book as it is.
+
+    Rows of models that were not looked up in the default price list yet are noted for `new_models`, which rates them again.
+    """
+    cursor.execute("ANALYZE organization_delta")
     cursor.execute(UPSERT_SQL)
+    cursor.execute(WAITING_SQL)
 
 
 def rate_again(cursor: Any) -> None:
     """Compute the cost of the rows that `organization_delta` names by the book as it is now, whatever they cost before."""
     rate_touched(cursor)
     cursor.execute(VANISHED_SQL)
+
+
+def with_budget(cursor: Any) -> list[int]:
+    """The organizations that `organization_delta` names whose cost counts against a budget."""
+    cursor.execute(WITH_BUDGET_SQL)
+    return [organization_id for (organization_id,) in cursor.fetchall()]

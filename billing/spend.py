@@ -11,7 +11,7 @@ from billing.display import axis_dollars, dollars, exact_dollars, quantity
 from billing.figures import cost_series
 from billing.models import LineItem
 from billing.outlook import Outlook, outlook_of
-from billing.queries import PartCost, Spending, found_parts, spending, spending_of
+from billing.queries import PartCost, Spending, UnpricedModel, found_parts, spending, spending_of
 from metering.axis import Axis, axis_of
 from metering.display import change, exact, plural, share
 from metering.figures import Unit, figure_script
@@ -40,6 +40,7 @@ from metering.report import (
 from metering.sums import has_any_usage
 
 NUM_QUANTITIES: Final = 2
+NUM_UNPRICED: Final = 20
 UNIT: Final = Unit(exact_dollars, axis_dollars)
 TITLES: Final = {Step.DAY: "Daily cost", Step.HOUR: "Cost by hour", Step.MINUTE: "Cost by minute"}
 LIST_COLUMNS: Final = (Cell("Quantity", is_wide_only=True), Cell("Amount"), Cell("Share", is_wide_only=True))
@@ -63,6 +64,8 @@ class PartRow:
 
 @dataclass(frozen=True)
 class UnpricedRow:
+    """A model in the notice of usage without a price; without an address, all that it does not name."""
+
     model: str
     num_requests: str
     address: str
@@ -116,21 +119,30 @@ def _comparison(spent: Spending, compared: ComparedDays | None) -> Comparison | 
     return Comparison(percent, compared.label) if compared and percent else None
 
 
+def _named_unpriced(spent: Spending) -> tuple[UnpricedModel, ...]:
+    """The models without a price that the notice names: those with the most requests."""
+    return tuple(sorted(spent.unpriced, key=lambda row: (-row.num_requests, row.model_id))[:NUM_UNPRICED])
+
+
 def _unpriced_rows(address: Address, spent: Spending, names: Names) -> tuple[UnpricedRow, ...]:
-    return tuple(
+    named = tuple(
         UnpricedRow(
             names.of(Group.MODEL, row.model_id).name,
             exact(row.num_requests),
             filter_address(address, Group.MODEL, row.model_id, names),
         )
-        for row in spent.unpriced
+        for row in _named_unpriced(spent)
     )
+    others = sum(row.num_requests for row in spent.unpriced) - sum(row.num_requests for row in _named_unpriced(spent))
+    num_others = len(spent.unpriced) - len(named)
+    rest = UnpricedRow(f"{exact(num_others)} other {plural('model', num_others)}", exact(others), "")
+    return (*named, rest) if num_others else named
 
 
 def _names(access: Access, group: Group, spent: Spending) -> Names:
     parts = {row.part for row in spent.parts if row.part is not None}
     names = names_of(
-        models=(parts if group == Group.MODEL else set()) | {row.model_id for row in spent.unpriced},
+        models=(parts if group == Group.MODEL else set()) | {row.model_id for row in _named_unpriced(spent)},
         users=parts if group == Group.USER else (),
         api_keys=parts if group == Group.API_KEY else (),
         organizations=access.organizations,

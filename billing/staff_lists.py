@@ -1,6 +1,6 @@
 """Long lists of the staff pages, page by page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ class ListPage(Generic[Row]):
     place: str
 
 
-def page_of(rows: "QuerySet[Any, Row]", query: Mapping[str, str]) -> ListPage[Row]:
+def page_of(rows: "QuerySet[Any, Row] | Sequence[Row]", query: Mapping[str, str]) -> ListPage[Row]:
     """The page that `page` of the query string asks for; the first or the last one where there is no such page."""
     page = Paginator(rows, PAGE_ROWS).get_page(query.get("page"))
     return ListPage(

@@ -32,6 +32,7 @@ from billing.staff_lists import page_of
 from metering.periods import midnight
 
 PRICES = "billing:prices"
+NUM_UNPRICED = 20
 PAGES = {"billing/staff_credit.html": "billing:credit", "billing/staff_invoices.html": "billing:all_invoices"}
 View = Callable[..., HttpResponse]
 
@@ -60,17 +61,27 @@ def staff_only(right: str, *, to_change: str = "") -> Callable[[View], View]:
 @require_safe
 @staff_only("billing.view_price")
 def prices(request: SignedInRequest) -> HttpResponse:
-    """The price book, usage without a price, and the latest changes."""
+    """The price book, the latest usage without a price, and the latest changes."""
     search = request.GET.get("q", "").replace("\0", "")[:128]
     page = page_of(price_pages.find_prices(search), request.GET)
+    unpriced = price_pages.UnpricedUsage()
     context = {
         "search": search,
         "page": page,
         "prices": price_pages.price_rows(page.rows, database_now().date()),
-        "unpriced": price_pages.unpriced_rows(),
+        "unpriced": unpriced[:NUM_UNPRICED],
+        "num_unpriced": len(unpriced),
         "changes": price_pages.change_rows(),
     }
     return _page(request, "billing/prices.html", context)
+
+
+@require_safe
+@staff_only
+def unpriced(request: SignedInRequest) -> HttpResponse:
+    """All usage without a price, page by page."""
+    page = page_of(price_pages.UnpricedUsage(), request.GET)
+    return _page(request, "billing/all_unpriced.html", {"page": page})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -3,12 +3,27 @@
 from celery import shared_task
 
 from accounts.clock import database_now
-from billing import budgets, closing, deliveries, failure_alerts, price_changes, rating, unpriced_alerts, verification
+from billing import (
+    budgets,
+    closing,
+    deliveries,
+    failure_alerts,
+    new_models,
+    price_changes,
+    rating,
+    unpriced_alerts,
+    verification,
+)
 
 
 @shared_task(name="billing.tasks.roll_up")
 def roll_up() -> None:
     rating.catch_up()
+
+
+@shared_task(name="billing.tasks.price_new_models")
+def price_new_models() -> None:
+    new_models.price_next()
 
 
 @shared_task(name="billing.tasks.re_rate")

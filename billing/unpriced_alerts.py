@@ -1,17 +1,18 @@
 """Staff are told of usage that is counted and has no price: of each model and line item once for a UTC month of such usage."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.urls import reverse
 
 from accounts.models import User
 from billing import outbox
 from billing.models import LineItem
-from billing.price_pages import UnpricedRow, unpriced_rows
+from billing.price_pages import UnpricedRow, UnpricedUsage
 from metering import isolation
 
 NEW_SQL: Final = """
@@ -32,6 +33,7 @@ CLAIM_SQL: Final = """
 INSERT INTO billing_unpricedalert (model_id, line_item, usage_month) VALUES (%s, %s, %s)
 ON CONFLICT DO NOTHING RETURNING id
 """
+MAX_NAMED: Final = 20
 SENT_ONCE: Final = "This is sent once for each month of such usage. A price of 0 says that it is free."
 
 
@@ -61,7 +63,7 @@ def check() -> int:
         claimed = [(alert_id, kind) for kind, alert_id in tried if alert_id is not None]
         if claimed:
             new = {(kind.model, LineItem(kind.line_item).label) for _, kind in claimed}
-            rows = [row for row in unpriced_rows() if (row.model, row.line_item) in new]
+            rows = [row for row in UnpricedUsage()[:] if (row.model, row.line_item) in new]
             if rows:  # a price may have come since
                 _tell(rows, message_id=f"msg_unpriced_{claimed[0][0]}")
     return len(claimed)
@@ -83,18 +85,21 @@ def _claim(kind: Kind) -> int | None:
 
 def _tell(rows: Sequence[UnpricedRow], *, message_id: str) -> None:
     subject = f"{rows[0].model}, {rows[0].line_item}" if len(rows) == 1 else f"{len(rows)} parts of models"
-    paragraphs = [
-        "This usage is counted and costs nothing yet. Once it has a price, its past days are charged too.",
-        *(
-            f"{row.model}, {row.line_item}: {row.quantity}, {row.days}, organizations: {row.num_organizations}\n"
-            f"{settings.SITE_ADDRESS}{row.price_address}"
-            for row in rows
-        ),
-        SENT_ONCE,
-    ]
     outbox.tell_staff(
         message_id=message_id,
         event_type="usage.unpriced",
         subject=f"Usage without a price: {subject}",
-        text="\n\n".join(paragraphs) + "\n",
+        text="\n\n".join(_paragraphs(rows)) + "\n",
     )
+
+
+def _paragraphs(rows: Sequence[UnpricedRow]) -> Iterator[str]:
+    yield "This usage is counted and costs nothing yet. Once it has a price, its past days are charged too."
+    for row in rows[:MAX_NAMED]:
+        yield (
+            f"{row.model}, {row.line_item}: {row.quantity}, {row.days}, organizations: {row.num_organizations}\n"
+            f"{settings.SITE_ADDRESS}{row.price_address}"
+        )
+    if len(rows) > MAX_NAMED:
+        yield f"And {len(rows) - MAX_NAMED:,} more:\n{settings.SITE_ADDRESS}{reverse('billing:unpriced')}"
+    yield SENT_ONCE

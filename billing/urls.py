@@ -21,6 +21,7 @@ urlpatterns = [
     path(f"{BILLING}invoices/<int:invoice_id>/", billing_views.invoice, name="invoice"),
     path(f"{BILLING}invoices/<int:invoice_id>/pdf/", billing_views.pdf, name="invoice_pdf"),
     path("settings/prices/", staff_views.prices, name="prices"),
+    path("settings/prices/unpriced/", staff_views.unpriced, name="unpriced"),
     path("settings/prices/change/", staff_views.price_change, name="price_change"),
     path("settings/prices/changes/<int:change_id>/", staff_views.price_change_progress, name="price_change_progress"),
     path("settings/credit/", staff_views.credit, name="credit"),

@@ -52,6 +52,7 @@ VISIBLE_KEY: Final = (  # 0 reads Untracked
 
 # Statistics know neither the groups of expressions nor the newest rows: say what is right for sums over new batches.
 PLAN_SQL: Final = "SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
+PLAN_AGAIN_SQL: Final = "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_sort TO DEFAULT"
 CLAIM_SQL: Final = """
 WITH waiting AS (
     SELECT id, sum(num_events) OVER (ORDER BY id) - num_events AS events_before
@@ -129,6 +130,7 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
         },
     )
     _add(cursor)
+    cursor.execute(PLAN_AGAIN_SQL)
     return sum(counts)
 
 

@@ -93,6 +93,7 @@ def forget() -> None:
 
 
 def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
+    """Each SKU is looked up by its key (OFFSET): statistics know nothing of rows that came within the last minute."""
     columns = [list(column) for column in zip(*keys, strict=True)]
     wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::integer[])"
     wanted += " AS wanted (name, usage_type, service_tier, batch, context_band)"
@@ -114,8 +115,12 @@ def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
             f"""
             SELECT name, usage_type, service_tier, batch, context_band, sku.id
             FROM {wanted} JOIN metering_model AS model USING (name)
-            JOIN metering_sku AS sku USING (usage_type, service_tier, batch, context_band)
-            WHERE sku.model_id = model.id
+            CROSS JOIN LATERAL (
+                SELECT id FROM metering_sku AS sku
+                WHERE (sku.model_id, sku.usage_type, sku.service_tier, sku.batch, sku.context_band)
+                    = (model.id, wanted.usage_type, wanted.service_tier, wanted.batch, wanted.context_band)
+                OFFSET 0
+            ) AS sku
             """,
             columns,
         )

@@ -13,7 +13,7 @@ from accounts.clock import database_now
 from accounts.models import Organization, User
 from apikeys import keys
 from apikeys.models import APIKey
-from billing import rating
+from billing import new_models, rating
 from metering.measures import MEASURES
 from metering.models import DailyUsage, HourlyUsage, IngestBatch, MonthlyUsage, OrganizationDailyUsage, UsageEvent
 
@@ -86,11 +86,15 @@ def send(events: Body, secret: str) -> list[str]:
 
 
 def roll_up() -> int:
-    """Roll up and rate all that waits, also inside a test's transaction, which never commits; the number of events."""
+    """Roll up and rate all that waits, then price the models that are new; the number of events.
+
+    Also inside a test's transaction, which never commits.
+    """
     total = 0
     while num_events := rating.roll_up_and_rate():
         total += num_events
         drop_deltas()
+    new_models.price_all()
     return total
 
 

@@ -130,6 +130,7 @@ EXPECTED = {
     "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/pdf/": (OWNERS_NOTHING_THERE, NOBODY),
     "settings/prices/": (STAFF, NOBODY),
     "settings/prices/change/": (STAFF, STAFF),
+    "settings/prices/unpriced/": (STAFF, NOBODY),
     "settings/prices/changes/<int:change_id>/": (STAFF_NOTHING_THERE, NOBODY),
     "settings/credit/": (STAFF, STAFF),
     "settings/credit/<int:grant_id>/voiding/": (NOBODY, STAFF_NOTHING_THERE),

@@ -84,6 +84,17 @@ def test_every_grouping_adds_up_to_the_same_amount(spent: World, client_of: Sign
     assert sum(Decimal(text[1:]) for text in amounts if text != "Unpriced") == Decimal("15.75")
 
 
+def test_the_notice_names_the_twenty_largest_models_without_a_price(world: World, client_of: SignIn) -> None:
+    for number in range(1, 24):
+        sku = sku_of(f"new-{number}")
+        add_usage(world.acme, DAY, world.bob, None, sku, num_model_requests=number, input_tokens=7)
+        add_cost((world.acme, DAY, sku), LineItem.INPUT, 7, None)
+    page = page_of(client_of(world.alice), MARCH)
+    notice = " ".join(re.sub(r"<.*?>", "", page.split('class="notice warning"')[1].split("</div>")[0]).split())
+    assert "23 requests of new-23 , 22 requests of new-22" in notice
+    assert "4 requests of new-4 and 6 requests of 3 other models have usage without a price" in notice
+
+
 def test_the_cost_of_a_key_is_its_own_quantity_at_the_organizations_price(spent: World, client_of: SignIn) -> None:
     by_key = rows(page_of(client_of(spent.alice), f"{MARCH}&group=api_key"))
     assert [(row[0], row[2]) for row in by_key] == [("search-prod sk-...q9Z", "$10.00"), ("Untracked", "$5.75")]

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import Organization
 from billing import price_sync
 from billing.models import Invoice, LineItem, Price, PriceChange, PriceSource
-from billing.pricebook import RELEASE, add_default_prices
+from billing.pricebook import RELEASE, add, look_up
 from metering.models import Model
 from tests.money import OCTOBER, close, rate, set_price, use
 from tests.rollup_rows import sku_of
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def listed(db: None) -> Model:
     """A model with the list's prices in the book."""
     model = sku_of("gpt-4o").model
-    add_default_prices(model)
+    add([(model, look_up(model.name))])
     return model
 
 

@@ -93,7 +93,8 @@ def usage_row(
 
 
 def rate(rows: list[OrganizationDailyUsage]) -> None:
-    """Store the rows and compute their cost."""
+    """Store the rows, look up their models, and compute their cost."""
+    look_up_all()
     OrganizationDailyUsage.objects.bulk_create(rows)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -102,6 +103,11 @@ def rate(rows: list[OrganizationDailyUsage]) -> None:
         )
         rating.rate_touched(cursor)
     drop_deltas()
+
+
+def look_up_all() -> None:
+    """Every model in the book, with what the package lists for it."""
+    pricebook.add([(model, pricebook.look_up(model.name)) for model in Model.objects.all()])
 
 
 def package_cost(
@@ -229,7 +235,7 @@ def test_what_a_person_priced_for_every_request_is_not_undercut_by_the_packages_
 def test_an_unknown_model_is_looked_up_once_and_has_no_price() -> None:
     model = Model.objects.create(name="nobody-knows")
     for _ in range(2):
-        pricebook.price_new_models()
+        look_up_all()
     source = PriceSource.objects.get(model=model)
     assert (source.provider, source.provider_model) == ("", "")
     assert source.release.startswith("genai-prices ")
@@ -245,7 +251,7 @@ def test_prices_that_people_have_set_stay_when_the_defaults_are_added() -> None:
         unit_price=Decimal("0.000009"),
         source="agreed",
     )
-    pricebook.price_new_models()
+    look_up_all()
     inputs = Price.objects.filter(model=model, line_item=LineItem.INPUT)
     assert [(price.pk, price.unit_price) for price in inputs] == [(own.pk, Decimal("0.000009"))]
     assert Price.objects.filter(model=model, line_item=LineItem.OUTPUT).exists()

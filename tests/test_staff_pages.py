@@ -18,7 +18,7 @@ from tests.world import World
 SignIn = Callable[[User], Client]
 PRICES = "/settings/prices/"
 CHANGE = f"{PRICES}change/"
-STAFF_PAGES = (PRICES, CHANGE, "/settings/credit/", "/settings/invoices/")
+STAFF_PAGES = (PRICES, f"{PRICES}unpriced/", CHANGE, "/settings/credit/", "/settings/invoices/")
 WANTED = {
     "model": "m",
     "line_item": "1",
@@ -84,6 +84,19 @@ def test_the_book_is_searched_and_leads_to_the_correction_of_a_price(staff: Clie
     assert "$2.00 per 1M tokens" in page
     assert "effective_date=2026-01-01&amp;amount=0.000002" in page
     assert "$10,000.00 per 1M tokens" not in page
+
+
+def test_long_lists_of_usage_without_a_price_have_pages(staff: Client, world: World) -> None:
+    for number in range(120):
+        use(world.labs, "2026-11-06", f"new-{number:03}", input_tokens=1)
+    page = staff.get(PRICES).content.decode()
+    assert page.count("Set price") == 20
+    assert f'<a class="accent" href="{PRICES}unpriced/">All 121 models and parts without a price</a>' in page
+    first, second = (staff.get(f"{PRICES}unpriced/", {"page": number}).content.decode() for number in (1, 2))
+    assert (first.count("Set price"), second.count("Set price")) == (100, 21)
+    assert "new-099" in first
+    assert "new-100" in second
+    assert "Page 2 of 2" in second
 
 
 def test_usage_without_a_price_is_one_click_from_its_price(staff: Client) -> None:

@@ -78,6 +78,17 @@ def test_everything_new_is_in_one_message(world: World, staff: User) -> None:
     assert "newer-model" not in later.body
 
 
+def test_a_message_names_twenty_and_says_how_many_more(world: World, staff: User, settings: Settings) -> None:
+    settings.SITE_ADDRESS = "https://usage.example.com"
+    for number in range(25):
+        use(world.labs, "2026-11-05", f"new-{number:02}", input_tokens=10)
+    assert unpriced_alerts.check() == 25
+    message = Delivery.objects.get()
+    assert message.subject == "Usage without a price: 25 parts of models"
+    assert [f"new-{number:02}, input" in message.body for number in range(25)] == [True] * 20 + [False] * 5
+    assert "\nAnd 5 more:\nhttps://usage.example.com/settings/prices/unpriced/\n" in message.body
+
+
 def test_more_of_the_same_month_is_not_told_again_and_that_of_another_month_is(world: World, staff: User) -> None:
     use(world.labs, "2026-10-05", "new-model", input_tokens=10)
     assert unpriced_alerts.check() == 1

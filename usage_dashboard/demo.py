@@ -8,7 +8,7 @@ from accounts.changes import routing_change
 from accounts.clock import database_now
 from apikeys import keys, secrets
 from apikeys.models import IngestToken
-from billing import closing, rating
+from billing import closing, new_models, rating
 from metering import ingest, partitions
 from usage_dashboard import demo_people, demo_usage
 from usage_dashboard.demo_people import PASSWORD, SIGN_INS
@@ -56,6 +56,7 @@ def _load(plan: demo_usage.Plan, *, secret: str, write: Callable[[str], object])
         write(f"\rFilling the demo [{'=' * int(share * BAR_WIDTH):<{BAR_WIDTH}}] {done:,} events")
     write(f"\rFilling the demo [{'=' * BAR_WIDTH}] {done:,} events, adding them up …")
     rating.catch_up()
+    new_models.price_all()
     write(" done.\n")
     demo_people.set_up_billing()
     closing.close_ended_months(database_now())

@@ -78,6 +78,7 @@ NEW_MODELS_PER_DAY = env.int("NEW_MODELS_PER_DAY", default=1_000)  # and organiz
 UNKNOWN_SECRETS_PER_MINUTE = env.int("UNKNOWN_SECRETS_PER_MINUTE", default=120)  # and address, in each web process
 USAGE_EVENT_RETENTION_DAYS = env.int("USAGE_EVENT_RETENTION_DAYS", default=90)
 ROLL_UP_MAX_EVENTS = env.int("ROLL_UP_MAX_EVENTS", default=1_000_000)
+PRICE_MODELS_AT_ONCE = env.int("PRICE_MODELS_AT_ONCE", default=100)
 ROLL_UP_INTERVAL_SECONDS = env.float("ROLL_UP_INTERVAL_SECONDS", default=1.0)
 SLOW_DOWN_LAG_SECONDS = env.float("SLOW_DOWN_LAG_SECONDS", default=5.0)
 READY_MAX_LAG_SECONDS = env.int("READY_MAX_LAG_SECONDS", default=300)
@@ -327,6 +328,10 @@ CELERY_BEAT_SCHEDULE = {
     "roll-up": {
         "task": "billing.tasks.roll_up",
         "schedule": ROLL_UP_INTERVAL_SECONDS,
+    },
+    "price-new-models": {
+        "task": "billing.tasks.price_new_models",
+        "schedule": 1.0,
     },
     "summarize": {
         "task": "metering.tasks.summarize",
