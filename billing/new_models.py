@@ -22,16 +22,16 @@ TASK: Final = "price a new model"
 NEXT_SQL: Final = """
 WITH wanted AS (
     SELECT DISTINCT waiting.organization_id, sku.model_id
-    FROM billing_waitingusage AS waiting JOIN metering_sku AS sku ON sku.id = waiting.sku_id
+    FROM billing_waitingusage AS waiting
+    CROSS JOIN LATERAL (SELECT model_id FROM metering_sku AS found WHERE found.id = waiting.sku_id OFFSET 0) AS sku
 ),
 in_turn AS (
     SELECT model_id, row_number() OVER (PARTITION BY organization_id ORDER BY model_id) AS turn FROM wanted
 )
-SELECT model.id, model.name
-FROM in_turn JOIN metering_model AS model ON model.id = in_turn.model_id
-WHERE model.name <> ALL (%s)
-GROUP BY model.id, model.name
-ORDER BY min(turn), model.id
+SELECT model_id FROM in_turn
+WHERE model_id <> ALL (%s)
+GROUP BY model_id
+ORDER BY min(turn), model_id
 LIMIT %s
 """
 TOUCHED_SQL: Final = """
@@ -73,9 +73,11 @@ def price_all() -> int:
 
 
 def _next_models() -> list[Model]:
+    passed_over = Model.objects.filter(name__in=isolation.passed_over(TASK)).values_list("id", flat=True)
     with connection.cursor() as cursor:
-        cursor.execute(NEXT_SQL, [list(isolation.passed_over(TASK)), settings.PRICE_MODELS_AT_ONCE])
-        return [Model(id=model_id, name=name) for model_id, name in cursor.fetchall()]
+        cursor.execute(NEXT_SQL, [list(passed_over), settings.PRICE_MODELS_AT_ONCE])
+        chosen = [model_id for (model_id,) in cursor.fetchall()]
+    return list(Model.objects.filter(id__in=chosen).order_by("id"))
 
 
 def _price(models: Sequence[Model]) -> None:

@@ -45,25 +45,27 @@ ORDER BY
     latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL, latest.context_band DESC
 LIMIT 1
 """
-ALL_USAGE: Final = "metering_organizationdailyusage AS usage"
-# Looked up row by row, whatever the statistics say: the work grows with what was touched, not with what is stored.
+ALL_USAGE: Final = "metering_organizationdailyusage AS usage JOIN metering_sku AS sku ON sku.id = usage.sku_id"
+# Looked up row by row, whatever the statistics say (OFFSET keeps the order of the joins): the work grows with what was
+# touched, not with what is stored. Statistics know nothing of SKUs that came a second ago.
 TOUCHED_USAGE: Final = """organization_delta AS touched
 CROSS JOIN LATERAL (
     SELECT * FROM metering_organizationdailyusage AS stored
     WHERE stored.organization_id = touched.organization_id AND stored.day = touched.day AND stored.sku_id = touched.sku_id
     OFFSET 0
 ) AS usage
+CROSS JOIN LATERAL (SELECT * FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
 """
 
 
 def cost_of(usage_rows: str) -> str:
-    """The query for what usage rows (a FROM item named `usage`) cost by the book as it is; conditions may be added."""
+    """The query for what usage rows cost by the book as it is; conditions may be added. `usage_rows` is a FROM item of rows
+    named `usage` and their `sku`."""
     return f"""
 SELECT
     usage.organization_id, usage.day, usage.sku_id, item.line_item, item.quantity,
     price.unit_price, item.quantity * price.unit_price AS amount, price.id AS price_id
 FROM {usage_rows}
-JOIN metering_sku AS sku ON sku.id = usage.sku_id
 {PAYER_SQL}
 CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
 LEFT JOIN LATERAL ({PRICE_SQL}) AS price ON true
@@ -106,8 +108,9 @@ WHERE old.organization_id = delta.organization_id AND old.day = delta.day AND ol
 WAITING_SQL: Final = """
 INSERT INTO billing_waitingusage (organization_id, day, sku_id)
 SELECT touched.organization_id, touched.day, touched.sku_id
-FROM organization_delta AS touched JOIN metering_sku AS sku ON sku.id = touched.sku_id
-WHERE NOT EXISTS (SELECT FROM billing_pricesource AS source WHERE source.model_id = sku.model_id)
+FROM organization_delta AS touched
+CROSS JOIN LATERAL (SELECT model_id FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
+WHERE (SELECT true FROM billing_pricesource AS source WHERE source.model_id = sku.model_id LIMIT 1) IS NULL
 ORDER BY 1, 2, 3
 ON CONFLICT DO NOTHING
 """

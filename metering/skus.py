@@ -93,10 +93,13 @@ def forget() -> None:
 
 
 def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
-    """Each SKU is looked up by its key (OFFSET): statistics know nothing of rows that came within the last minute."""
+    """Each row is looked up by its key (OFFSET): statistics know nothing of rows that came within the last minute."""
     columns = [list(column) for column in zip(*keys, strict=True)]
     wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::integer[])"
     wanted += " AS wanted (name, usage_type, service_tier, batch, context_band)"
+    model = (
+        "CROSS JOIN LATERAL (SELECT id FROM metering_model AS model WHERE model.name = wanted.name OFFSET 0) AS model"
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO metering_model (name) SELECT DISTINCT unnest(%s::text[]) ORDER BY 1 ON CONFLICT DO NOTHING",
@@ -106,7 +109,7 @@ def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
             f"""
             INSERT INTO metering_sku (model_id, usage_type, service_tier, batch, context_band)
             SELECT model.id, usage_type, service_tier, batch, context_band
-            FROM {wanted} JOIN metering_model AS model USING (name)
+            FROM {wanted} {model}
             ORDER BY 1, 2, 3, 4, 5 ON CONFLICT DO NOTHING
             """,
             columns,
@@ -114,7 +117,7 @@ def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
         cursor.execute(
             f"""
             SELECT name, usage_type, service_tier, batch, context_band, sku.id
-            FROM {wanted} JOIN metering_model AS model USING (name)
+            FROM {wanted} {model}
             CROSS JOIN LATERAL (
                 SELECT id FROM metering_sku AS sku
                 WHERE (sku.model_id, sku.usage_type, sku.service_tier, sku.batch, sku.context_band)
