@@ -36,9 +36,8 @@ LIMIT %s
 """
 TOUCHED_SQL: Final = """
 CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS
-SELECT waiting.organization_id, waiting.day, waiting.sku_id
-FROM billing_waitingusage AS waiting JOIN metering_sku AS sku ON sku.id = waiting.sku_id
-WHERE sku.model_id = ANY (%s)
+SELECT organization_id, day, sku_id FROM billing_waitingusage
+WHERE sku_id = ANY (ARRAY(SELECT id FROM metering_sku WHERE model_id = ANY (%s)))
 """
 DONE_SQL: Final = """
 DELETE FROM billing_waitingusage AS waiting USING organization_delta AS touched
