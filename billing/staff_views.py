@@ -77,7 +77,7 @@ def prices(request: SignedInRequest) -> HttpResponse:
 
 
 @require_safe
-@staff_only
+@staff_only("billing.view_price")
 def unpriced(request: SignedInRequest) -> HttpResponse:
     """All usage without a price, page by page."""
     page = page_of(price_pages.UnpricedUsage(), request.GET)
