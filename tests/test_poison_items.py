@@ -19,7 +19,7 @@ from accounts.models import Organization, User
 from apikeys.models import APIKey
 from billing import budgets, endpoints, price_changes
 from billing.alerts import Budget, BudgetAlert, Delivery, UnpricedAlert, WebhookEndpoint
-from billing.models import Invoice, PriceChange
+from billing.models import Invoice, PriceChange, PriceSource
 from metering import partitions, rollups
 from metering.models import FailedItem, HourlyUsage, IngestBatch, Verification
 from metering.periods import month_of
@@ -115,6 +115,23 @@ def test_a_batch_that_cannot_be_rolled_up_is_set_aside(world: World, poison: Poi
     FailedItem.objects.update(next_attempt_at=database_now())
     run("billing.tasks.roll_up")
     assert sum(row.num_model_requests for row in HourlyUsage.objects.all()) == 12
+    assert failed() == []
+
+
+@of_task("billing.tasks.price_new_models")
+def test_a_new_model_whose_prices_cannot_be_stored(world: World, poison: Poison) -> None:
+    poison("billing_pricesource", "NEW.provider_model = 'o3'")
+    key = make_key(world.rita).public_id
+    events = [make_event(id=model, api_key_id=key, model=model) for model in ("o3", "gpt-4o")]
+    assert send(events, make_token()) == ["accepted"] * 2
+    run("billing.tasks.roll_up")
+    run("billing.tasks.price_new_models")
+    assert list(PriceSource.objects.values_list("model__name", flat=True)) == ["gpt-4o"]
+    assert failed() == ["o3"]
+    execute("DROP TRIGGER poison ON billing_pricesource")
+    FailedItem.objects.update(next_attempt_at=database_now())
+    run("billing.tasks.price_new_models")
+    assert PriceSource.objects.count() == 2
     assert failed() == []
 
 

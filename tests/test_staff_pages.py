@@ -18,7 +18,7 @@ from tests.world import World
 SignIn = Callable[[User], Client]
 PRICES = "/settings/prices/"
 CHANGE = f"{PRICES}change/"
-STAFF_PAGES = (PRICES, f"{PRICES}unpriced/", CHANGE, "/settings/credit/", "/settings/invoices/")
+STAFF_PAGES = (PRICES, CHANGE, "/settings/credit/", "/settings/invoices/")
 WANTED = {
     "model": "m",
     "line_item": "1",
