@@ -49,7 +49,7 @@ class EventsFirst:
         return [answer.body]
 
     def _may_be_in_clear(self, environ: dict[str, Any]) -> bool:
-        """Whether Django might send the caller to HTTPS."""
+        """Whether Django might refuse the caller for coming over plain HTTP."""
         name, value = self._https_mark
         return bool(environ.get(name) != value)
 

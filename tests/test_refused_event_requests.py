@@ -7,9 +7,11 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from apikeys.models import APIKey
+from metering import api
 from tests.engine import (
     ADDRESS,
     case_name,
@@ -51,6 +53,33 @@ def test_a_gzip_bomb_is_refused_unread(token: str) -> None:
     bomb = b"".join([packer.compress(bytes(1 << 20)) for _ in range(64)]) + packer.flush()
     assert len(bomb) < 100_000
     assert error_of(bomb, token, **{"Content-Encoding": "gzip"}) == (413, "body_too_large")
+
+
+def test_large_bodies_are_read_a_few_at_a_time_and_small_ones_pass_by(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "LARGE_WAIT_SECONDS", 0.01)
+    large = b"[" + b" " * api.LARGE_BYTES + b"]"
+    for _ in range(api.MAX_LARGE):
+        api._large.acquire()
+    try:
+        for body, headers in ((large, {}), (gzip.compress(large), {"Content-Encoding": "gzip"})):
+            response = post(body, token, **headers)
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+            assert json.loads(response.content)["error"]["code"] == "too_busy"
+        assert post(b"[]", token).status_code == 200
+    finally:
+        api._large.release(api.MAX_LARGE)
+    assert post(large, token).status_code == 200
+    assert post(gzip.compress(large), token, **{"Content-Encoding": "gzip"}).status_code == 200
+
+
+def test_an_event_of_too_much_text_is_rejected_and_its_neighbours_are_stored(token: str, key: APIKey) -> None:
+    good = json.dumps(make_event(api_key_id=key.public_id), default=str).encode()
+    huge = b'{"id":"' + b"x" * settings.USAGE_EVENT_MAX_TEXT_BYTES + b'"}'
+    for body in (good + b"\n" + huge, b"[" + good + b"," + huge + b"]"):
+        results = json.loads(post(body, token).content)["results"]
+        assert [result.get("code") for result in results] == [None, "event_too_large"]
 
 
 PACKED = gzip.compress(b"[]", mtime=0)

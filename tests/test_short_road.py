@@ -107,7 +107,7 @@ def test_a_connection_that_is_too_old_is_closed(world: World) -> None:
     assert backends[0] != backends[1]
 
 
-def test_over_https_alone_events_in_clear_are_left_to_django_which_redirects_them(settings: LazySettings) -> None:
+def test_over_https_alone_events_in_clear_are_left_to_django_which_refuses_them(settings: LazySettings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     settings.SECURE_HSTS_SECONDS = 60
