@@ -227,7 +227,6 @@ def _leading(query: UsageQuery) -> str:
             JOIN prices price ON price.organization_id = usage.organization_id AND price.sku_id = usage.sku_id
             WHERE price.is_steady AND price.is_charged {ONCE}
             ) AS items
-            WHERE quantity <> 0
             UNION ALL
             SELECT part, line_item, quantity, amount FROM changed_days
         )

@@ -113,7 +113,7 @@ def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int) -> S
     found: dict[str, list[tuple[Any, ...]]] = {"slot": [], "part": [], "whole": [], "unpriced": [], "before": []}
     for kind, *columns in fetch(cost_sql.spending(query), parameters):
         found[kind].append(tuple(columns))
-    named = [_part_cost(columns) for columns in found["part"]]
+    named = _without_nothing([_part_cost(columns) for columns in found["part"]])
     rest = _rest([_part_cost(columns) for columns in found["whole"]], named) if num_parts > len(table) else []
     return Spending(
         slots=tuple(_slot_amounts(found["slot"], has_rest=num_parts > SHOWN_PARTS)),
@@ -128,6 +128,12 @@ def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int) -> S
 def _part_cost(columns: Sequence[Any]) -> PartCost:
     _, part, line_item, quantity, amount, unpriced_quantity = columns
     return PartCost(part, LineItem(line_item), quantity, amount, unpriced_quantity)
+
+
+def _without_nothing(rows: Sequence[PartCost]) -> list[PartCost]:
+    """Without the line items of which a part has nothing in all; a part that has nothing of any keeps them, for its bars."""
+    with_some = {row.part for row in rows if row.quantity}
+    return [row for row in rows if row.quantity or row.part not in with_some]
 
 
 def _slot_amounts(rows: Iterable[Sequence[Any]], *, has_rest: bool) -> Iterable[SlotAmount]:

@@ -179,9 +179,8 @@ class _Pen:
         """A quantity stacked by the parts that have most of it, and the rest as Other."""
         quantity = capability.quantity
         sums = {part: total(rows, quantity) for part, rows in self._by_part.items()}
-        largest = sorted(
-            (part for part in sums if part is not None and sums[part]), key=lambda part: (-sums[part], part)
-        )
+        with_bars = (part for part, rows in self._by_part.items() if any(row.quantities[quantity] for row in rows))
+        largest = sorted((part for part in with_bars if part is not None), key=lambda part: (-sums[part], part))
         shown = largest[:SHOWN_PARTS]
         labels = {part: self._names.of(self._group, part).name for part in shown}
         addresses = {part: filter_address(self._address, self._group, part, self._names) for part in shown}

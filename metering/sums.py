@@ -1,6 +1,6 @@
 """What was used per bar and part, and in all: frozen rows for the Activity page (docs/metrics.md defines each number)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -22,8 +22,10 @@ QUANTITIES: Final = {
     "characters": "sum(usage.characters)",
     "usage_bytes": "sum(usage.usage_bytes)",
     "sessions": "sum(usage.num_sessions)",
-    "searches": "coalesce(sum(usage.num_model_requests) FILTER (WHERE sku.usage_type IN (9, 10)), 0)",
+    "searches": "sum(CASE WHEN sku.usage_type IN (9, 10) THEN usage.num_model_requests ELSE 0 END)",
 }
+# Whether any row has some of each quantity.
+HAS_BARS: Final = tuple(f"bool_or({expression.replace('sum(', '(')} <> 0)" for expression in QUANTITIES.values())
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,10 @@ class PartSums:
 
 @dataclass(frozen=True)
 class Activity:
-    """The bars of a period, and for each quantity how many parts have any of it, and its sum in the compared period."""
+    """The bars of a period, and for each quantity how many parts have any of it, and its sum in the compared period.
+
+    A part has some of a quantity if one of its bars has, though corrections may bring all of them together down to nothing.
+    """
 
     rows: tuple[PartSums, ...]
     num_parts: dict[str, int]
@@ -57,38 +62,79 @@ def activity_of(query: UsageQuery, compared_with: Period | None = None) -> Activ
 
     The parts are ranked by the sums of the whole period first. What is drawn, and every total, comes from one statement.
     """
-    ranked, compared = _ranked_parts(query, compared_with)
-    num_parts = {name: len(parts) for name, parts in ranked.items()}
-    present = tuple(name for name in QUANTITIES if num_parts[name])
+    ranked, present, compared = _ranked_parts(query, compared_with)
+    rows = _bars(query, present, ranked)
+    if hidden := [name for name in present if len(ranked[name]) <= SHOWN_PARTS and _has_rest(rows, name)]:
+        for name, parts in _parts_with_bars(query, hidden).items():
+            ranked[name] += sorted(parts - set(ranked[name]))
+        rows = _bars(query, present, ranked)
+    return Activity(rows, {name: len(parts) for name, parts in ranked.items()}, compared)
+
+
+def _bars(query: UsageQuery, present: Sequence[str], ranked: Mapping[str, Sequence[int]]) -> tuple[PartSums, ...]:
+    """The bars of the parts that lead in any quantity, and of the others as one."""
     if not present:
-        return Activity((), num_parts, compared)
+        return ()
     leaders = set().union(*(parts[:SHOWN_PARTS] for parts in ranked.values()))
     parameters = query.parameters() | {"leaders": sorted(leaders)}
     found = fetch(_wide_sql(query, present) if is_wide(query) else _bars_sql(query, present), parameters)
-    rows = (PartSums(slot, part, _quantities(present, columns)) for slot, part, *columns in found)
-    return Activity(tuple(rows), num_parts, compared)
+    return tuple(PartSums(slot, part, _quantities(present, columns)) for slot, part, *columns in found)
 
 
-def _ranked_parts(query: UsageQuery, compared_with: Period | None) -> tuple[dict[str, list[int]], dict[str, int]]:
-    """For each quantity the parts that have any of it in the whole period, the largest first; and the quantities of the
-    compared period. Near enough to rank parts by."""
-    whole = bars_by_part(query) if query.step == Step.DAY and not query.groups_people else parts_of(query)
+def _has_rest(rows: Iterable[PartSums], quantity: str) -> bool:
+    """Whether bars of the quantity are left when the leading parts are taken from them."""
+    return any(row.part is None and row.quantities[quantity] for row in rows)
+
+
+def _parts_with_bars(query: UsageQuery, quantities: Sequence[str]) -> dict[str, set[int]]:
+    """For each of the quantities the parts with a bar that is not nothing. Reads the bars of all parts: asked only where
+    corrections brought a part down to nothing, so that the sums of the period do not know it."""
+    bars = bars_by_part(query)
+    found = fetch(
+        f"""
+        SELECT part, {", ".join(f"bool_or({name} <> 0)" for name in quantities)}
+        FROM (SELECT {bars.slot} AS slot, {bars.part} AS part, {_sums(quantities)} {bars.from_where} GROUP BY 1, 2) AS bar
+        GROUP BY part
+        """,
+        query.parameters(),
+    )
+    return {name: {part for part, *has in found if has[place]} for place, name in enumerate(quantities)}
+
+
+def _ranked_parts(
+    query: UsageQuery, compared_with: Period | None
+) -> tuple[dict[str, list[int]], list[str], dict[str, int]]:
+    """For each quantity the parts that have any of it, the largest first; the quantities that there are; and those of the
+    compared period. Sums are near enough to rank parts by."""
+    knows_bars = query.step == Step.DAY and not query.groups_people
+    whole = bars_by_part(query) if knows_bars else parts_of(query)
     near = ", ".join(f"({expression})::float8" for expression in QUANTITIES.values())
-    sql = f"SELECT {whole.part} AS part, {near} {whole.from_where} GROUP BY 1"
+    has = ", ".join(HAS_BARS if knows_bars else (f"{expression} <> 0" for expression in QUANTITIES.values()))
+    sql = f"SELECT 'part', {whole.part} AS part, {near}, {has} {whole.from_where} GROUP BY 2"
     parameters = query.parameters()
+    nothing = ", ".join(["NULL"] * len(QUANTITIES))
+    if not knows_bars and query.step != Step.MINUTE:
+        sql += f" UNION ALL SELECT 'whole', NULL, {nothing}, {', '.join(HAS_BARS)} {bars_of(query).from_where}"
     if compared_with is not None:
         days = bars_of(replace(query, step=Step.DAY))
         before_days = days.from_where.replace("%(start)s", "%(compared_start)s").replace("%(end)s", "%(compared_end)s")
-        sql += f" UNION ALL SELECT NULL, {_sums(QUANTITIES)} {before_days}"
+        sql += f" UNION ALL SELECT 'before', NULL, {_sums(QUANTITIES)}, {nothing} {before_days}"
         parameters |= {"compared_start": compared_with.start, "compared_end": compared_with.end}
-    rows = fetch(sql, parameters)
-    sums = [row for row in rows if row[0] is not None]
-    before = next((row for row in rows if row[0] is None), ())
-    ranked = {
-        name: [part for _, part in sorted((-row[place], row[0]) for row in sums if row[place])]
-        for place, name in enumerate(QUANTITIES, start=1)
-    }
-    return ranked, {name: int(number or 0) for name, number in zip(QUANTITIES, before[1:], strict=False)}
+    ranked: dict[str, list[tuple[float, int]]] = {name: [] for name in QUANTITIES}
+    present: set[str] = set()
+    compared: dict[str, int] = {}
+    for kind, part, *columns in fetch(sql, parameters):
+        sums = dict(zip(QUANTITIES, columns, strict=False))
+        if kind == "before":
+            compared = {name: int(number or 0) for name, number in sums.items()}
+            continue
+        owned = [name for name, has_any in zip(QUANTITIES, columns[len(QUANTITIES) :], strict=True) if has_any]
+        present.update(owned)
+        if kind == "part":
+            for name in owned:
+                ranked[name].append((-sums[name], part))
+    in_order = {name: [part for _, part in sorted(parts)] for name, parts in ranked.items()}
+    return in_order, [name for name in QUANTITIES if name in present], compared
 
 
 def _quantities(names: Iterable[str], columns: Iterable[int]) -> dict[str, int]:
