@@ -70,8 +70,9 @@ class Application:
 
 
 def _most_bytes(environ: Environ) -> int:
-    is_for_events: bool = environ["PATH_INFO"].startswith(EVENTS_PREFIX)
-    return settings.EVENTS_BODY_MAX_BYTES if is_for_events else settings.FORM_BODY_MAX_BYTES  # type: ignore[no-any-return]
+    is_for_events = environ["PATH_INFO"].startswith(EVENTS_PREFIX)
+    most: int = settings.EVENTS_BODY_MAX_BYTES if is_for_events else settings.FORM_BODY_MAX_BYTES
+    return most
 
 
 def _refusal(environ: Environ, refused: RefusedError) -> Answer:
