@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004 - Django's name for a level of checks
 
-from accounts.notices import notices
+from accounts.installation.notices import notices
 
 logger = logging.getLogger(__name__)
 
@@ -16,9 +16,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listens to the library, and tells the operator in each program's log; commands tell through the check."""
-        from accounts import security_hooks  # noqa: PLC0415 - it needs the models, which are there from now on
+        from accounts.entrance import hooks  # noqa: PLC0415 - it needs the models, which are there from now on
 
-        security_hooks.connect()
+        hooks.connect()
         register(settings_are_safe)
         if Path(sys.argv[0]).name != "manage.py":
             for notice in notices():

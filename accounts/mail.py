@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from accounts.site import ADDRESS, address_of
+from accounts.installation.site import ADDRESS, address_of
 
 logger = logging.getLogger(__name__)
 NO_WIDTH: Final = "\u200b"

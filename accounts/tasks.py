@@ -2,12 +2,13 @@
 
 from celery import shared_task
 
-from accounts import security_log, shared_cache
+from accounts.entrance import log
+from accounts.installation import shared_cache
 
 
 @shared_task
 def drop_old_security_events() -> None:
-    security_log.drop_old()
+    log.drop_old()
 
 
 @shared_task

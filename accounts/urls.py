@@ -2,7 +2,11 @@
 
 from django.urls import path
 
-from accounts import audit_views, invitation_views, member_views, organization_views, views
+from accounts.audit import views as audit_views
+from accounts.members import invitation_views
+from accounts.members import views as member_views
+from accounts.organizations import views as organization_views
+from accounts.pages import views
 
 app_name = "accounts"
 ORGANIZATION = "settings/organization/<slug:slug>/"

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from django.db import IntegrityError, transaction
 
-from accounts import audit
-from accounts.audit import Actor
+from accounts.audit import audit
+from accounts.audit.audit import Actor
 from accounts.models import Membership, Organization, User
 from apikeys.models import APIKey, VisibilityRequest
 

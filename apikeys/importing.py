@@ -9,8 +9,8 @@ from typing import Final
 
 from django.db import transaction
 
-from accounts import audit
-from accounts.audit import SYSTEM_ACTOR, Actor
+from accounts.audit import audit
+from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.models import User
 from apikeys import secrets
 from apikeys.keys import TRACKED_BY_DEFAULT_FROM, InvalidNameError, clean_name

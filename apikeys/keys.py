@@ -12,8 +12,9 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts import audit, limits
-from accounts.audit import SYSTEM_ACTOR, Actor
+from accounts import limits
+from accounts.audit import audit
+from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.limits import LimitReachedError
 from accounts.models import User
 from apikeys import secrets

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import Q, Value
 from django.http import HttpRequest
 
-from accounts.audit import client_address
+from accounts.audit.audit import client_address
 from apikeys import directory
 from apikeys.models import APIKey, IngestToken
 

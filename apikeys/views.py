@@ -10,14 +10,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import limits
 from accounts.access import find_seen
-from accounts.audit import actor_of
+from accounts.audit.audit import actor_of
 from accounts.changes import change, routing_change
 from accounts.clock import database_now
-from accounts.forms import DefaultOrganizationForm
-from accounts.frame import SignedInRequest, user_frame
 from accounts.limits import LimitReachedError
 from accounts.models import Organization, User
-from accounts.organizations import NotAMemberError, set_default_organization
+from accounts.organizations.organizations import NotAMemberError, set_default_organization
+from accounts.pages.forms import DefaultOrganizationForm
+from accounts.pages.frame import SignedInRequest, user_frame
 from apikeys import keys
 from apikeys.forms import NameForm, NewKeyForm, RotationForm, TrackingForm
 from apikeys.listing import keys_of

@@ -9,9 +9,9 @@ from typing import Final
 
 from django.db import connection
 
-from accounts import organizations
 from accounts.changes import routing_change
 from accounts.models import DefaultOrganizationChange, Organization, User
+from accounts.organizations import organizations
 from apikeys import keys, secrets
 from apikeys.models import APIKey, TrackingChange
 from metering import skus

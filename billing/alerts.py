@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts import encryption
+from accounts.installation import encryption
 from accounts.models import Organization
 from billing.money import EXACT_DIGITS
 from metering.models import Model

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.audit import Actor
+from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.models import Organization
 from billing import balance, invoices

@@ -10,8 +10,9 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from accounts import audit, time_limits
-from accounts.audit import Actor
+from accounts.audit import audit
+from accounts.audit.audit import Actor
+from accounts.installation import time_limits
 from accounts.models import Organization
 from billing.credits import ZERO
 from billing.display import dollars

@@ -9,11 +9,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import audit
 from accounts.access import Access, find_seen, open_organization
-from accounts.audit import actor_of
+from accounts.audit import audit
+from accounts.audit.audit import actor_of
 from accounts.clock import database_now
-from accounts.frame import SignedInRequest, organization_frame
+from accounts.pages.frame import SignedInRequest, organization_frame
 from billing import budgets, endpoints
 from billing.alerts import WebhookEndpoint
 from billing.billing_page import billing_report, budget_initial

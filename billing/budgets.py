@@ -12,8 +12,8 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from accounts import audit
-from accounts.audit import Actor
+from accounts.audit import audit
+from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.models import Organization
 from billing import outbox

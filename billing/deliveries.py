@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.clock import database_now
-from accounts.encryption import UnreadableSecretError
+from accounts.installation.encryption import UnreadableSecretError
 from accounts.mail import unlinked
 from billing import endpoints, webhooks
 from billing.alerts import Delivery

@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts import audit, encryption
-from accounts.audit import SYSTEM_ACTOR, Actor
+from accounts.audit import audit
+from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.clock import database_now
+from accounts.installation import encryption
 from accounts.models import Organization
 from billing import outbox, webhooks
 from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint

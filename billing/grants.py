@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from accounts import audit
-from accounts.audit import Actor
+from accounts.audit import audit
+from accounts.audit.audit import Actor
 from accounts.models import Organization
 from billing.billed import billed_days
 from billing.credits import ZERO, Grant, pay, used_by

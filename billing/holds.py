@@ -11,8 +11,8 @@ from typing import Final
 
 from django.conf import settings
 
-from accounts import audit
-from accounts.audit import Actor
+from accounts.audit import audit
+from accounts.audit.audit import Actor
 from billing import outbox
 from billing.display import dollars
 from billing.models import Invoice

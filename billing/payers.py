@@ -8,8 +8,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from accounts import audit
-from accounts.audit import Actor
+from accounts.audit import audit
+from accounts.audit.audit import Actor
 from accounts.models import Organization
 from billing.models import PriceChange
 from billing.payer_history import BEGINNING, PayerSince

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from accounts import audit, time_limits
-from accounts.audit import Actor
+from accounts.audit import audit
+from accounts.audit.audit import Actor
+from accounts.installation import time_limits
 from accounts.models import Organization
 from billing import rating
 from billing.models import CostAdjustment, LineItem, Price, PriceChange

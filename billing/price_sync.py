@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from accounts.audit import Actor
+from accounts.audit.audit import Actor
 from billing import price_changes
 from billing.models import Price, PriceChange, PriceSource
 from billing.price_changes import Terms

@@ -13,11 +13,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import find_seen
-from accounts.audit import actor_of
+from accounts.audit.audit import actor_of
 from accounts.clock import database_now
-from accounts.frame import SignedInRequest, user_frame
 from accounts.models import Organization
-from accounts.staff import lacks_second_factor, second_factor_page
+from accounts.pages.frame import SignedInRequest, user_frame
+from accounts.staff.second_factor import lacks_second_factor, second_factor_page
 from billing import balance, closing, grants, holds, invoices, price_changes, price_pages
 from billing.balance import RefundRefusedError
 from billing.billing_page import invoice_row

@@ -11,8 +11,8 @@ from typing import Any, Final
 from django.core.mail import send_mail
 from django.db import connection, transaction
 
-from accounts import time_limits
 from accounts.clock import database_now
+from accounts.installation import time_limits
 from accounts.models import User
 from billing import billed_proof, rating
 from billing.rating import COST_SQL, HAS_COST

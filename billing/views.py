@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from accounts.frame import SignedInRequest
+from accounts.pages.frame import SignedInRequest
 from billing.spend import cost_report
 from metering import pages
 from metering.page_state import IN_MONTHS, NAMES_VERSION, USAGE_VERSION, WRITTEN

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from accounts import time_limits
+from accounts.installation import time_limits
 from accounts.spreadsheets import harmless_sql
 
 ROWS_AT_A_TIME: Final = 5_000

@@ -9,11 +9,11 @@ from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from accounts import audit
 from accounts.access import Access, open_organization
-from accounts.audit import actor_of
+from accounts.audit import audit
+from accounts.audit.audit import actor_of
 from accounts.clock import database_now
-from accounts.frame import SignedInRequest, organization_frame
+from accounts.pages.frame import SignedInRequest, organization_frame
 from exports.activity import activity_rows
 from exports.columns import CSV, JSON, Format
 from exports.cost import cost_rows

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from accounts.site import address_of
+from accounts.installation.site import address_of
 
 COMMAND = """\
 curl {address} \\

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import mail
 from accounts.access import Access, find_seen, members_now, open_organization, seen_until
-from accounts.audit import actor_of
+from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.clock import database_now
-from accounts.frame import SignedInRequest, organization_frame
+from accounts.installation.site import address_of
 from accounts.models import User
-from accounts.site import address_of
+from accounts.pages.frame import SignedInRequest, organization_frame
 from apikeys.coverage import (
     AskedRecentlyError,
     MemberKeys,

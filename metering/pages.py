@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.cache import get_conditional_response
 
 from accounts.access import Access, open_organization
-from accounts.frame import SignedInRequest, organization_frame
+from accounts.pages.frame import SignedInRequest, organization_frame
 from metering.first_event import first_event_command
 from metering.forms import FilterForm, read_filter_form
 from metering.links import Address

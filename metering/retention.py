@@ -12,8 +12,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from accounts import time_limits
 from accounts.clock import database_now
+from accounts.installation import time_limits
 from metering import isolation, partitions, rollups
 from metering.periods import Period, midnight
 from metering.rollup_tables import HOURLY, OF_HOURS

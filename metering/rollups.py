@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from accounts import time_limits
+from accounts.installation import time_limits
 from apikeys.routing import ATTRIBUTED
 from metering import isolation, partitions
 from metering.measures import MEASURES

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from accounts.access import organizations_of
-from accounts.frame import SignedInRequest
+from accounts.pages.frame import SignedInRequest
 from metering import pages
 from metering.activity import activity_report
 from metering.page_state import NAMES_VERSION, USAGE_VERSION

@@ -7,7 +7,7 @@ from typing import Final
 from django.db import connection
 from django.db.models import Sum
 
-from accounts.audit import Actor
+from accounts.audit.audit import Actor
 from accounts.models import Organization
 from billing import closing, invoices, price_changes, rating
 from billing.models import DailyCost, Invoice, LineItem, Price, PriceSource

@@ -1,6 +1,6 @@
 """Every parameter that a page reads out of its address, and what its values name: one table for all pages.
 
-`tests/test_parameter_walk.py` fails for a page that reads a parameter which is not here, so nothing is added without
+`tests/accounts/pages/test_parameter_walk.py` fails for a page that reads a parameter which is not here: nothing is added without
 saying whether it takes ids.
 """
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from accounts.changes import routing_change
 from accounts.clock import database_now
-from accounts.organizations import set_default_organization
+from accounts.organizations.organizations import set_default_organization
 from apikeys.models import APIKey
 from billing.models import DailyCost
 from metering.models import Model, Sku, UsageEvent

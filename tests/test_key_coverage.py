@@ -10,11 +10,11 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import organizations
-from accounts.audit import Actor
+from accounts.audit.audit import Actor
 from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import AuditEvent, Organization, User
+from accounts.organizations import organizations
 from apikeys import coverage, keys
 from apikeys.models import APIKey, VisibilityRequest
 from metering.measures import MEASURES

@@ -11,11 +11,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts import organizations
-from accounts.audit import Actor
+from accounts.audit.audit import Actor
 from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import Organization, User
+from accounts.organizations import organizations
 from apikeys import keys, secrets
 from apikeys.models import APIKey, IngestToken
 from billing import budgets

@@ -6,7 +6,7 @@ from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from accounts.encryption import UnreadableSecretError
+from accounts.installation.encryption import UnreadableSecretError
 from billing import endpoints
 from billing.alerts import WebhookEndpoint
 from tests.world import World

@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts import organizations
 from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import DefaultOrganizationChange, Membership, Organization
+from accounts.organizations import organizations
 from apikeys import directory, keys
 from apikeys.routing import ATTRIBUTED, KeyHistory, NotAMemberError, Route, earlier_homes, route
 from metering import partitions, skus

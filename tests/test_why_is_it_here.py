@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from django.test import Client
 
-from accounts import organizations
 from accounts.changes import routing_change
 from accounts.models import User
+from accounts.organizations import organizations
 from apikeys import keys
 from apikeys.models import APIKey
 from tests.engine import days_ago, make_event, make_token, roll_up, send

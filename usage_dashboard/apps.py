@@ -9,4 +9,4 @@ class UsageDashboardConfig(AppConfig):
 
 class StaffSiteConfig(apps.AdminConfig):
     default = False
-    default_site = "accounts.staff_site.StaffSite"
+    default_site = "accounts.staff.site.StaffSite"

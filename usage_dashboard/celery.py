@@ -14,6 +14,6 @@ app.autodiscover_tasks()
 @worker_init.connect
 def limit_connections(**_kwargs: object) -> None:
     """Of workers alone: this module is imported by every command as well."""
-    from accounts import time_limits  # noqa: PLC0415 - needs Django's settings, which need this module
+    from accounts.installation import time_limits  # noqa: PLC0415 - needs Django's settings, which need this module
 
     time_limits.limit_connections()

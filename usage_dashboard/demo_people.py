@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from accounts import organizations
 from accounts.models import Membership, Organization, User
+from accounts.organizations import organizations
 from apikeys import keys
 from apikeys.models import APIKey
 from billing.alerts import Budget

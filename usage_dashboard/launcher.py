@@ -15,7 +15,7 @@ import environ
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 
-from accounts.notices import notices
+from accounts.installation.notices import notices
 from usage_dashboard import embedded, interrupts, servers
 from usage_dashboard.orphans import only_launcher, stop_orphans
 from usage_dashboard.preparation import collect_static, migrate

@@ -52,11 +52,11 @@ DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS = env.float("DATABASE_LONG_STATEMENT_TIM
 
 CACHES = {
     "default": {
-        "BACKEND": "accounts.shared_cache.SharedCache",
+        "BACKEND": "accounts.installation.shared_cache.SharedCache",
         "LOCATION": REDIS_URL.replace("redis+socket://", "unix://"),
         "KEY_PREFIX": "usage-dashboard",
         "OPTIONS": {
-            "serializer": "accounts.shared_cache.JSONSerializer",
+            "serializer": "accounts.installation.shared_cache.JSONSerializer",
             "socket_timeout": env.float("CACHE_REDIS_TIMEOUT_SECONDS", default=0.25),
             "socket_connect_timeout": env.float("CACHE_REDIS_TIMEOUT_SECONDS", default=0.25),
         },
@@ -197,13 +197,13 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("email", "name")},
     },
-    {"NAME": "accounts.passwords.NotTheEmailValidator"},
+    {"NAME": "accounts.entrance.passwords.NotTheEmailValidator"},
 ]
-ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "accounts.entrance.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
-    "login": "accounts.entrance.SignInForm",
-    "reset_password": "accounts.entrance.ResetPasswordForm",
-    "signup": "accounts.entrance.SignUpForm",
+    "login": "accounts.entrance.forms.SignInForm",
+    "reset_password": "accounts.entrance.forms.ResetPasswordForm",
+    "signup": "accounts.entrance.forms.SignUpForm",
 }
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -223,18 +223,18 @@ INVITATIONS_PER_ORGANIZATION_AND_DAY = env.int("INVITATIONS_PER_ORGANIZATION_AND
 INVITATIONS_PER_ADDRESS_AND_DAY = env.int("INVITATIONS_PER_ADDRESS_AND_DAY", default=5)
 SIGN_UP_OPEN = env.bool("SIGN_UP_OPEN", default=True)
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)  # proxies that add to X-Forwarded-For
-MFA_ADAPTER = "accounts.adapter.MFAAdapter"
+MFA_ADAPTER = "accounts.entrance.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Usage Dashboard"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers allow passkeys over HTTP on localhost alone
-USERSESSIONS_ADAPTER = "accounts.security_hooks.SessionsAdapter"
+USERSESSIONS_ADAPTER = "accounts.entrance.hooks.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False
 
 # Single sign-on through OpenID Connect, if there is a server; its users' verified addresses are trusted
 OIDC_SERVER_URL = env.str("OIDC_SERVER_URL", default="")
 OIDC_NAME = env.str("OIDC_NAME", default="Single sign-on") if OIDC_SERVER_URL else ""
-SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.entrance.adapter.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
@@ -260,7 +260,7 @@ COOKIE_PREFIX = "__Host-usage-dashboard" if HTTPS else "usage-dashboard"
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}-session"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}-csrf"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}-messages"
-MESSAGE_STORAGE = "accounts.messages.Storage"
+MESSAGE_STORAGE = "accounts.installation.messages.Storage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^v1/"]  # programs are answered or refused, not sent elsewhere

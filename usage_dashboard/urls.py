@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
-from accounts.entrance import email_settings
+from accounts.entrance.forms import email_settings
 from billing.key_verification import KeyVerification
 from usage_dashboard import health
 

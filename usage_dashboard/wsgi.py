@@ -5,7 +5,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from accounts import time_limits
+from accounts.installation import time_limits
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "usage_dashboard.settings")
 django_application = get_wsgi_application()

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, migrations, models, transaction
 
 # Who may do what to everybody is recorded by the database, whoever changes it: the admin site, a command, or SQL. The admin
-# site says in `usage_dashboard.actor` who it is (accounts.audit.acting); anybody else is the system.
+# site says in `usage_dashboard.actor` who it is (accounts.audit.audit.acting); anybody else is the system.
 RECORD_RIGHTS = """
 CREATE FUNCTION accounts_record_rights(target_id text, target_name text, details jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE

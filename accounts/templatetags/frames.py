@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from accounts.frame import Frame, user_frame
+from accounts.pages.frame import Frame, user_frame
 
 register = template.Library()
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))

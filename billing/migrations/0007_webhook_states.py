@@ -1,7 +1,7 @@
 from django.db import migrations, models
 from django.db.models import Q
 
-from accounts import encryption
+from accounts.installation import encryption
 
 PURPOSE = "webhook secrets"
 

@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from playwright.sync_api import Browser, Page, expect
 
-from accounts import organizations
 from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import Organization, User
+from accounts.organizations import organizations
 from apikeys import keys
 from apikeys.models import APIKey
 from billing import rating

@@ -2,7 +2,7 @@ import argparse
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.audit import Actor
+from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.models import Organization
 from billing import payers

@@ -6,8 +6,8 @@ from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from accounts.adapter import SECOND_FACTORS
-from accounts.encryption import UnreadableSecretError, encrypt_again
+from accounts.entrance.adapter import SECOND_FACTORS
+from accounts.installation.encryption import UnreadableSecretError, encrypt_again
 from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint
 
 ENCRYPTED_PARTS = {Authenticator.Type.TOTP: "secret", Authenticator.Type.RECOVERY_CODES: "seed"}

@@ -1,0 +1,45 @@
+"""django-allauth's forms and pages where people say which e-mail address is theirs, in one of its spellings."""
+
+from allauth.account import forms, views
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
+from allauth.core import context
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+
+from accounts.emails import normalized
+from accounts.entrance import claims
+from accounts.models import User
+
+
+class SignInForm(forms.LoginForm):  # type: ignore[misc]
+    def clean_login(self) -> str:
+        return normalized(super().clean_login())
+
+
+class ResetPasswordForm(forms.ResetPasswordForm):  # type: ignore[misc]
+    def clean_email(self) -> str:
+        """The address that is stored: the library would write to the spelling that was typed, which may be another mailbox."""
+        return normalized(super().clean_email())
+
+
+class SignUpForm(forms.SignupForm):  # type: ignore[misc]
+    def validate_unique_email(self, value: str) -> str:
+        """An address that somebody only wrote down beside their own is free.
+
+        Who comes from an invitation has shown that the mailbox is theirs: an account that was never confirmed gives it up.
+        """
+        if get_adapter().is_email_verified(context.request, value):
+            claims.release(value, owner=None)
+        is_taken = User.objects.filter(email=value).exists() or EmailAddress.objects.is_verified(value)
+        return str(super().validate_unique_email(value)) if is_taken else value
+
+
+@transaction.atomic
+def email_settings(request: HttpRequest) -> HttpResponse:
+    """A person's addresses. What they confirmed is theirs alone, and both places that hold the main one change together."""
+    if request.method == "POST" and isinstance(request.user, User):
+        for address in EmailAddress.objects.filter(user=request.user, verified=True):
+            claims.release(address.email, owner=request.user)
+    answer: HttpResponse = views.email(request)
+    return answer

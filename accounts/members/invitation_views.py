@@ -1,0 +1,97 @@
+"""What the link in an invitation opens: for a person with an account, or for one who makes it now."""
+
+from allauth.account.adapter import get_adapter
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.access import memberships_of
+from accounts.audit.audit import actor_of
+from accounts.changes import routing_change
+from accounts.clock import database_now
+from accounts.members.invitations import (
+    ExpiredError,
+    InvitationRefusedError,
+    RevokedError,
+    UsedError,
+    WrongAddressError,
+    accept,
+    find,
+    require_acceptable,
+)
+from accounts.models import Invitation, User
+from accounts.pages.frame import SignedInRequest
+
+GONE = (UsedError, RevokedError, ExpiredError)
+
+
+@require_safe
+@never_cache
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Who invites to what, and the way in; or why there is none."""
+    found = _find(token)
+    user = request.user if isinstance(request.user, User) else None
+    try:
+        require_acceptable(found, user=user, now=database_now())
+    except InvitationRefusedError as error:
+        return _refusal(request, found, error)
+    context = {"invitation": found, "token": token, "signed_in": user is not None, "next": f"?{_next(token)}"}
+    return render(request, "accounts/invitation.html", context)
+
+
+@require_POST
+@login_required
+def acceptance(request: SignedInRequest, token: str) -> HttpResponse:
+    """The signed-in person joins."""
+    try:
+        with routing_change(request.user, by=request.user) as now:
+            found = _find(token)
+            accept(invitation=found, user=request.user, now=now, actor=actor_of(request))
+    except InvitationRefusedError as error:
+        return _refusal(request, _find(token), error)
+    messages.success(request, f"You are in {found.organization.name} now.")
+    return redirect("metering:activity", found.organization.slug)
+
+
+@require_POST
+def registration(request: HttpRequest, token: str) -> HttpResponse:
+    """On to signing up. Whoever has the link reads the mailbox, so its address counts as verified."""
+    found = _find(token)
+    try:
+        require_acceptable(found, user=None, now=database_now())
+    except InvitationRefusedError as error:
+        return _refusal(request, found, error)
+    get_adapter().stash_verified_email(request, found.email)
+    return redirect(f"{reverse('account_signup')}?{_next(token)}&{urlencode({'email': found.email})}")
+
+
+def _find(token: str) -> Invitation:
+    found = find(token)
+    if found is None:
+        raise Http404("This link leads to no invitation. It may have been sent again with a newer link.")
+    return found
+
+
+def _next(token: str) -> str:
+    return urlencode({"next": reverse("accounts:invitation", args=[token])})
+
+
+def _refusal(request: HttpRequest, found: Invitation, error: InvitationRefusedError) -> HttpResponse:
+    """Why the link does not work. A person who is in the organization is led there."""
+    user = request.user
+    is_member = not isinstance(user, AnonymousUser) and any(
+        membership.organization_id == found.organization_id for membership in memberships_of(user)
+    )
+    context = {
+        "reason": str(error),
+        "is_wrong_address": isinstance(error, WrongAddressError),
+        "organization": found.organization if is_member else None,
+    }
+    status = 410 if isinstance(error, GONE) else 403 if isinstance(error, WrongAddressError) else 409
+    return render(request, "accounts/invitation_refused.html", context, status=status)

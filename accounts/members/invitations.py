@@ -1,0 +1,172 @@
+"""Invitations: an e-mail with a secret link, good for one person, once, for seven days.
+
+What they decide on they read themselves, with the row of the invitation or of its organization locked, so that two clicks on
+one link come one after the other. Functions that take `now` are called inside a transaction: `accounts.changes.change`, or
+`routing_change(user)` for `accept`.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import QuerySet
+
+from accounts.audit import audit
+from accounts.audit.audit import Actor
+from accounts.emails import normalized
+from accounts.members.invitation_limits import TooManyInvitationsError, require_within_limits
+from accounts.models import Invitation, Membership, Organization, User
+from accounts.organizations import organizations
+from accounts.public_ids import random_text
+
+LIFETIME: Final = timedelta(days=7)
+TOKEN_CHARACTERS: Final = 40
+
+
+class InvitationRefusedError(ValueError):
+    """An invitation that cannot be sent or accepted; the message says why."""
+
+
+class UsedError(InvitationRefusedError):
+    """It was accepted before."""
+
+
+class RevokedError(InvitationRefusedError):
+    """It was taken back."""
+
+
+class ExpiredError(InvitationRefusedError):
+    """Its seven days are over."""
+
+
+class WrongAddressError(InvitationRefusedError):
+    """It is for another e-mail address than the user's."""
+
+
+def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation says
+    *, organization: Organization, email: str, role: str, invited_by: User, now: datetime, actor: Actor
+) -> str:
+    """Opens an invitation and returns the secret of its link, which is nowhere else.
+
+    Raises InvitationRefusedError, or organizations.ChangeRefusedError for one whom `invited_by` may not invite.
+    """
+    organizations.require_may_invite(by=invited_by, organization=organization, role=role)
+    email = normalized(email)
+    if Membership.objects.filter(organization=organization, user__email=email, left_at__isnull=True).exists():
+        raise InvitationRefusedError(f"{email} is in {organization} already.")
+    _require_within_limits(organization=organization, email=email, inviter=actor.user or invited_by, now=now)
+    earlier = open_invitations(organization).filter(email=email).first()
+    if earlier is not None and earlier.expires_at > now:
+        raise InvitationRefusedError(f"{email} is invited already. Send the invitation again, or revoke it first.")
+    if earlier is not None:
+        _end(earlier, now)
+    token = random_text(TOKEN_CHARACTERS)
+    invitation = Invitation.objects.create(
+        organization=organization,
+        email=email,
+        role=role,
+        digest=_digest(token),
+        invited_by=invited_by,
+        created_at=now,
+        sent_at=now,
+        expires_at=now + LIFETIME,
+    )
+    _record("invite.sent", invitation, actor, role=role)
+    return token
+
+
+def resend(*, invitation: Invitation, now: datetime, actor: Actor) -> str:
+    """A new secret and seven more days; the link that was sent before is dead. Raises InvitationRefusedError."""
+    _lock(invitation)
+    _require_not_ended(invitation)
+    _require_within_limits(organization=invitation.organization, email=invitation.email, inviter=actor.user, now=now)
+    token = random_text(TOKEN_CHARACTERS)
+    invitation.digest, invitation.sent_at, invitation.expires_at = _digest(token), now, now + LIFETIME
+    invitation.save(update_fields=["digest", "sent_at", "expires_at"])
+    _record("invite.sent", invitation, actor, again=True)
+    return token
+
+
+def revoke(*, invitation: Invitation, now: datetime, actor: Actor) -> None:
+    """The link is dead from now on. Raises UsedError; a second time changes nothing."""
+    _lock(invitation)
+    if invitation.accepted_at is not None:
+        raise UsedError(f"{invitation.email} has accepted this invitation already.")
+    if invitation.revoked_at is None:
+        _end(invitation, now)
+        _record("invite.deleted", invitation, actor)
+
+
+def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor) -> None:
+    """The user is in the organization from `now` on. Raises InvitationRefusedError, one class for each reason."""
+    _lock(invitation)
+    require_acceptable(invitation, user=user, now=now)
+    try:
+        organizations.add_member(
+            organization=invitation.organization, user=user, role=invitation.role, now=now, actor=actor
+        )
+    except organizations.AlreadyMemberError as error:
+        raise InvitationRefusedError(f"You are in {invitation.organization} already.") from error
+    invitation.accepted_at, invitation.accepted_by = now, user
+    invitation.save(update_fields=["accepted_at", "accepted_by"])
+    _record("invite.accepted", invitation, actor)
+
+
+def require_acceptable(invitation: Invitation, *, user: User | None, now: datetime) -> None:
+    """Raises InvitationRefusedError if nobody, or not this user, can accept it now."""
+    _require_not_ended(invitation)
+    if invitation.expires_at <= now:
+        raise ExpiredError(f"This invitation expired on {invitation.expires_at:%B %-d, %Y}. Ask for a new one.")
+    if user is not None and user.email != invitation.email:
+        raise WrongAddressError(f"This invitation is for {invitation.email}, and you are signed in as {user.email}.")
+
+
+def find(token: str) -> Invitation | None:
+    """The invitation whose link has this secret."""
+    return Invitation.objects.select_related("organization", "invited_by").filter(digest=_digest(token)).first()
+
+
+def open_invitations(organization: Organization) -> QuerySet[Invitation]:
+    """Those that are neither accepted nor revoked; expired ones are among them, because they can be sent again."""
+    return Invitation.objects.filter(organization=organization, accepted_at__isnull=True, revoked_at__isnull=True)
+
+
+def _require_within_limits(*, organization: Organization, email: str, inviter: User | None, now: datetime) -> None:
+    try:
+        require_within_limits(organization=organization, email=email, inviter=inviter, now=now)
+    except TooManyInvitationsError as error:
+        raise InvitationRefusedError(str(error)) from error
+
+
+def _lock(invitation: Invitation) -> None:
+    """The invitation is read again; until the end of the transaction nobody else changes it."""
+    invitation.refresh_from_db(
+        from_queryset=Invitation.objects.select_for_update(of=("self",)).select_related("organization", "invited_by")
+    )
+
+
+def _require_not_ended(invitation: Invitation) -> None:
+    if invitation.accepted_at is not None:
+        raise UsedError("This invitation has been used. An invitation works once.")
+    if invitation.revoked_at is not None:
+        raise RevokedError(f"This invitation to {invitation.organization} was taken back. Ask for a new one.")
+
+
+def _end(invitation: Invitation, now: datetime) -> None:
+    invitation.revoked_at = now
+    invitation.save(update_fields=["revoked_at"])
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _record(event: str, invitation: Invitation, actor: Actor, **details: object) -> None:
+    audit.record(
+        event,
+        actor=actor,
+        organization=invitation.organization,
+        target_id=invitation.public_id,
+        target_name=invitation.email,
+        details=details,
+    )

@@ -1,0 +1,134 @@
+"""An e-mail address belongs to whoever confirms it; nobody who only wrote it down stands in the way."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.entrance.adapter import SocialAccountAdapter
+from accounts.models import User
+from tests.entrance import NEWCOMER, SIGN_IN, SIGN_UP, confirm, link_in, sign_in, sign_up
+from tests.world import PASSWORD, World
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+EMAILS = "/accounts/email/"
+
+
+def owner_of(email: str) -> User:
+    """The one person whom both tables give the address to."""
+    user = User.objects.get(email=email)
+    assert EmailAddress.objects.get(email=email, primary=True, verified=True).user == user
+    return user
+
+
+def add(client: Client, email: str) -> str:
+    """The address beside one's own; returns the link of the confirmation."""
+    confirm(client)
+    client.post(EMAILS, {"email": email, "action_add": ""})
+    return link_in(mail.outbox[-1])
+
+
+def test_an_address_that_somebody_registered_and_never_confirmed_becomes_its_owners_main_one(world: World) -> None:
+    sign_up(NEWCOMER)
+    squatter = User.objects.get(email=NEWCOMER)
+    client, _ = sign_in("rita@acme.test")
+    client.post(add(client, NEWCOMER))
+    assert client.post(EMAILS, {"email": NEWCOMER, "action_primary": ""}).status_code == 302
+    assert owner_of(NEWCOMER) == world.rita
+    squatter.refresh_from_db()
+    assert not squatter.is_active
+    assert sign_in(NEWCOMER)[1] == "/usage"
+    assert not EmailAddress.objects.filter(user=squatter).exists()
+
+
+def test_a_claim_from_before_is_no_error_either(world: World) -> None:
+    squatter = User.objects.create(email=NEWCOMER, default_organization=world.other)
+    EmailAddress.objects.create(user=squatter, email=NEWCOMER, primary=True)
+    EmailAddress.objects.create(user=world.rita, email=NEWCOMER, verified=True)
+    client, _ = sign_in("rita@acme.test")
+    confirm(client)
+    assert client.post(EMAILS, {"email": NEWCOMER, "action_primary": ""}).status_code == 302
+    assert owner_of(NEWCOMER) == world.rita
+
+
+def test_an_account_that_is_in_use_keeps_the_address_that_it_has_confirmed(world: World) -> None:
+    """Two truths of an earlier version: known by one address, confirmed by another."""
+    User.objects.filter(pk=world.bob.pk).update(email=NEWCOMER)
+    EmailAddress.objects.create(user=world.rita, email=NEWCOMER, verified=True)
+    client, _ = sign_in("rita@acme.test")
+    confirm(client)
+    client.post(EMAILS, {"email": NEWCOMER, "action_primary": ""})
+    assert owner_of(NEWCOMER) == world.rita
+    assert owner_of("bob@acme.test") == world.bob
+    world.bob.refresh_from_db()
+    assert world.bob.is_active
+
+
+def test_an_address_that_somebody_wrote_beside_their_own_can_sign_up(world: World) -> None:
+    client, _ = sign_in("charlie@other.test")
+    dead = add(client, NEWCOMER)
+    sign_up(NEWCOMER)
+    Client().post(link_in(mail.outbox[-1]))
+    assert sign_in(NEWCOMER)[1] == "/usage"
+    client.post(dead)
+    assert owner_of(NEWCOMER) not in (world.charlie, None)
+    assert not EmailAddress.objects.filter(user=world.charlie, email=NEWCOMER).exists()
+
+
+def test_a_confirmed_address_is_not_taken_by_writing_it_down(world: World) -> None:
+    client, _ = sign_in("charlie@other.test")
+    confirm(client)
+    client.post(EMAILS, {"email": "rita@acme.test", "action_add": ""})
+    client.post(EMAILS, {"email": "rita@acme.test", "action_primary": ""})
+    assert owner_of("rita@acme.test") == world.rita
+    world.charlie.refresh_from_db()
+    assert world.charlie.email == "charlie@other.test"
+    assert sign_in("rita@acme.test")[1] == "/usage"
+
+
+def test_who_is_invited_signs_up_though_somebody_registered_the_address(world: World, client_of: SignIn) -> None:
+    sign_up(NEWCOMER)
+    client_of(world.alice).post("/settings/organization/acme/invitations/", {"email": NEWCOMER, "role": "reader"})
+    path = link_in(mail.outbox[-1])
+    browser = Client()
+    signup = browser.post(f"{path}registration/")
+    answer = browser.post(signup["Location"], {"email": NEWCOMER, "password1": "their own good one", "next": path})
+    assert answer["Location"] == path
+    assert owner_of(NEWCOMER).check_password("their own good one")
+
+
+def test_a_second_sign_up_of_an_unconfirmed_address_gets_a_mail_and_no_error(world: World) -> None:
+    sign_up(NEWCOMER)
+    sign_up(NEWCOMER)
+    assert User.objects.filter(email=NEWCOMER).count() == 1
+    assert Client().post(SIGN_IN, {"login": NEWCOMER, "password": PASSWORD})["Location"] == "/accounts/confirm-email/"
+
+
+def test_a_company_that_vouches_for_an_address_does_not_lead_to_an_account_that_only_claims_it(
+    world: World, settings: Settings
+) -> None:
+    """Without this, a person who signs in through their company lands in the account of whoever wrote their address down."""
+    client, _ = sign_in("charlie@other.test")
+    add(client, NEWCOMER)
+    provider = SimpleNamespace(get_settings=lambda: {"EMAIL_AUTHENTICATION": True}, app=None, id="sso")
+    login = SimpleNamespace(
+        email_addresses=[EmailAddress(email=NEWCOMER, verified=True)],
+        provider=provider,
+        account=SimpleNamespace(get_provider=lambda: provider),
+    )
+    adapter = SocialAccountAdapter()
+    assert adapter.authenticate_by_email(login) is None
+    login.email_addresses = [EmailAddress(email="rita@acme.test", verified=True)]
+    assert adapter.authenticate_by_email(login) == (world.rita, "rita@acme.test")
+
+
+def test_sign_up_pages_say_nothing_about_claims(world: World) -> None:
+    sign_up(NEWCOMER)
+    first = Client().post(SIGN_UP, {"email": NEWCOMER, "password1": PASSWORD})
+    second = Client().post(SIGN_UP, {"email": "nobody@example.test", "password1": PASSWORD})
+    assert (first.status_code, first["Location"]) == (second.status_code, second["Location"])

@@ -1,0 +1,255 @@
+"""Every address, asked by every kind of person with every method: one expected answer for each, in one table.
+
+An address without a row fails, so nothing is added without saying who may see it.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.audit.audit import Actor
+from accounts.changes import routing_change
+from accounts.members import invitations
+from accounts.models import Invitation, Organization, User
+from apikeys import keys
+from tests.undone import undone
+from tests.world import LONG_AGO, World, make_organization, make_user
+
+ROLES = (
+    "anonymous",
+    "outsider",
+    "reader",
+    "reader_without_visibility",
+    "admin",
+    "owner",
+    "parent_owner",  # owns the parent of the organization that is asked for, and is not in it
+    "staff",  # of the operator, and in no organization that is asked for
+)
+# Walked by their own projects' tests; the prefix alone is asked here.
+FOREIGN_PREFIXES = ("accounts/", "admin/")
+
+
+class Answers(NamedTuple):
+    """The expected status for each of ROLES."""
+
+    anonymous: int
+    outsider: int
+    reader: int
+    reader_without_visibility: int
+    admin: int
+    owner: int
+    staff: int = 0
+    """0: the same as an outsider. The owner of the parent always gets an outsider's answer."""
+
+    def of(self, role: str) -> int:
+        if role == "parent_owner" or (role == "staff" and not self.staff):
+            return self.outsider
+        return int(getattr(self, role))
+
+
+SIGN_IN = 302
+EVERYONE = Answers(200, 200, 200, 200, 200, 200)
+NOBODY = Answers(405, 405, 405, 405, 405, 405)
+UNAUTHENTICATED = Answers(401, 401, 401, 401, 401, 401)
+SIGNED_IN = Answers(SIGN_IN, 200, 200, 200, 200, 200)
+REDIRECTED = Answers(302, 302, 302, 302, 302, 302)
+SIGNED_IN_BAD = Answers(SIGN_IN, 400, 400, 400, 400, 400)
+MEMBERS = Answers(SIGN_IN, 404, 200, 200, 200, 200)
+ADMINS = Answers(SIGN_IN, 404, 403, 403, 200, 200)
+OWNERS = Answers(SIGN_IN, 404, 403, 403, 403, 200)
+# The key in these addresses is the admin's own: for everyone else it does not exist.
+KEY_OWNER = Answers(SIGN_IN, 404, 404, 404, 200, 404)
+KEY_OWNER_CHANGES = Answers(SIGN_IN, 404, 404, 404, 302, 404)
+MEMBERS_REFUSED = Answers(SIGN_IN, 404, 403, 403, 403, 403)
+ADMINS_REDIRECTED = Answers(SIGN_IN, 404, 403, 403, 302, 302)
+KEY_OWNER_OR_MANAGER = Answers(SIGN_IN, 404, 404, 404, 200, 200)
+# Nobody of them can leave: one is the last owner, the others are in no other organization.
+CANNOT_LEAVE = Answers(SIGN_IN, 404, 409, 409, 409, 409)
+# The invitation is for someone else than any of them.
+WRONG_ADDRESS = Answers(200, 403, 403, 403, 403, 403)
+OWNERS_NOTHING_THERE = OWNERS._replace(owner=404)
+OWNERS_REDIRECTED = OWNERS._replace(owner=302)
+# For others than staff the operator's pages do not exist.
+STAFF = Answers(SIGN_IN, 404, 404, 404, 404, 404, staff=200)
+STAFF_NOTHING_THERE = STAFF._replace(staff=404)
+SWITCHED_OFF = Answers(404, 404, 404, 404, 404, 404)
+
+# address pattern → (answers to GET and HEAD, answers to POST)
+EXPECTED = {
+    "": (REDIRECTED, REDIRECTED),
+    "usage": (REDIRECTED, NOBODY),
+    "settings/organization/<slug:slug>/usage/activity/": (MEMBERS, NOBODY),
+    "settings/organization/<slug:slug>/usage/cost/": (MEMBERS, NOBODY),
+    "settings/organization/<slug:slug>/usage/activity/export/": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/usage/activity/export.json": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/usage/cost/export/": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/usage/cost/export.json": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/usage/activity/export.csv": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/usage/cost/export.csv": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/": (MEMBERS, NOBODY),
+    "settings/organization/<slug:slug>/members/": (ADMINS, NOBODY),
+    "settings/profile/": (SIGNED_IN, REDIRECTED),
+    "settings/profile/default-organization/": (SIGNED_IN, SIGNED_IN),
+    "settings/security/": (SIGNED_IN, NOBODY),
+    "settings/organizations/": (SIGNED_IN, SIGNED_IN),
+    "settings/organization/<slug:slug>/name/": (NOBODY, OWNERS),
+    "settings/organization/<slug:slug>/usage-visibility/": (NOBODY, OWNERS),
+    "settings/organization/<slug:slug>/departure/": (MEMBERS, CANNOT_LEAVE),
+    "settings/organization/<slug:slug>/members/<slug:public_id>/role/": (NOBODY, MEMBERS_REFUSED),
+    "settings/organization/<slug:slug>/members/<slug:public_id>/removal/": (ADMINS, ADMINS_REDIRECTED),
+    "settings/organization/<slug:slug>/invitations/": (NOBODY, ADMINS),
+    "settings/organization/<slug:slug>/invitations/<slug:public_id>/resending/": (NOBODY, ADMINS_REDIRECTED),
+    "settings/organization/<slug:slug>/invitations/<slug:public_id>/revocation/": (NOBODY, ADMINS_REDIRECTED),
+    "settings/organization/<slug:slug>/audit/": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/audit/export.csv": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/keys/": (ADMINS, NOBODY),
+    "settings/organization/<slug:slug>/keys/<slug:public_id>/": (KEY_OWNER_OR_MANAGER, NOBODY),
+    "settings/organization/<slug:slug>/keys/requests/<slug:public_id>/": (NOBODY, ADMINS_REDIRECTED),
+    "settings/organization/<slug:slug>/usage/why/": (MEMBERS, NOBODY),
+    "invitations/<slug:token>/": (WRONG_ADDRESS, NOBODY),
+    "invitations/<slug:token>/acceptance/": (NOBODY, WRONG_ADDRESS._replace(anonymous=SIGN_IN)),
+    "invitations/<slug:token>/registration/": (NOBODY, REDIRECTED),
+    "settings/api-keys/": (SIGNED_IN, SIGNED_IN),
+    "settings/api-keys/<slug:public_id>/tracking/": (NOBODY, SIGNED_IN_BAD),
+    "settings/api-keys/<slug:public_id>/name/": (KEY_OWNER, KEY_OWNER),
+    "settings/api-keys/<slug:public_id>/rotation/": (KEY_OWNER, KEY_OWNER),
+    "settings/api-keys/<slug:public_id>/revocation/": (KEY_OWNER, KEY_OWNER_CHANGES),
+    "settings/organization/<slug:slug>/billing/": (ADMINS, NOBODY),
+    "settings/organization/<slug:slug>/billing/details/": (NOBODY, OWNERS),
+    "settings/organization/<slug:slug>/billing/budget/": (NOBODY, OWNERS),
+    "settings/organization/<slug:slug>/billing/budget/removal/": (NOBODY, OWNERS_REDIRECTED),
+    "settings/organization/<slug:slug>/billing/webhooks/": (NOBODY, OWNERS),
+    "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/removal/": (NOBODY, OWNERS_NOTHING_THERE),
+    "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/activation/": (NOBODY, OWNERS_NOTHING_THERE),
+    "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/": (OWNERS_NOTHING_THERE, NOBODY),
+    "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/pdf/": (OWNERS_NOTHING_THERE, NOBODY),
+    "settings/prices/": (STAFF, NOBODY),
+    "settings/prices/change/": (STAFF, STAFF),
+    "settings/prices/unpriced/": (STAFF, NOBODY),
+    "settings/prices/changes/<int:change_id>/": (STAFF_NOTHING_THERE, NOBODY),
+    "settings/credit/": (STAFF, STAFF),
+    "settings/credit/<int:grant_id>/voiding/": (NOBODY, STAFF_NOTHING_THERE),
+    "settings/invoices/": (STAFF, NOBODY),
+    "settings/invoices/<int:invoice_id>/pdf/": (STAFF_NOTHING_THERE, NOBODY),
+    "settings/invoices/<int:invoice_id>/payment/": (NOBODY, STAFF_NOTHING_THERE),
+    "settings/invoices/<int:invoice_id>/voiding/": (NOBODY, STAFF_NOTHING_THERE),
+    "settings/invoices/<int:invoice_id>/release/": (NOBODY, STAFF_NOTHING_THERE),
+    "settings/balances/<slug:slug>/refunds/": (NOBODY, STAFF._replace(staff=302)),
+    "v1/organizations/<str:public_id>/refunds": (NOBODY, SWITCHED_OFF),
+    "v1/invoices/<str:number>/payment": (NOBODY, SWITCHED_OFF),
+    "v1/usage/events": (NOBODY, UNAUTHENTICATED),
+    "v1/keys/verify": (NOBODY, UNAUTHENTICATED),
+    "healthz": (EVERYONE, NOBODY),
+    "readyz": (EVERYONE, NOBODY),
+}
+Ask = Callable[[str, str, str], HttpResponse]
+CHANGING_METHODS = ("PUT", "PATCH", "DELETE")
+
+
+def project_patterns() -> list[str]:
+    return [pattern for pattern in patterns_of(get_resolver()) if not pattern.startswith(FOREIGN_PREFIXES)]
+
+
+def patterns_of(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    for entry in resolver.url_patterns:
+        address = prefix + str(entry.pattern)
+        if isinstance(entry, URLPattern):
+            yield address
+        else:
+            yield from patterns_of(entry, address)
+
+
+def test_every_address_has_a_row_and_every_row_an_address() -> None:
+    assert set(project_patterns()) == set(EXPECTED)
+
+
+@pytest.fixture
+def ask(world: World, client_of: Callable[[User], Client]) -> Ask:
+    """Ask for an address as a role with a method."""
+    api_key, _ = keys.create_api_key(user=world.bob, name="Laptop", created_at=LONG_AGO)
+    member = make_user("mia@acme.test", name="Mia", role="reader", organization=world.acme)
+    with routing_change() as now:
+        token = invitations.invite(
+            organization=world.acme,
+            email="nobody@example.test",
+            role="reader",
+            invited_by=world.alice,
+            now=now,
+            actor=Actor(),
+        )
+    people = {
+        "outsider": world.charlie,
+        "admin": world.bob,
+        "owner": world.alice,
+        "parent_owner": make_user("paula@parent.test", name="Paula", role="owner", organization=parent_of(world.acme)),
+        "staff": make_staff(world.other),
+    }
+    ids = {
+        "members/<slug:public_id>": member.public_id,
+        "requests/<slug:public_id>": member.public_id,
+        "invitations/<slug:public_id>": Invitation.objects.get().public_id,
+        "<slug:public_id>": api_key.public_id,
+        "<slug:token>": token,
+        "<slug:slug>": "acme",
+        "<str:number>": "INV-2026-0001",
+    }
+
+    def answer(role: str, pattern: str, method: str) -> HttpResponse:
+        if role == "reader_without_visibility":
+            Organization.objects.filter(pk=world.acme.pk).update(usage_visibility="owners_and_admins")
+        client = Client() if role == "anonymous" else client_of(people.get(role, world.rita))
+        for placeholder, value in ids.items():
+            kind = placeholder.rpartition("/")[0]
+            pattern = pattern.replace(placeholder, f"{kind}/{value}" if kind else value)
+        return client.generic(method, "/" + re.sub("<int:[a-z_]+>", "1", pattern))  # type: ignore[return-value]
+
+    return answer
+
+
+def parent_of(organization: Organization) -> Organization:
+    """A new organization that pays for this one; what it paid for before is its own again."""
+    organization.children.update(parent=None)
+    parent = make_organization("Parent")
+    Organization.objects.filter(pk=organization.pk).update(parent=parent)
+    return parent
+
+
+def make_staff(organization: Organization) -> User:
+    user = make_user("sam@operator.test", name="Sam", role="reader", organization=organization)
+    User.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
+    return user
+
+
+@pytest.mark.parametrize("pattern", EXPECTED)
+def test_each_role_gets_the_answer_of_the_table(ask: Ask, pattern: str) -> None:
+    reading, changing = EXPECTED[pattern]
+    for role in ROLES:
+        for method, answers in (("GET", reading), ("HEAD", reading), ("POST", changing)):
+            # A file that is streamed has no HEAD.
+            expected = {answers.of(role), 405} if method == "HEAD" and "/export" in pattern else {answers.of(role)}
+            with undone():
+                assert ask(role, pattern, method).status_code in expected, f"{method} by {role}"
+
+
+def test_no_address_knows_other_methods(ask: Ask) -> None:
+    for pattern in filter(None, EXPECTED):
+        for method in CHANGING_METHODS:
+            assert ask("owner", pattern, method).status_code == 405, f"{method} {pattern}"
+
+
+def test_a_former_member_is_an_outsider(world: World, ask: Ask) -> None:
+    User.objects.filter(pk=world.rita.pk).update(default_organization=None)
+    world.rita.memberships.update(left_at=LONG_AGO.replace(year=2024))
+    for pattern, (reading, _) in EXPECTED.items():
+        if "<slug:slug>" in pattern and reading != NOBODY:
+            assert ask("reader", pattern, "GET").status_code == 404, pattern
+
+
+@pytest.mark.parametrize("prefix", FOREIGN_PREFIXES)
+def test_nothing_of_the_foreign_pages_shows_data_to_strangers(prefix: str) -> None:
+    assert Client().get("/" + prefix).status_code in {302, 404}
