@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apikeys import views
+from apikeys.keys import views
 
 app_name = "apikeys"
 urlpatterns = [

@@ -12,7 +12,8 @@ from django.db import connection
 from accounts.changes import routing_change
 from accounts.models import DefaultOrganizationChange, Organization, User
 from accounts.organizations import organizations
-from apikeys import keys, secrets
+from apikeys import secrets
+from apikeys.keys import keys
 from apikeys.models import APIKey, TrackingChange
 from metering import skus
 from metering.measures import ServiceTier, UsageType

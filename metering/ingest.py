@@ -20,7 +20,8 @@ from django.db import DatabaseError, OperationalError, connection
 from psycopg2 import errors
 
 from accounts.changes import ROUTING_LOCK, BeingChangedError, version_sql
-from apikeys import directory, last_use
+from apikeys import directory
+from apikeys.keys import last_use
 from metering import corrections, duplicates, partitions, rows, skus
 from metering.admission import Admission, Window
 from metering.formats.events import Correction, Event, Refusal

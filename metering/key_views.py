@@ -19,7 +19,7 @@ from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.models import User
 from accounts.pages.frame import SignedInRequest, organization_frame
-from apikeys.coverage import (
+from apikeys.coverage.coverage import (
     AskedRecentlyError,
     MemberKeys,
     Visibility,
@@ -28,8 +28,8 @@ from apikeys.coverage import (
     usable_keys,
     visibility_of,
 )
-from apikeys.key_history import history_of
-from apikeys.listing import keys_seen_by
+from apikeys.coverage.key_history import history_of
+from apikeys.keys.listing import keys_seen_by
 from metering.display import exact, share
 from metering.forms import parse_day, read_filters
 from metering.periods import month_of, one_day

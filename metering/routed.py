@@ -1,4 +1,4 @@
-"""Why usage is where it is: a day's stored events, summed by the rule that routed them (apikeys.explanation has the words).
+"""Why usage is where it is: a day's stored events, summed by the rule that routed them (apikeys.coverage.explanation has the words).
 
 The one look into raw events, bounded to a day; they are kept for USAGE_EVENT_RETENTION_DAYS.
 """
@@ -12,7 +12,7 @@ from django.db.models import Case, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.access import Access
-from apikeys.explanation import explain
+from apikeys.coverage.explanation import explain
 from apikeys.routing import ATTRIBUTED
 from metering.models import MonthlyUsage, UsageEvent
 from metering.names import names_of

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.clock import database_now
 from accounts.models import Organization, User
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from billing import new_models, rating
 from metering.measures import MEASURES

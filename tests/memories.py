@@ -3,7 +3,8 @@
 import pytest
 
 from accounts.models import RoutingVersion
-from apikeys import directory, last_use
+from apikeys import directory
+from apikeys.keys import last_use
 from apikeys.strangers import strangers
 from metering import key_limits, partitions, skus
 from metering.pacing import pace

@@ -14,7 +14,7 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 
 from accounts.models import User
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from billing.models import LineItem
 from exports.activity import activity_rows

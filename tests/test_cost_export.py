@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from apikeys import keys
+from apikeys.keys import keys
 from billing.models import DailyCost, LineItem
 from metering.models import Sku
 from tests.export_skus import make_sku

@@ -15,7 +15,8 @@ from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import AuditEvent, Organization, User
 from accounts.organizations import organizations
-from apikeys import coverage, keys
+from apikeys.coverage import coverage
+from apikeys.keys import keys
 from apikeys.models import APIKey, VisibilityRequest
 from metering.measures import MEASURES
 from metering.models import MonthlyUsage

@@ -16,7 +16,8 @@ from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import Organization, User
 from accounts.organizations import organizations
-from apikeys import keys, secrets
+from apikeys import secrets
+from apikeys.keys import keys
 from apikeys.models import APIKey, IngestToken
 from billing import budgets
 from billing.models import LineItem

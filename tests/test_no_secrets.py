@@ -14,7 +14,7 @@ from django.views.debug import get_exception_reporter_class
 
 from accounts.changes import routing_change
 from accounts.models import User
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from tests.engine import make_event, post, send
 from tests.world import World

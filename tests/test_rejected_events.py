@@ -8,7 +8,7 @@ import pytest
 
 from accounts.changes import routing_change
 from accounts.clock import database_now
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from tests.engine import (
     case_name,

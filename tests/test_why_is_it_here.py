@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.changes import routing_change
 from accounts.models import User
 from accounts.organizations import organizations
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from tests.engine import days_ago, make_event, make_token, roll_up, send
 from tests.world import World, join

@@ -6,7 +6,8 @@ from typing import Final
 
 from accounts.changes import routing_change
 from accounts.clock import database_now
-from apikeys import keys, secrets
+from apikeys import secrets
+from apikeys.keys import keys
 from apikeys.models import IngestToken
 from billing import closing, new_models, rating
 from metering import ingest, partitions

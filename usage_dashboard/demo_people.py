@@ -7,7 +7,7 @@ from typing import Final
 
 from accounts.models import Membership, Organization, User
 from accounts.organizations import organizations
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from billing.alerts import Budget
 from billing.models import BillingDetails, CreditGrant, LineItem, Price

@@ -16,7 +16,7 @@ from accounts.audit.audit import Actor
 from accounts.changes import routing_change
 from accounts.members import invitations
 from accounts.models import Invitation, Organization, User
-from apikeys import keys
+from apikeys.keys import keys
 from tests.undone import undone
 from tests.world import LONG_AGO, World, make_organization, make_user
 

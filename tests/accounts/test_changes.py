@@ -12,7 +12,8 @@ from django.db import connection, transaction
 
 from accounts import changes
 from accounts.changes import ROUTING_LOCK, routing_change
-from apikeys import directory, keys
+from apikeys import directory
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from tests.engine import make_event, make_key, make_token, num_events, send
 from tests.world import World

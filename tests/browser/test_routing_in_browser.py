@@ -12,7 +12,7 @@ from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import Organization, User
 from accounts.organizations import organizations
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from billing import rating
 from tests.engine import TRACKED_SINCE

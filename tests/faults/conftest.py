@@ -9,7 +9,7 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from accounts.clock import database_now
-from apikeys import keys
+from apikeys.keys import keys
 from tests.faults.harness import Stack
 from tests.faults.load import Events, Load
 from tests.faults.proof import Figures, Scenario

@@ -25,7 +25,7 @@ from pytest_django import Settings
 
 from accounts.clock import database_now
 from accounts.models import User
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey, TrackingChange
 from tests.faults.harness import HOST, Stack
 from tests.faults.load import Client, Ledger

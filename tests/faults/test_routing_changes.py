@@ -13,7 +13,7 @@ import pytest
 
 from accounts.changes import routing_change
 from accounts.models import DefaultOrganizationChange, User
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey
 from apikeys.routing import Route
 from tests.faults.harness import Stack

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.clock import database_now
 from accounts.models import User
-from apikeys.keys import InvalidNameError, create_api_key
+from apikeys.keys.keys import InvalidNameError, create_api_key
 
 
 class Command(BaseCommand):

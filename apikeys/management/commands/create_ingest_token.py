@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apikeys.keys import InvalidNameError, create_ingest_token
+from apikeys.keys.keys import InvalidNameError, create_ingest_token
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.clock import database_now
-from apikeys.importing import UnreadableFileError, import_api_keys
+from apikeys.keys.importing import UnreadableFileError, import_api_keys
 
 
 class Command(BaseCommand):

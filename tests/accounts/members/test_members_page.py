@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.changes import routing_change
 from accounts.models import AuditEvent, Membership, Organization, User
 from accounts.organizations import organizations
-from apikeys import keys
+from apikeys.keys import keys
 from tests.world import PASSWORD, World, join, make_user
 
 SignIn = Callable[[User], Client]

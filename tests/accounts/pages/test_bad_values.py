@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts.models import User
-from apikeys import keys
+from apikeys.keys import keys
 from tests.accounts.test_access_walk import make_staff, patterns_of
 from tests.parameters import QUERY_PARAMETERS
 from tests.world import LONG_AGO, World

@@ -13,7 +13,7 @@ from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import AuditEvent, DefaultOrganizationChange, Invitation, Membership, User
 from accounts.staff.guarded_admin import SECRET_FIELDS
-from apikeys import keys
+from apikeys.keys import keys
 from apikeys.models import APIKey, IngestToken, TrackingChange, VisibilityRequest
 from tests.world import LONG_AGO, World
 

@@ -11,7 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.clock import database_now
 from accounts.models import User
-from apikeys import keys, secrets
+from apikeys import secrets
+from apikeys.keys import keys
 from apikeys.models import APIKey, IngestToken, TrackingChange
 from tests.world import World
 

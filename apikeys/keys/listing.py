@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.access import Access, made_by_members
 from accounts.models import User
-from apikeys.keys import TRACKED_BY_DEFAULT_FROM
+from apikeys.keys.keys import TRACKED_BY_DEFAULT_FROM
 from apikeys.models import APIKey, TrackingChange
 
 

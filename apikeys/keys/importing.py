@@ -13,7 +13,7 @@ from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.models import User
 from apikeys import secrets
-from apikeys.keys import TRACKED_BY_DEFAULT_FROM, InvalidNameError, clean_name
+from apikeys.keys.keys import TRACKED_BY_DEFAULT_FROM, InvalidNameError, clean_name
 from apikeys.models import APIKey, TrackingChange
 
 COLUMNS: Final = ("email", "name", "created", "secret", "digest")

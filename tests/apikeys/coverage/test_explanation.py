@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from apikeys.explanation import explain, is_shown
+from apikeys.coverage.explanation import explain, is_shown
 from apikeys.routing import KeyHistory, NotAMemberError, Route, route
 
 N, D, T = Route.NAMED, Route.DEFAULT, Route.TRACKED

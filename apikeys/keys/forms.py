@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from apikeys import secrets
-from apikeys.keys import MAX_NAME_LENGTH, InvalidNameError, clean_name
+from apikeys.keys.keys import MAX_NAME_LENGTH, InvalidNameError, clean_name
 
 EXPIRY_CHOICES = [("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
 

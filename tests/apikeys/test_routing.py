@@ -16,7 +16,8 @@ from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import DefaultOrganizationChange, Membership, Organization
 from accounts.organizations import organizations
-from apikeys import directory, keys
+from apikeys import directory
+from apikeys.keys import keys
 from apikeys.routing import ATTRIBUTED, KeyHistory, NotAMemberError, Route, earlier_homes, route
 from metering import partitions, skus
 from metering.models import HourlyUsage, OrganizationDailyUsage, UsageEvent

@@ -18,9 +18,9 @@ from accounts.models import Organization, User
 from accounts.organizations.organizations import NotAMemberError, set_default_organization
 from accounts.pages.forms import DefaultOrganizationForm
 from accounts.pages.frame import SignedInRequest, user_frame
-from apikeys import keys
-from apikeys.forms import NameForm, NewKeyForm, RotationForm, TrackingForm
-from apikeys.listing import keys_of
+from apikeys.keys import keys
+from apikeys.keys.forms import NameForm, NewKeyForm, RotationForm, TrackingForm
+from apikeys.keys.listing import keys_of
 from apikeys.models import APIKey
 
 PAGE = "apikeys:keys"

@@ -1,4 +1,4 @@
-"""The promises of `apikeys.keys`: what a new key is, and that tracking is a dated history."""
+"""The promises of `apikeys.keys.keys`: what a new key is, and that tracking is a dated history."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,8 @@ from django.db import connection
 
 from accounts.changes import routing_change
 from accounts.models import RoutingVersion
-from apikeys import keys, secrets
+from apikeys import secrets
+from apikeys.keys import keys
 from apikeys.models import APIKey, IngestToken
 from tests.world import World
 

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 
 from accounts.changes import routing_change
-from apikeys import directory, keys
+from apikeys import directory
+from apikeys.keys import keys
 from apikeys.models import IngestToken
 from apikeys.strangers import MAX_ADDRESSES, Strangers, strangers
 from tests.engine import ADDRESS, make_event, make_key, make_key_and_secret, make_token, num_events

@@ -1,10 +1,10 @@
-"""`apikeys.last_use`: the keys page says when a key was last used, without an update for every event."""
+"""`apikeys.keys.last_use`: the keys page says when a key was last used, without an update for every event."""
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.clock import database_now
-from apikeys import last_use
+from apikeys.keys import last_use
 from tests.engine import make_event, make_key, make_token, send
 from tests.world import World
 
