@@ -19,8 +19,9 @@ from benchmarks.measure import Figure, compare, in_turn
 from benchmarks.servers import HOST, WEB_PORT, memory_mib, program
 from benchmarks.world import MODELS, World
 from billing import new_models, rating
-from metering import partitions, skus
+from metering.intake import skus
 from metering.measures import ServiceTier, UsageType
+from metering.rollups import partitions
 from usage_dashboard.processes import Child
 
 DAYS: Final = 60

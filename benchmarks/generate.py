@@ -9,8 +9,8 @@ from django.db import connection, transaction
 
 from apikeys.routing import ATTRIBUTED
 from benchmarks.world import KEY_SKEW, MODEL_SKEW, World, shares
-from metering import partitions
 from metering.models import Model, Sku
+from metering.rollups import partitions
 
 SLOTS: Final = 20_000
 """The skew as a table: a key or model has as many of these slots as it has of usage."""

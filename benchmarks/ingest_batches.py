@@ -15,7 +15,7 @@ from benchmarks.measure import Figure, compare, in_turn
 from benchmarks.servers import WEB_PORT, cpu_seconds, program
 from benchmarks.together import run_together
 from benchmarks.world import World
-from metering import partitions
+from metering.rollups import partitions
 from usage_dashboard.processes import Child
 
 NUM_CLIENTS: Final = 4

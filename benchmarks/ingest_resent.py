@@ -10,7 +10,7 @@ from benchmarks.measure import Figure, compare
 from benchmarks.servers import WEB_PORT, program
 from benchmarks.together import run_together
 from benchmarks.world import World
-from metering import partitions
+from metering.rollups import partitions
 
 WANT: Final = 0.25
 

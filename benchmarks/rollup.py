@@ -13,8 +13,8 @@ from benchmarks.generate import Made, clear, generate
 from benchmarks.measure import Figure, compare
 from benchmarks.world import World
 from billing import new_models, rating
-from metering import rollups
 from metering.measures import MEASURES
+from metering.rollups import run
 
 MILLION: Final = 1_000_000
 WANTS: Final = {"rollup_1m": 0.40, "rollup_100k": 0.20}
@@ -87,7 +87,7 @@ def _grouped(made: Made) -> float:
 def _groups(made: Made) -> int:
     """The number of groups, with the session settings of a run."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(rollups.PLAN_SQL)
+        cursor.execute(run.PLAN_SQL)
         cursor.execute(
             LIMIT_SQL,
             {

@@ -15,7 +15,7 @@ from accounts.organizations import organizations
 from apikeys import secrets
 from apikeys.keys import keys
 from apikeys.models import APIKey, TrackingChange
-from metering import skus
+from metering.intake import skus
 from metering.measures import ServiceTier, UsageType
 
 NUM_USERS: Final = 400

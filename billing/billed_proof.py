@@ -12,8 +12,8 @@ from billing import credit_proof
 from billing.money import to_cents_sql
 from billing.payer_history import PAYER, payer_join
 from metering.periods import Period
-from metering.rollups import bounds_of
-from metering.verification import Drift
+from metering.rollups.proof import Drift
+from metering.rollups.run import bounds_of
 
 KEYS_SQL: Final = f"""
 CREATE TEMPORARY TABLE billed_key ON COMMIT DROP AS

@@ -11,8 +11,18 @@ from typing import Final
 
 from billing.line_items import QUANTITIES, QUANTITIES_SQL
 from metering.measures import MEASURES
-from metering.queries import Group, Step, UsageQuery
-from metering.sources import IN_DAYS, NO_PARTS, SKU_JOIN, Source, bars_by_part, bars_of, is_wide, leading_bars, parts_of
+from metering.usage.queries import Group, Step, UsageQuery
+from metering.usage.sources import (
+    IN_DAYS,
+    NO_PARTS,
+    SKU_JOIN,
+    Source,
+    bars_by_part,
+    bars_of,
+    is_wide,
+    leading_bars,
+    parts_of,
+)
 
 USED: Final = ", ".join(f"usage.{measure}" for measure in MEASURES)
 MEASURE_SUMS: Final = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)

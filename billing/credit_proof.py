@@ -14,7 +14,7 @@ from billing.grants import pure
 from billing.invoices import applied_credit
 from billing.models import CreditApplication, CreditGrant, Invoice
 from metering.periods import Period
-from metering.verification import Drift
+from metering.rollups.proof import Drift
 
 LAYER: Final = "credit = grants"
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 from itertools import accumulate
 
 from billing.queries import SlotAmount
-from metering.axis import Slot
-from metering.figures import Series
+from metering.pages.axis import Slot
+from metering.pages.figures import Series
 
 
 def cost_series(

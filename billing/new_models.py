@@ -13,8 +13,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from billing import budgets, pricebook, rating
-from metering import isolation, rollups
+from metering import isolation
 from metering.models import FailedItem, Model
+from metering.rollups import run
 
 logger = logging.getLogger(__name__)
 TASK: Final = "price a new model"
@@ -85,7 +86,7 @@ def _price(models: Sequence[Model]) -> None:
     if not found:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        rollups.lock(cursor, wait=True)
+        run.lock(cursor, wait=True)
         pricebook.add(found)
         cursor.execute(TOUCHED_SQL, [[model.pk for model in models]])
         rating.rate_again(cursor)

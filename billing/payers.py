@@ -14,8 +14,8 @@ from accounts.models import Organization
 from billing.models import PriceChange
 from billing.payer_history import BEGINNING, PayerSince
 from billing.price_changes import find_effect, keep_adjustments
-from metering import rollups
 from metering.periods import Period, month_of
+from metering.rollups import run
 
 
 class PayerRefusedError(ValueError):
@@ -33,7 +33,7 @@ def change_payer(
     if parent is not None:
         _require_one_level(organization, parent)
     with transaction.atomic(), connection.cursor() as cursor:
-        rollups.lock(cursor, wait=True)
+        run.lock(cursor, wait=True)
         _date(organization, parent or organization, month)
         Organization.objects.filter(pk=organization.pk).update(parent=parent)
         find_effect(cursor, start=month.start, terms=None, organization=organization)

@@ -21,10 +21,11 @@ from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.payer_history import PAYER, payer_join
 from billing.pricebook import FIRST_DATE, SMALLEST_STEP
 from billing.rating import COST_SQL, HAS_COST
-from metering import isolation, rollups
+from metering import isolation
 from metering.measures import ServiceTier, UsageType
 from metering.models import Model
 from metering.periods import month_of, next_month
+from metering.rollups import run
 
 # The rows whose cost the book in this transaction sees otherwise than what is stored. A row that vanishes has no price
 # any more and is none that must have one.
@@ -219,7 +220,7 @@ def change_price(terms: Terms, *, actor: Actor, source: str = "") -> PriceChange
     The amounts before and after are kept row by row. Raises ClosedMonthError, with nothing changed.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        rollups.lock(cursor, wait=True)
+        run.lock(cursor, wait=True)
         if terms.model.pk is None:
             terms.model.save()
         old_unit_price = _write(terms, source=source or f"set by {actor.name}"[:120], actor=actor)
@@ -285,7 +286,7 @@ def re_rate(change: PriceChange) -> int:
 def _re_rate_next_day(change_id: int) -> bool:
     """False when the change is finished."""
     with transaction.atomic(), connection.cursor() as cursor:
-        rollups.lock(cursor, wait=True)
+        run.lock(cursor, wait=True)
         change = PriceChange.objects.select_for_update().get(pk=change_id)
         if change.finished_at is not None:
             return False

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from billing import cost_sql
 from billing.models import CreditGrant, LineItem
-from metering.axis import Slot
+from metering.pages.axis import Slot
 from metering.periods import Period, month_of, previous_month
-from metering.queries import SHOWN_PARTS, UsageQuery, fetch
-from metering.rankings import WORDS, pattern
+from metering.usage.queries import SHOWN_PARTS, UsageQuery, fetch
+from metering.usage.rankings import WORDS, pattern
 
 TABLE_PARTS: Final = 20
 ZERO: Final = Decimal(0)

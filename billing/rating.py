@@ -10,8 +10,9 @@ from django.db import connection, transaction
 from billing import budgets
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL
 from billing.payer_history import PAYER, payer_join
-from metering import isolation, rollups
+from metering import isolation
 from metering.models import FailedItem, IngestBatch
+from metering.rollups import run
 
 logger = logging.getLogger(__name__)
 NARROWER: Final = 8
@@ -128,9 +129,9 @@ def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[i
     Safe to call at any time and from anywhere: while another process rolls up, it returns 0.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        if not rollups.lock(cursor, wait=False):
+        if not run.lock(cursor, wait=False):
             return 0
-        num_events = rollups.roll_up(cursor, max_events=max_events, passed_over=passed_over)
+        num_events = run.roll_up(cursor, max_events=max_events, passed_over=passed_over)
         if num_events:
             rate_touched(cursor)
             concerned = with_budget(cursor)
@@ -164,7 +165,7 @@ def catch_up() -> int:
 
 
 def _set_aside() -> set[int]:
-    return {int(name.removeprefix(rollups.BATCH)) for name in isolation.passed_over(rollups.TASK)}
+    return {int(name.removeprefix(run.BATCH)) for name in isolation.passed_over(run.TASK)}
 
 
 def _set_first_aside(passed_over: Collection[int], error: Exception) -> int:
@@ -172,12 +173,12 @@ def _set_first_aside(passed_over: Collection[int], error: Exception) -> int:
     found = IngestBatch.objects.filter(rolled_up_at=None).exclude(pk__in=passed_over).order_by("pk").first()
     if found is None or len(passed_over) >= MAX_SET_ASIDE:
         raise error
-    isolation.count_failure(rollups.TASK, f"{rollups.BATCH}{found.pk}", error)
+    isolation.count_failure(run.TASK, f"{run.BATCH}{found.pk}", error)
     return found.pk
 
 
 def _forget_rolled_up() -> None:
-    failed = {int(each.item.removeprefix(rollups.BATCH)): each for each in FailedItem.objects.filter(task=rollups.TASK)}
+    failed = {int(each.item.removeprefix(run.BATCH)): each for each in FailedItem.objects.filter(task=run.TASK)}
     if failed:
         done = IngestBatch.objects.filter(pk__in=failed, rolled_up_at__isnull=False).values_list("pk", flat=True)
         FailedItem.objects.filter(pk__in=[failed[batch_id].pk for batch_id in done]).delete()

@@ -12,17 +12,14 @@ from billing.figures import cost_series
 from billing.models import LineItem
 from billing.outlook import Outlook, outlook_of
 from billing.queries import PartCost, Spending, UnpricedModel, found_parts, spending, spending_of
-from metering.axis import Axis, axis_of
 from metering.display import change, exact, plural, share
-from metering.figures import Unit, figure_script
-from metering.forms import Chart as ChartKind
-from metering.forms import FilterForm
-from metering.links import Address
-from metering.names import Named, Names, names_of
-from metering.palette import OTHER_COLOR, colors_of
-from metering.queries import Group, Step
-from metering.rankings import PAGE_ROWS, WORDS
-from metering.report import (
+from metering.pages.addresses import Address
+from metering.pages.axis import Axis, axis_of
+from metering.pages.figures import Unit, figure_script
+from metering.pages.filter_form import Chart as ChartKind
+from metering.pages.filter_form import FilterForm
+from metering.pages.palette import OTHER_COLOR, colors_of
+from metering.pages.parts import (
     GROUP_LABELS,
     Cell,
     Chart,
@@ -37,7 +34,10 @@ from metering.report import (
     list_frame,
     numbers_of,
 )
-from metering.sums import has_any_usage
+from metering.usage.names import Named, Names, names_of
+from metering.usage.queries import Group, Step
+from metering.usage.rankings import PAGE_ROWS, WORDS
+from metering.usage.sums import has_any_usage
 
 NUM_QUANTITIES: Final = 2
 NUM_UNPRICED: Final = 20

@@ -16,10 +16,12 @@ from accounts.installation import time_limits
 from accounts.models import User
 from billing import billed_proof, rating
 from billing.rating import COST_SQL, HAS_COST
-from metering import isolation, rollups, verification
+from metering import isolation
 from metering.models import Verification
 from metering.periods import Period, month_of
-from metering.verification import Drift
+from metering.rollups import proof
+from metering.rollups import run as rollups
+from metering.rollups.proof import Drift
 
 logger = logging.getLogger(__name__)
 TASK: Final = "verify"
@@ -50,13 +52,13 @@ def verify(days: Sequence[Period]) -> Iterator[Drift]:
 
 def _verify_day(day: Period) -> list[Drift]:
     with _one_view() as cursor:
-        drifts = list(verification.verify_day(cursor, day))
-        return [*drifts, verification.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)]
+        drifts = list(proof.verify_day(cursor, day))
+        return [*drifts, proof.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)]
 
 
 def _verify_month(month: Period) -> list[Drift]:
     with _one_view() as cursor:
-        return [verification.verify_month(cursor, month), *billed_proof.verify_month(cursor, month)]
+        return [proof.verify_month(cursor, month), *billed_proof.verify_month(cursor, month)]
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
 
     Raises RawEventsGoneError for a day whose raw events are not kept any more, before anything of that day is touched.
     """
-    kept = set(verification.days_with_events())
+    kept = set(proof.days_with_events())
     for day in days:
         if day not in kept:
             raise RawEventsGoneError(f"The raw events of {day.start} are not here; its rollups are left as they are.")
@@ -93,7 +95,7 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
 
 def verify_and_store() -> Verification:
     """Verify every day whose raw events are kept, store the result, and tell staff by e-mail if anything differs."""
-    days = verification.days_with_events()
+    days = proof.days_with_events()
     run = Verification.objects.create(
         started_at=database_now(),
         first_day=days[0].start if days else None,

@@ -8,11 +8,11 @@ from django.views.decorators.http import require_safe
 
 from accounts.pages.frame import SignedInRequest
 from billing.spend import cost_report
-from metering import pages
-from metering.page_state import IN_MONTHS, NAMES_VERSION, USAGE_VERSION, WRITTEN
-from metering.queries import Group
+from metering.pages import show
+from metering.pages.page_version import IN_MONTHS, NAMES_VERSION, USAGE_VERSION, WRITTEN
+from metering.usage.queries import Group
 
-COST: Final = pages.UsagePage(
+COST: Final = show.UsagePage(
     name="billing:cost",
     template="billing/cost.html",
     report=cost_report,
@@ -32,4 +32,4 @@ COST: Final = pages.UsagePage(
 @login_required
 def cost(request: SignedInRequest, slug: str) -> HttpResponse:
     """What the organization's usage of a month, a day or an hour costs."""
-    return pages.show(request, slug, COST)
+    return show.show(request, slug, COST)

@@ -22,7 +22,7 @@ from exports.names import (
     day_by_day_sql,
 )
 from metering.measures import MEASURES, ServiceTier, UsageType
-from metering.queries import UsageQuery, fetch
+from metering.usage.queries import UsageQuery, fetch
 
 TEXT_USAGE_TYPES: Final = (UsageType.COMPLETIONS, UsageType.EMBEDDINGS, UsageType.MODERATIONS)
 OPERATIONS: Final = {usage_type.value: usage_type.label for usage_type in UsageType}

@@ -22,7 +22,7 @@ from exports.names import (
     TIMESTAMP_COLUMN,
     day_by_day_sql,
 )
-from metering.queries import UsageQuery
+from metering.usage.queries import UsageQuery
 
 AMOUNT: Final = "sums.quantity * sums.unit_price"
 ORGANIZATION_ID_COLUMN, ORGANIZATION_NAME_COLUMN = ORGANIZATION_COLUMNS

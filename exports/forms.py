@@ -8,10 +8,10 @@ from typing import Final
 from django.http import QueryDict
 
 from accounts.access import Access
-from metering.forms import read_filter_form
+from metering.pages.filter_form import read_filter_form
+from metering.pages.query_strings import shortened
 from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, parse_month
-from metering.queries import Group, UsageQuery
-from metering.query_strings import shortened
+from metering.usage.queries import Group, UsageQuery
 
 MAX_DAYS: Final = 60
 RANGE: Final = ("month", "start", "end", "last")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from exports.columns import Column, Format, Kind, Source, cells_sql, line_sql
-from metering.queries import UsageQuery
+from metering.usage.queries import UsageQuery
 
 TIMESTAMP_COLUMN: Final = Column("timestamp", "extract(epoch FROM day)::bigint", Kind.NUMBER, Source.DAY)
 DATE_COLUMN: Final = Column("date", "day", source=Source.DAY)

@@ -18,10 +18,10 @@ from exports.activity import activity_rows
 from exports.columns import CSV, JSON, Format
 from exports.cost import cost_rows
 from exports.forms import RefusedExportError, read_export_query
-from metering.forms import read_filter_form
-from metering.freshness import complete_through
-from metering.queries import Group, UsageQuery
-from metering.report import bar_of, page_address
+from metering.pages.filter_form import read_filter_form
+from metering.pages.parts import bar_of, page_address
+from metering.rollups.freshness import complete_through
+from metering.usage.queries import Group, UsageQuery
 
 
 @dataclass(frozen=True)

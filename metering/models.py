@@ -83,7 +83,7 @@ class IngestBatch(models.Model):
 
 
 class KeyMinute(models.Model):
-    """What an API key has reported by itself in the last minute in which it did so (`metering.key_limits`).
+    """What an API key has reported by itself in the last minute in which it did so (`metering.intake.key_limits`).
 
     The table is unlogged: cheap to write, and empty after a crash of the database, which allows a minute too much.
     """
@@ -122,7 +122,7 @@ class EventMeasures(models.Model):
 
 
 class UsageEvent(EventMeasures):
-    """One event as it was accepted. Append-only; range partitions by UTC day of `occurred_at` (see `metering.partitions`).
+    """One event as it was accepted. Append-only; range partitions by UTC day of `occurred_at` (`metering.rollups.partitions`).
 
     `event_id` is the 128-bit BLAKE2b hash of the caller's id. `routing` holds the bits of `apikeys.routing.Route`:
     why the event counts in this organization, and whether it is attributed to its key.

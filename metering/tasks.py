@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from metering import partitions, retention, rollups
+from metering.rollups import partitions, retention, run
 
 
 @shared_task(name="metering.tasks.make_partitions")
@@ -12,7 +12,7 @@ def make_partitions() -> None:
 
 @shared_task(name="metering.tasks.summarize")
 def summarize() -> None:
-    rollups.summarize()
+    run.summarize()
 
 
 @shared_task(name="metering.tasks.drop_old")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from metering import key_views, views
+from metering.pages import key_views, views
 
 app_name = "metering"
 urlpatterns = [

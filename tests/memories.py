@@ -6,8 +6,9 @@ from accounts.models import RoutingVersion
 from apikeys import directory
 from apikeys.keys import last_use
 from apikeys.strangers import strangers
-from metering import key_limits, partitions, skus
-from metering.pacing import pace
+from metering.intake import key_limits, skus
+from metering.intake.back_pressure import pace
+from metering.rollups import partitions
 
 
 @pytest.fixture(autouse=True)

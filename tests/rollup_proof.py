@@ -9,7 +9,7 @@ from billing import verification
 from billing.models import DailyCost
 from metering.models import RollupMeasures
 from metering.periods import Period
-from metering.verification import days_with_events
+from metering.rollups.proof import days_with_events
 
 ROLLUPS: tuple[type[Model], ...] = tuple(
     model for model in apps.get_app_config("metering").get_models() if issubclass(model, RollupMeasures)

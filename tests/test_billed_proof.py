@@ -15,9 +15,9 @@ from apikeys import directory
 from billing import billed_proof, closing, grants, invoices, rating
 from billing.grants import GrantTerms
 from billing.models import BillingDetails, DailyCost, Invoice
-from metering import skus
+from metering.intake import skus
 from metering.periods import Period, month_of, previous_month
-from metering.verification import Drift
+from metering.rollups.proof import Drift
 from tests.engine import make_event, make_key, make_token, send
 from tests.money import ACTOR, NOVEMBER, OCTOBER, at, change_price, close, set_price, terms, use
 from tests.world import World, make_world

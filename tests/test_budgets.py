@@ -18,7 +18,7 @@ from apikeys import directory
 from billing import budgets, deliveries, endpoints, rating
 from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
 from billing.budgets import BudgetRefusedError
-from metering import skus
+from metering.intake import skus
 from metering.periods import month_of, next_month, previous_month
 from tests.engine import make_event, make_key, make_token, send
 from tests.money import ACTOR, model_of, set_price, use

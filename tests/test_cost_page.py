@@ -14,10 +14,10 @@ from accounts.models import Organization, User
 from billing.alerts import Budget
 from billing.display import axis_dollars, dollars, exact_dollars
 from billing.models import CreditGrant, Invoice, LineItem
+from metering.pages.parts import ComparedDays, compared_days
 from metering.periods import Period, month_of
-from metering.report import ComparedDays, compared_days
+from tests.metering.pages.test_activity_page import bars, figures, page_of
 from tests.rollup_rows import add_cost, add_usage, make_key, sku_of
-from tests.test_activity_page import bars, figures, page_of
 from tests.world import World
 
 SignIn = Callable[[User], Client]

@@ -9,12 +9,12 @@ from accounts.access import open_organization
 from accounts.models import Membership
 from billing.models import LineItem
 from billing.spend import CostReport, cost_report
-from metering.activity import activity_report
-from metering.forms import read_filter_form
-from metering.links import Address
 from metering.measures import UsageType
-from metering.queries import Group
-from metering.report import Chart
+from metering.pages.activity_report import activity_report
+from metering.pages.addresses import Address
+from metering.pages.filter_form import read_filter_form
+from metering.pages.parts import Chart
+from metering.usage.queries import Group
 from tests.rollup_rows import add_cost, add_hour, add_usage, make_key, sku_of
 from tests.world import World, make_user
 

@@ -20,9 +20,10 @@ from apikeys.models import APIKey
 from billing import budgets, endpoints, price_changes
 from billing.alerts import Budget, BudgetAlert, Delivery, UnpricedAlert, WebhookEndpoint
 from billing.models import Invoice, PriceChange, PriceSource
-from metering import partitions, rollups
 from metering.models import FailedItem, HourlyUsage, IngestBatch, Verification
 from metering.periods import month_of
+from metering.rollups import partitions
+from metering.rollups import run as rollups
 from tests.engine import days_ago, make_event, make_key, make_token, send
 from tests.money import ACTOR, set_price, terms, use
 from tests.test_webhooks import Receiver, receiver

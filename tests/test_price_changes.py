@@ -11,8 +11,8 @@ from billing import price_changes
 from billing.models import CostAdjustment, DailyCost, LineItem, Price, PriceChange
 from billing.price_changes import ClosedMonthError, PriceRefusedError, preview
 from billing.verification import EXPECTED_COST, STORED_COST
-from metering import verification
 from metering.periods import one_day
+from metering.rollups import proof
 from tests.money import ACTOR, NOVEMBER, OCTOBER, change_price, close, set_price, terms, total_of, use
 from tests.world import World
 
@@ -35,9 +35,7 @@ def cost_of(organization_id: int, day: str) -> Decimal | None:
 def drift(day: str) -> int:
     """Rows of the day whose stored cost is not what usage and book say."""
     with connection.cursor() as cursor:
-        return verification.compare(
-            cursor, one_day(date.fromisoformat(day)), "cost", EXPECTED_COST, STORED_COST
-        ).num_different
+        return proof.compare(cursor, one_day(date.fromisoformat(day)), "cost", EXPECTED_COST, STORED_COST).num_different
 
 
 def test_the_preview_says_which_days_and_organizations_change_and_keeps_nothing(world: World) -> None:

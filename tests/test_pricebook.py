@@ -16,9 +16,9 @@ from genai_prices.data_snapshot import get_snapshot
 
 from billing import pricebook, rating
 from billing.models import DailyCost, LineItem, Price, PriceSource
+from metering.intake.skus import context_band
 from metering.measures import CONTEXT_BANDS, MEASURES, ServiceTier, UsageType
 from metering.models import Model, OrganizationDailyUsage, Sku
-from metering.skus import context_band
 from tests.engine import drop_deltas
 
 pytestmark = pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""`metering.new_models`: an organization may bring some new model names a day, and known ones are free."""
+"""`metering.intake.new_models`: an organization may bring some new model names a day, and known ones are free."""
 
 import threading
 from collections import Counter
@@ -11,7 +11,7 @@ from django.db import connection
 
 from accounts.clock import database_now
 from apikeys.models import APIKey
-from metering import skus
+from metering.intake import skus
 from metering.models import Model, Sku, UsageEvent
 from tests.engine import make_event, make_key, make_token, num_events, send
 from tests.world import World

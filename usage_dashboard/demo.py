@@ -10,7 +10,8 @@ from apikeys import secrets
 from apikeys.keys import keys
 from apikeys.models import IngestToken
 from billing import closing, new_models, rating
-from metering import ingest, partitions
+from metering.intake import ingest
+from metering.rollups import partitions
 from usage_dashboard import demo_people, demo_usage
 from usage_dashboard.demo_people import PASSWORD, SIGN_INS
 

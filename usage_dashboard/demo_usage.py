@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from metering.formats.events import Event
+from metering.intake.formats.events import Event
 from usage_dashboard.demo_people import DemoKey, Enterprise
 
 HOUR: Final = timedelta(hours=1)

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.clock import database_now
-from metering.freshness import complete_through
+from metering.rollups.freshness import complete_through
 
 BROKER_TIMEOUT_SECONDS = 1
 

@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "usage_dashboard.settings")
 django_application = get_wsgi_application()
 time_limits.limit_connections()
 
-from metering.short_road import EventsFirst  # noqa: E402 - needs Django's models
+from metering.intake.fast_path import EventsFirst  # noqa: E402 - needs Django's models
 
 application = EventsFirst(django_application)
 gc.collect()

@@ -5,7 +5,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-# Partitioned tables are beyond Django's schema editor. Partitions by UTC day are made by metering.partitions.
+# Partitioned tables are beyond Django's schema editor. Partitions by UTC day are made by metering.rollups.partitions.
 CREATE_USAGE_EVENT = """
 CREATE TABLE metering_usageevent (
     organization_id bigint NOT NULL,

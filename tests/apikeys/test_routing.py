@@ -19,8 +19,9 @@ from accounts.organizations import organizations
 from apikeys import directory
 from apikeys.keys import keys
 from apikeys.routing import ATTRIBUTED, KeyHistory, NotAMemberError, Route, earlier_homes, route
-from metering import partitions, skus
+from metering.intake import skus
 from metering.models import HourlyUsage, OrganizationDailyUsage, UsageEvent
+from metering.rollups import partitions
 from tests.engine import days_ago, home_of, make_event, make_key, make_token, num_events, roll_up, send
 from tests.undone import undone
 from tests.world import World, join

@@ -16,7 +16,7 @@ from celery import Celery
 from django.conf import settings
 from django.db import connection
 
-from metering.rollups import IS_ROLLING_UP
+from metering.rollups.run import IS_ROLLING_UP
 from usage_dashboard import embedded, preparation, servers
 from usage_dashboard.launcher import Plan, programs
 from usage_dashboard.processes import Child, wait_until

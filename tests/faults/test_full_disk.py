@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from accounts.clock import database_now
-from metering import partitions
+from metering.rollups import partitions
 from tests.faults.harness import Stack
 from tests.faults.load import Events
 from tests.faults.proof import Scenario

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from accounts.clock import database_now
-from metering import freshness
+from metering.rollups import freshness
 from tests.faults.harness import PROGRAMS, Stack
 from tests.faults.load import Client
 from tests.faults.proof import Scenario

@@ -5,7 +5,7 @@ from datetime import date
 from django.core.management.base import BaseCommand, CommandError
 
 from billing import verification
-from metering.verification import days_with_events
+from metering.rollups.proof import days_with_events
 
 
 class Command(BaseCommand):

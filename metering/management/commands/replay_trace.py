@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from metering.traces import Sender, TraceError, events, replay
+from metering.intake.traces import Sender, TraceError, events, replay
 
 
 def _utc(text: str) -> datetime:

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.installation import time_limits
 from billing import balance
-from metering import rollups
+from metering.rollups import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +46,7 @@ def test_a_statement_that_takes_too_long_is_ended(limited: None) -> None:
 
 def test_what_is_long_by_design_may_take_long_until_its_transaction_ends(limited: None) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        rollups.lock(cursor, wait=True)
+        run.lock(cursor, wait=True)
         cursor.execute("SELECT pg_sleep(0.3)")
         assert shown("statement_timeout") == "1h"
     with transaction.atomic():

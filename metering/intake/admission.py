@@ -1,0 +1,279 @@
+"""One request's view of time and directory: turns its checked events into rows, or says why not."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Any, Final, Self
+
+from django.conf import settings
+
+from apikeys.directory import Caller, Directory
+from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, route
+from metering.intake import copy_rows, new_models, skus
+from metering.intake.checks import check, is_visible, utc
+from metering.intake.copy_rows import ACCEPTED, Outcome, microseconds, plain_row
+from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.skus import SkuKey
+from metering.measures import CONTEXT_BANDS, MEASURES
+
+SHORT_CONTEXT: Final = CONTEXT_BANDS[0]
+_empty_hash: Final = blake2b(digest_size=16)
+_measures: Final = attrgetter(*MEASURES)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when events are accepted: at most `ahead` after the moment it is made for."""
+
+    ahead: timedelta
+    oldest: datetime
+    newest: datetime
+
+    @classmethod
+    def at(cls, now: datetime) -> Self:
+        ahead = timedelta(seconds=settings.USAGE_EVENT_MAX_AHEAD_SECONDS)
+        return cls(ahead, oldest=now - timedelta(days=settings.USAGE_EVENT_MAX_AGE_DAYS), newest=now + ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an event counts. Behind its organization are those in which it may be stored already."""
+
+    key: KeyHistory
+    routing: int
+    organization_ids: tuple[int, ...]
+    moment: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostponedCorrection:
+    """A correction whose event must be looked at before anything else is known (`metering.intake.corrections`).
+
+    `place` in `outcomes` is its outcome's; `organization_ids` are where the event may be stored, the likeliest first; `sku` is
+    (model, usage type, service tier, batch).
+    """
+
+    outcomes: list[Outcome]
+    place: int
+    organization_ids: tuple[int, ...]
+    moment: int
+    event_id: bytes
+    corrects: bytes
+    api_key_id: int
+    sku: tuple[str, int, int, bool]
+    measures: tuple[int, ...]
+
+
+class Admission:
+    """What becomes of a request's events before any of them is stored.
+
+    `rows`, `moments` and `places` belong together: the row of each admitted event, its microseconds since 2000, and its
+    place in the request. `outcomes` has an entry per event. `homes` are (place, organization) in which an admitted event
+    may be stored already. `corrections` are admitted as far as can be told without their events. `missing_skus` are those that
+    this process does not know, with the organizations whose events are of them: then nothing may be stored yet.
+    """
+
+    def __init__(
+        self,
+        known: Directory,
+        caller: Caller,
+        *,
+        window: Window,
+        batch_id: int,
+        refused_models: AbstractSet[tuple[int, str]] = frozenset(),
+    ) -> None:
+        self.known = known
+        self.caller = caller
+        self.batch_id = batch_id
+        self.window = window
+        self.refused_models = refused_models
+        self.rows: list[bytes] = []
+        self.moments: list[int] = []
+        self.places: list[int] = []
+        self.homes: list[tuple[int, int]] = []
+        self.outcomes: list[Outcome] = []
+        self.corrections: list[PostponedCorrection] = []
+        self.missing_skus: dict[SkuKey, set[int]] = {}
+
+    def admit_all(self, events: Sequence[Any]) -> None:
+        """Admit or refuse every event.
+
+        Most events by far are plain: completions of a short context, without rare measures, by a key whose events all go
+        the same way. They are checked and packed here at once; the others take the longer way.
+        """
+        parts_of, plain_parts, oldest, newest = self._parts(), skus.plain_parts, self.window.oldest, self.window.newest
+        batch, most = copy_rows.batch_part(self.batch_id), settings.USAGE_EVENT_MAX_MEASURE
+        short = min(SHORT_CONTEXT, most)
+        self.outcomes = [ACCEPTED] * len(events)
+        others = []
+        for place, event in enumerate(events):
+            if (
+                type(event) is Event
+                and event.usage_type == "completions"
+                and (sku := plain_parts.get((event.model, event.service_tier, event.batch))) is not None
+                and (parts := parts_of.get(event.api_key_id)) is not None
+                and event.organization is None
+                and type(at := event.timestamp) is datetime
+                and at.tzinfo is UTC
+                and oldest <= at <= newest
+                and event.num_model_requests == 1
+                and 0 < (output_tokens := event.output_tokens) <= most
+                and (cached := event.input_cached_tokens) <= (input_tokens := event.input_tokens) <= short
+                and input_tokens
+                and not (event.input_cache_write_tokens or event.input_audio_tokens or event.output_audio_tokens)
+                and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
+                and is_visible(event.id)
+            ):
+                moment = microseconds(at)
+                self.moments.append(moment)
+                self.places.append(place)
+                self.rows.append(
+                    plain_row(
+                        parts[0],
+                        moment,
+                        _event_id(event.id),
+                        parts[1],
+                        sku,
+                        batch,
+                        1,
+                        input_tokens,
+                        cached,
+                        output_tokens,
+                    )
+                )
+            else:
+                others.append(place)
+        if others:
+            self._admit_others(events, others)
+
+    def used_keys(self, events: Sequence[Any]) -> AbstractSet[str]:
+        """Public ids of the keys that the events are of."""
+        if self.caller.key is not None:
+            return {self.caller.key.public_id}
+        return {event.api_key_id for event in events} & self.known.keys.keys()
+
+    def _admit_others(self, events: Sequence[Any], places: Sequence[int]) -> None:
+        self._learn([events[place] for place in places])
+        for place in places:
+            event = events[place]
+            sku_key = event if isinstance(event, Refusal) else check(event)
+            self.outcomes[place] = sku_key if isinstance(sku_key, Refusal) else self._admit(place, event, sku_key)
+
+    def _admit(self, place: int, event: Any, sku_key: SkuKey) -> Outcome:
+        found = self._destination(event)
+        if isinstance(found, Refusal):
+            return found
+        if isinstance(event, Correction):
+            return self._postpone(place, event, sku_key, found)
+        organization_id, *homes = found.organization_ids
+        sku = skus.part_of(sku_key)
+        if sku is None:
+            return self._miss(sku_key, organization_id)
+        self.homes.extend((place, home) for home in homes)
+        self.places.append(place)
+        self.moments.append(found.moment)
+        self.rows.append(
+            copy_rows.any_row(
+                copy_rows.organization_part(organization_id),
+                found.moment,
+                _event_id(event.id),
+                copy_rows.caller_part(found.key.user_id, found.key.id, found.routing),
+                sku,
+                self.batch_id,
+                None,
+                _measures(event),
+            )
+        )
+        return ACCEPTED
+
+    def _destination(self, event: Any) -> Destination | Refusal:
+        at = utc(event.timestamp)
+        if at is None or not self.window.oldest <= at <= self.window.newest:
+            return self._out_of_window(at)
+        key = self._key(event.api_key_id)
+        if isinstance(key, Refusal):
+            return key
+        if key.ended_at is not None and at >= key.ended_at:
+            return Refusal("key_ended", "The API key was revoked or had expired at the event's time.")
+        named = None if event.organization is None else self.known.organization_ids.get(event.organization, 0)
+        try:
+            organization_id, routing = route(key, named=named, at=at)
+        except NotAMemberError:
+            return Refusal("not_a_member", "The API key's user was not in the named organization at the event's time.")
+        has_moved = named is None and len(key.defaults) > 1
+        homes = earlier_homes(key, at=at, ahead=self.window.ahead) if has_moved else ()
+        return Destination(key, routing, (organization_id, *homes), microseconds(at))
+
+    def _miss(self, sku_key: SkuKey, organization_id: int) -> Outcome:
+        if (organization_id, sku_key[0]) in self.refused_models:
+            return new_models.OVER_THE_LIMIT
+        self.missing_skus.setdefault(sku_key, set()).add(organization_id)
+        return ACCEPTED
+
+    def _postpone(self, place: int, event: Correction, sku_key: SkuKey, found: Destination) -> Outcome:
+        if self.caller.key is not None:
+            return Refusal("correction_forbidden", "Corrections are sent with an ingest token, not with an API key.")
+        correction = PostponedCorrection(
+            outcomes=self.outcomes,
+            place=place,
+            organization_ids=found.organization_ids,
+            moment=found.moment,
+            event_id=_event_id(event.id),
+            corrects=_event_id(event.corrects),
+            api_key_id=found.key.id,
+            sku=sku_key[:4],
+            measures=_measures(event),
+        )
+        self.corrections.append(correction)
+        return ACCEPTED
+
+    def _learn(self, events: Sequence[Any]) -> None:
+        key_ids = {event.api_key_id for event in events} - {None}
+        self.known.learn(key_ids, {event.organization for event in events} - {None})
+        for public_id in key_ids:
+            if public_id not in self.known.row_parts:
+                self._remember_parts(self.known.keys.get(public_id))
+        self._remember_parts(self.caller.key)
+
+    def _remember_parts(self, key: KeyHistory | None) -> None:
+        if key is not None and key.constant is not None and key.ended_at is None:
+            organization_id, routing = key.constant
+            parts = copy_rows.organization_part(organization_id), copy_rows.caller_part(key.user_id, key.id, routing)
+            self.known.row_parts[key.public_id] = parts
+
+    def _parts(self) -> Mapping[str | None, tuple[bytes, bytes]]:
+        """Public id of a key, as an event gives it → the parts of its rows, for keys whose events all go the same way."""
+        own = self.caller.key
+        if own is None:
+            return self.known.row_parts
+        parts = self.known.row_parts.get(own.public_id)
+        return {} if parts is None else {None: parts, own.public_id: parts}
+
+    def _key(self, public_id: str | None) -> KeyHistory | Refusal:
+        own = self.caller.key
+        if own is not None:
+            if public_id is None or public_id == own.public_id:
+                return own
+            return Refusal("forbidden_api_key", "An API key may report its own usage only; use an ingest token.")
+        if public_id is None:
+            return Refusal("missing_api_key_id", "With an ingest token each event names its `api_key_id`.")
+        key = self.known.keys.get(public_id)
+        return key or Refusal("unknown_api_key", "No API key has this `api_key_id`.")
+
+    def _out_of_window(self, at: datetime | None) -> Refusal:
+        if at is None:
+            return Refusal("invalid_timestamp", "`timestamp` is no moment of the calendar.")
+        if at < self.window.oldest:
+            days = settings.USAGE_EVENT_MAX_AGE_DAYS
+            return Refusal("too_old", f"Events are accepted for {days} days; this one is of {at.isoformat()}.")
+        seconds = settings.USAGE_EVENT_MAX_AHEAD_SECONDS
+        return Refusal("in_the_future", f"Events may be {seconds} seconds ahead; this one is of {at.isoformat()}.")
+
+
+def _event_id(caller_id: str) -> bytes:
+    event_id = _empty_hash.copy()  # in half the time of a new one
+    event_id.update(caller_id.encode())
+    return event_id.digest()

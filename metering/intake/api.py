@@ -1,0 +1,227 @@
+"""`POST /v1/usage/events`: the way in for usage."""
+
+import json
+import logging
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import BadRequest
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from apikeys import directory
+from apikeys.authentication import bearer_digest
+from apikeys.strangers import TooManyUnknownSecretsError, strangers
+from metering.intake import ingest, key_limits
+from metering.intake.copy_rows import ACCEPTED, DUPLICATE, Outcome
+from metering.intake.formats import native
+from metering.intake.formats.events import Correction, Event, Refusal, UnreadableError
+
+logger = logging.getLogger(__name__)
+JSON_TYPE: Final = "application/json"
+LARGE_BYTES: Final = 1024 * 1024
+MAX_LARGE: Final = 2
+LARGE_WAIT_SECONDS: Final = 1.0
+OWN_USAGE_NOT_TAKEN: Final = (
+    "Here API keys do not report their own usage; the gateway that serves the requests does, with an ingest token."
+)
+TOO_MANY_UNKNOWN_SECRETS: Final = "Too many unknown secrets came from your address; send it again in a moment."
+NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+
+
+_large: Final = threading.BoundedSemaphore(MAX_LARGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request gets: JSON in `body`."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@csrf_exempt
+def usage_events(request: HttpRequest) -> HttpResponse:
+    """The view, for all that does not come by the short road (`metering.intake.fast_path`)."""
+    found = answer(request.META, request.read)
+    return HttpResponse(found.body, status=found.status, headers=dict(found.headers), content_type=JSON_TYPE)
+
+
+def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer:  # noqa: PLR0911 - one return per answer
+    """Store the events of the body; 200 follows the commit and answers each of them. docs/events.md has the details.
+
+    `environ` describes the request as WSGI does (PEP 3333); `read` gives so many bytes of its body.
+    """
+    if environ["REQUEST_METHOD"] != "POST":
+        return _error(405, "method_not_allowed", "Usage events are sent with POST.", Allow="POST")
+    digest = bearer_digest(environ.get("HTTP_AUTHORIZATION", ""))
+    if digest is None:
+        return _unauthenticated()
+    try:
+        if not strangers.is_somebodys(digest, environ):
+            return _unauthenticated()
+        caller = directory.patiently(lambda: directory.remembered().caller(digest))
+        if caller is None or caller.revoked_at is not None:
+            return _unauthenticated()
+        if caller.key is not None and not settings.API_KEYS_MAY_REPORT:
+            return _error(403, "own_usage_not_taken", OWN_USAGE_NOT_TAKEN)
+        events = _events(environ, read)
+        return Answer(200, _encoded(_stored(events, caller, digest)))
+    except UnreadableError as error:
+        return _unreadable(error)
+    except TooManyUnknownSecretsError:
+        return _error(429, "too_many_unknown_secrets", TOO_MANY_UNKNOWN_SECRETS, **{"Retry-After": "1"})
+    except ingest.UnauthenticatedError:
+        return _unauthenticated()
+    except (OperationalError, InterfaceError, InternalError) as error:  # the last one when PostgreSQL takes no writes
+        logger.warning("Usage events could not be stored: %s", error)
+        return _error(
+            503, "unavailable", "The events could not be stored now; send them again.", **{"Retry-After": "1"}
+        )
+
+
+def _stored(
+    events: list[Event | Correction | Refusal], caller: directory.Caller, secret_digest: bytes
+) -> list[Outcome]:
+    if caller.key is None:
+        return ingest.store(events, secret_digest=secret_digest)
+    return key_limits.store_own_usage(events, api_key_id=caller.key.id, secret_digest=secret_digest)
+
+
+def _events(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> list[Event | Correction | Refusal]:
+    """The events of the body. Large ones are unpacked and read a few at a time: each takes memory and the interpreter."""
+    packed, is_gzip = _body(environ, read), _is_gzip(environ)
+    lines = _media_type(environ) in NDJSON_TYPES
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if is_gzip else None
+    body = _unpacked(unpacker, packed, LARGE_BYTES) if unpacker else packed
+    if len(body) < LARGE_BYTES:
+        return native.decode(_ended(unpacker, body), lines=lines)
+    with _one_of_the_large():
+        if unpacker:
+            body += _unpacked(unpacker, unpacker.unconsumed_tail, settings.EVENTS_BODY_MAX_BYTES + 1 - len(body))
+        if len(body) > settings.EVENTS_BODY_MAX_BYTES:
+            raise _too_large()
+        return native.decode(_ended(unpacker, body), lines=lines)
+
+
+@contextmanager
+def _one_of_the_large() -> Iterator[None]:
+    """Raises UnreadableError when it is not this one's turn for long."""
+    if not _large.acquire(timeout=LARGE_WAIT_SECONDS):
+        raise UnreadableError("too_busy", "Too many large bodies are being read; send it again.", 503)
+    try:
+        yield
+    finally:
+        _large.release()
+
+
+def _body(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> bytes:
+    """The body as it was sent. Raises UnreadableError."""
+    declared = _content_length(environ)
+    if declared > settings.EVENTS_BODY_MAX_BYTES:
+        raise _too_large()
+    try:
+        body = read(declared)
+    except BadRequest as error:
+        raise UnreadableError("incomplete_body", str(error)) from error
+    if len(body) < declared:
+        raise UnreadableError("incomplete_body", f"The body ended after {len(body)} of {declared} bytes.")
+    return body
+
+
+def _is_gzip(environ: Mapping[str, Any]) -> bool:
+    match environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower():
+        case "identity" | "":
+            return False
+        case "gzip":
+            return True
+    raise UnreadableError("unknown_encoding", "Content-Encoding must be gzip or identity.", 415)
+
+
+def _content_length(environ: Mapping[str, Any]) -> int:
+    """The declared length of the body; 0 for one that is no number, as Django reads it."""
+    try:
+        return max(0, int(environ.get("CONTENT_LENGTH") or 0))
+    except ValueError:
+        return 0
+
+
+def _media_type(environ: Mapping[str, Any]) -> str:
+    """The Content-Type without its parameters."""
+    declared: str = environ.get("CONTENT_TYPE", "")
+    return declared.partition(";")[0].strip().lower()
+
+
+def _unpacked(unpacker: "zlib._Decompress", packed: bytes, most: int) -> bytes:
+    try:
+        return unpacker.decompress(packed, most)
+    except zlib.error as error:
+        raise UnreadableError("invalid_gzip", "The body is not valid gzip.") from error
+
+
+def _ended(unpacker: "zlib._Decompress | None", body: bytes) -> bytes:
+    """The body, once it is sure that its gzip came to its end."""
+    if unpacker and (not unpacker.eof or unpacker.unused_data):
+        raise UnreadableError("invalid_gzip", "The gzip body must be one complete member.")
+    return body
+
+
+def _too_large() -> UnreadableError:
+    most = settings.EVENTS_BODY_MAX_BYTES
+    return UnreadableError("body_too_large", f"A body has {most:,} bytes at most, unpacked.", 413)
+
+
+def _encoded(outcomes: list[Outcome]) -> bytes:
+    return _all_accepted(len(outcomes)) if outcomes.count(ACCEPTED) == len(outcomes) else _encode(outcomes)
+
+
+@lru_cache(maxsize=64)
+def _all_accepted(num_events: int) -> bytes:
+    return _encode([ACCEPTED] * num_events)
+
+
+def _encode(outcomes: list[Outcome]) -> bytes:
+    results = [
+        {"index": index, "status": "rejected", "code": outcome.code, "message": outcome.message}
+        if isinstance(outcome, Refusal)
+        else {"index": index, "status": outcome}
+        for index, outcome in enumerate(outcomes)
+    ]
+    accepted, duplicates = outcomes.count(ACCEPTED), outcomes.count(DUPLICATE)
+    counts = {
+        "accepted": accepted,
+        "duplicates": duplicates,
+        "rejected": len(outcomes) - accepted - duplicates,
+    }
+    return json.dumps({**counts, "results": results}, separators=(",", ":")).encode()
+
+
+def _unauthenticated() -> Answer:
+    return _error(
+        401,
+        "unauthenticated",
+        "Send `Authorization: Bearer …` with a valid API key or ingest token.",
+        **{"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _unreadable(error: UnreadableError) -> Answer:
+    again = {"Retry-After": "1"} if error.status == 503 else {}
+    return _error(error.status, error.code, error.message, **again)
+
+
+def _error(status: int, code: str, message: str, **headers: str) -> Answer:
+    return Answer(status, json.dumps({"error": {"code": code, "message": message}}).encode(), tuple(headers.items()))
+
+
+INTERNAL_ERROR: Final = _error(
+    500, "internal_error", "An error of ours: what became of the events is unknown. Send them again."
+)

@@ -1,0 +1,101 @@
+"""What makes an event acceptable by itself, whoever sends it and whenever (product.md, section 3)."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any, Final
+
+from django.conf import settings
+
+from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.skus import SkuKey, context_band
+from metering.measures import (
+    ALLOWED_MEASURES,
+    INPUT_PARTS,
+    MEASURES,
+    MODEL_OPTIONAL,
+    OUTPUT_PARTS,
+    SERVICE_TIERS,
+    USAGE_TYPES,
+    UsageType,
+)
+
+_measures: Final = attrgetter(*MEASURES)
+_foreign_measures: Final[dict[UsageType, Callable[[Any], tuple[int, ...]]]] = {
+    usage_type: attrgetter(*(measure for measure in MEASURES if measure not in allowed))
+    for usage_type, allowed in ALLOWED_MEASURES.items()
+}
+
+
+def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one return per reason reads best
+    """The key of the event's SKU, or why the event is refused.
+
+    A correction has the context band of what it corrects, which is not known yet: 0 stands in its place.
+    """
+    usage_type = USAGE_TYPES.get(event.usage_type)
+    if usage_type is None:
+        return Refusal("unknown_usage_type", f"`usage_type` must be one of {', '.join(USAGE_TYPES)}.")
+    if not is_visible(event.id):
+        return Refusal("invalid_id", "`id` must consist of 1 to 64 visible characters.")
+    service_tier = SERVICE_TIERS.get(event.service_tier or "default")
+    if service_tier is None:
+        return Refusal("unknown_service_tier", f"`service_tier` must be one of {', '.join(SERVICE_TIERS)}.")
+    model = event.model
+    if not model and usage_type in MODEL_OPTIONAL:
+        model = usage_type.label
+    if not model or not model.isprintable() or model != model.strip():
+        return Refusal("invalid_model", "`model` must be the model's name: 1 to 128 visible characters.")
+    if any(_foreign_measures[usage_type](event)):
+        return _foreign_measure(event, usage_type)
+    measures = dict(zip(MEASURES, _measures(event), strict=True))
+    is_correction = isinstance(event, Correction)
+    if refusal := too_large(measures) or (None if is_correction else parts_exceed_whole(measures)):
+        return refusal
+    band = 0 if is_correction else context_band(event.input_tokens, event.num_model_requests)
+    return model, usage_type, service_tier, event.batch, band
+
+
+def is_visible(text: str) -> bool:
+    """Whether all characters can be seen: none is a space or a control character."""
+    return " " not in text and text.isprintable()
+
+
+def utc(timestamp: datetime | float) -> datetime | None:
+    """An event's timestamp in UTC; None for one that no calendar holds."""
+    try:
+        if isinstance(timestamp, datetime):
+            return timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
+        return datetime.fromtimestamp(timestamp, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def too_large(measures: Mapping[str, int]) -> Refusal | None:
+    """Why an event may not report so much, if it may not. Signed measures count by their size."""
+    if max(measures.values()) <= settings.USAGE_EVENT_MAX_MEASURE and min(measures.values()) >= 0:
+        return None
+    for name, value in measures.items():
+        most = settings.USAGE_EVENT_MAX_BYTES if name == "usage_bytes" else settings.USAGE_EVENT_MAX_MEASURE
+        if abs(value) > most:
+            return Refusal("measure_too_large", f"`{name}` is {value:,}; an event has {most:,} at most.")
+    return None
+
+
+def parts_exceed_whole(measures: Mapping[str, int]) -> Refusal | None:
+    """Why the parts of a token measure cannot be parts of it, if they cannot."""
+    for whole, parts, names in (
+        ("input_tokens", INPUT_PARTS, "Cached, cache-write and audio input"),
+        ("output_tokens", OUTPUT_PARTS, "`output_audio_tokens`"),
+    ):
+        total = sum(measures[part] for part in parts)
+        if total > measures[whole]:
+            return Refusal(
+                "parts_exceed_whole",
+                f"{names} ({total}) exceed `{whole}` ({measures[whole]}), of which they are parts.",
+            )
+    return None
+
+
+def _foreign_measure(event: Event | Correction, usage_type: UsageType) -> Refusal:
+    names = [name for name in MEASURES if name not in ALLOWED_MEASURES[usage_type] and getattr(event, name)]
+    return Refusal("foreign_measure", f"`{'`, `'.join(names)}` does not belong to usage of type {usage_type.label}.")

@@ -1,0 +1,228 @@
+"""Events in: checked, routed, and stored once, in one transaction whose commit comes before the answer.
+
+The road of a request: wait for the transaction before it and join those that came meanwhile (`group_commit`) → open a
+transaction (`short_transaction`) that holds the routing lock shared → admit each event (its measures, time, key, route) and
+make its row → COPY straight into the days' partitions → one IngestBatch row and the commit. Only when an event is stored
+already, or might be in another organization, is the slower road of `duplicates` taken, from the savepoint on. Corrections
+take their own behind the events (`corrections`).
+"""
+
+import io
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.db import DatabaseError, OperationalError, connection
+from psycopg2 import errors
+
+from accounts.changes import ROUTING_LOCK, BeingChangedError, version_sql
+from apikeys import directory
+from apikeys.keys import last_use
+from metering.intake import copy_rows, corrections, duplicates, skus
+from metering.intake.admission import Admission, Window
+from metering.intake.back_pressure import pace
+from metering.intake.copy_rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
+from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.group_commit import GroupCommit
+from metering.intake.short_transaction import ShortTransaction, short_transaction
+from metering.rollups import partitions
+
+logger = logging.getLogger(__name__)
+ATTEMPTS: Final = 8
+MAX_EVENTS_TOGETHER: Final = 10_000
+MAX_TRANSACTIONS: Final = 3  # at once in a process: one waits for the disk, one for COPY, one makes its rows
+EVENTS_BESIDE: Final = 500  # that wait are worth a transaction beside one that runs
+PATIENCE_SECONDS: Final = 0.02  # several times what a transaction of a few events takes
+ROWS_IN_PART: Final = 500
+MAX_ROWS_IN_PARTS: Final = 4_000
+# What is over when it is tried again: a partition that was dropped, two requests that wait for each other.
+PASSING: Final = (errors.UndefinedTable, errors.DeadlockDetected)
+
+# One round trip. Each statement has its own snapshot, so no change that is not in the version goes on before the commit.
+OPEN_SQL: Final = f"""
+SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK});
+SAVEPOINT nothing_stored;
+SELECT %s, clock_timestamp(), nextval(pg_get_serial_sequence('metering_ingestbatch', 'id'))
+FROM accounts_routingversion
+"""
+BATCH_SQL: Final = """
+INSERT INTO metering_ingestbatch (id, first_occurred_at, last_occurred_at, num_events, received_at)
+VALUES (%s, %s, %s, %s, clock_timestamp())
+"""
+
+
+class UnauthenticatedError(Exception):
+    """Nobody may call with this secret: it is unknown, revoked or expired."""
+
+
+@dataclass(slots=True)
+class Request:
+    """The events that one sender reports at once, and what became of them."""
+
+    events: Sequence[Event | Correction | Refusal]
+    secret_digest: bytes
+    outcomes: list[Outcome] | None = None
+    """One per event, in their order; None if the sender is nobody who may call."""
+    used_keys: AbstractSet[str] = frozenset()
+    """Public ids of the keys whose usage was reported."""
+
+
+def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: bytes) -> list[Outcome]:
+    """Store the events that the holder of a secret reports; one outcome per event, in their order, after the commit.
+
+    Raises UnauthenticatedError, or django.db.OperationalError when the database cannot take the events: then nothing of
+    the request is stored.
+    """
+    request = Request(events, secret_digest)
+    _together.submit(request, size=len(events))
+    if request.outcomes is None:
+        raise UnauthenticatedError
+    _note_use(request)
+    return request.outcomes
+
+
+def store_all(requests: Sequence[Request]) -> None:
+    """Store the events of all requests in one transaction, and set their outcomes once it is committed."""
+    refused_models: set[tuple[int, str]] = set()
+    for attempt in range(1, ATTEMPTS + 1):
+        started_at = time.monotonic()
+        try:
+            with connection.wrap_database_errors:
+                outcomes = _store_once(requests, refused_models)
+        except partitions.MissingError as error:
+            error.make()
+        except skus.MissingError as error:
+            refused_models |= error.make()
+        except corrections.StoredMeanwhileError:
+            pass
+        except BeingChangedError as error:
+            error.wait()
+        except DatabaseError as error:
+            if attempt == ATTEMPTS or not isinstance(error.__cause__, PASSING):
+                raise
+            partitions.forget()
+            time.sleep(0.02 * (attempt - 1))
+        else:
+            pace.rest(time.monotonic() - started_at)
+            for request, result in zip(requests, outcomes, strict=True):
+                request.outcomes = result
+            return
+    raise OperationalError("The events could not be stored.")
+
+
+_together: Final = GroupCommit(
+    store_all,
+    max_size=MAX_EVENTS_TOGETHER,
+    max_calls=MAX_TRANSACTIONS,
+    size_beside=EVENTS_BESIDE,
+    patience_seconds=PATIENCE_SECONDS,
+)
+
+
+def _store_once(
+    requests: Sequence[Request], refused_models: AbstractSet[tuple[int, str]]
+) -> list[list[Outcome] | None]:
+    since = directory.remembered().version
+    with short_transaction(OPEN_SQL % version_sql(since)) as transaction:
+        version, changed, now, batch_id = transaction.first_row
+        pace.look(transaction.cursor)
+        known = directory.at_version(version, since=since, changed=changed)
+        window = Window.at(now)
+        admissions: list[Admission | None] = []
+        for request in requests:
+            caller = known.caller(request.secret_digest)
+            if caller is None or not caller.may_call(now):
+                admissions.append(None)
+                continue
+            admission = Admission(known, caller, window=window, batch_id=batch_id, refused_models=refused_models)
+            admission.admit_all(request.events)
+            admissions.append(admission)
+            request.used_keys = admission.used_keys(request.events)
+        present = [admission for admission in admissions if admission is not None]
+        skus.require(admission.missing_skus for admission in present)
+        _write(transaction, present, batch_id)
+        return [None if admission is None else admission.outcomes for admission in admissions]
+
+
+def _write(transaction: ShortTransaction, admissions: Sequence[Admission], batch_id: int) -> None:
+    """Store what is admitted, if anything is, and the batch that it came in; commit."""
+    admitted = [admission for admission in admissions if admission.rows]
+    postponed = [correction for admission in admissions for correction in admission.corrections]
+    moments = [moment for admission in admitted for moment in admission.moments]
+    moments.extend(correction.moment for correction in postponed)
+    if not moments:
+        transaction.commit()
+        return
+    first, last = min(moments), max(moments)
+    days = _days(admitted, first, last)
+    partitions.require({*days, *(_day(correction.moment) for correction in postponed)})
+    num_events = _store_rows(transaction.cursor, admitted, days)
+    if postponed:
+        num_events += corrections.insert(transaction.cursor, postponed, batch_id)
+    if num_events:
+        transaction.commit(BATCH_SQL, [batch_id, _datetime(first), _datetime(last), num_events])
+    else:
+        transaction.commit()
+
+
+def _days(admitted: Sequence[Admission], first: int, last: int) -> dict[date, list[bytes]]:
+    """The rows of each UTC day between two moments."""
+    if first // DAY_MICROSECONDS == last // DAY_MICROSECONDS:
+        return {_day(first): [row for admission in admitted for row in admission.rows]}
+    days: dict[date, list[bytes]] = {}
+    for admission in admitted:
+        for moment, row in zip(admission.moments, admission.rows, strict=True):
+            days.setdefault(_day(moment), []).append(row)
+    return days
+
+
+def _store_rows(cursor: Any, admitted: Sequence[Admission], days: dict[date, list[bytes]]) -> int:
+    """Store what is not stored yet; returns how many events that were."""
+    if any(admission.homes for admission in admitted):
+        return duplicates.insert(cursor, admitted)
+    try:
+        _copy(cursor, days)
+    except errors.UniqueViolation:
+        cursor.execute("ROLLBACK TO SAVEPOINT nothing_stored")
+        return duplicates.insert(cursor, admitted)
+    return sum(map(len, days.values()))
+
+
+def _copy(cursor: Any, days: dict[date, list[bytes]]) -> None:
+    """COPY each day's rows into its partition. Sorted, so that two requests with the same events wait in turn."""
+    for day in sorted(days):
+        copy = f"COPY {partitions.partition_name(day)} ({COLUMNS}) FROM STDIN (FORMAT binary)"
+        for part in _parts(sorted(days[day])) if days[day] else ():
+            cursor.copy_expert(copy, io.BytesIO(copy_rows.file(part)), 1 << 20)
+
+
+def _parts(sorted_rows: list[bytes]) -> Iterator[list[bytes]]:
+    """The rows in parts for a COPY each.
+
+    COPY keeps up to 1,000 rows in hand. PostgreSQL 18 pays for each of them in proportion to those before it, once a
+    statement, because each refers to the table's description and such references are searched one by one. Up to some
+    thousand rows a few statements cost less than that.
+    """
+    num_parts = 1 if len(sorted_rows) > MAX_ROWS_IN_PARTS else -(-len(sorted_rows) // ROWS_IN_PART)
+    size = -(-len(sorted_rows) // num_parts)
+    return (sorted_rows[first : first + size] for first in range(0, len(sorted_rows), size))
+
+
+def _day(moment: int) -> date:
+    return EPOCH.date() + timedelta(days=moment // DAY_MICROSECONDS)
+
+
+def _datetime(moment: int) -> datetime:
+    return EPOCH + timedelta(microseconds=moment)
+
+
+def _note_use(request: Request) -> None:
+    """What is stored stays stored, whatever becomes of this."""
+    try:
+        last_use.note(request.used_keys)
+    except DatabaseError:
+        logger.warning("The last use of keys could not be noted.", exc_info=True)

@@ -1,0 +1,130 @@
+"""The dictionary of SKUs in this process's memory: (model, usage type, service tier, batch, context band) → part of a row.
+
+Rows of the dictionary are never changed or deleted, so what is remembered stays true.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from django.db import connection
+
+from metering.intake import new_models
+from metering.intake.copy_rows import sku_part
+from metering.measures import CONTEXT_BANDS, SERVICE_TIERS, ServiceTier, UsageType
+
+SkuKey = tuple[str, int, int, bool, int]
+MAX_REMEMBERED = 200_000
+
+_parts: dict[SkuKey, bytes] = {}
+plain_parts: dict[tuple[str, str | None, bool], bytes] = {}
+"""(model, service tier as sent, batch) of completions with a short context → the part of a row that names their SKU."""
+
+
+def context_band(input_tokens: int, num_model_requests: int) -> int:
+    """The largest threshold of CONTEXT_BANDS that the input of one request exceeds, or 0.
+
+    The input of a pre-summed event is its average per request.
+    """
+    size = input_tokens if num_model_requests <= 1 else -(-input_tokens // num_model_requests)
+    position = bisect_left(CONTEXT_BANDS, size)
+    return CONTEXT_BANDS[position - 1] if position else 0
+
+
+class MissingError(Exception):
+    """SKUs that this process does not know, and the organizations whose events are of each."""
+
+    def __init__(self, organizations: Mapping[SkuKey, AbstractSet[int]]) -> None:
+        super().__init__(organizations)
+        self.organizations = organizations
+
+    def make(self) -> set[tuple[int, str]]:
+        """Look them up or add them, outside the transaction that asked for them, so that no other waits for its end.
+
+        Returns (organization, model) of those models that are new and too many (`new_models`): their SKUs are not added.
+        """
+        wanted: dict[str, set[int]] = {}
+        for (model, *_), organization_ids in self.organizations.items():
+            wanted.setdefault(model, set()).update(organization_ids)
+        refused = new_models.add(wanted)
+        add(key for key in self.organizations if key[0] not in refused)
+        return {(organization_id, model) for model in refused for organization_id in wanted[model]}
+
+
+def require(missing: Iterable[Mapping[SkuKey, AbstractSet[int]]]) -> None:
+    """Raises MissingError if any SKU is missing anywhere."""
+    organizations: dict[SkuKey, set[int]] = {}
+    for of_one in missing:
+        for key, organization_ids in of_one.items():
+            organizations.setdefault(key, set()).update(organization_ids)
+    if organizations:
+        raise MissingError(organizations)
+
+
+def part_of(key: SkuKey) -> bytes | None:
+    """The part of a row that names this SKU; None if this process does not know the SKU."""
+    return _parts.get(key)
+
+
+def add(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
+    """The ids of these SKUs, added to the dictionary where they are new. Not to be called inside a transaction."""
+    if len(_parts) > MAX_REMEMBERED:
+        forget()
+    wanted = sorted(set(keys))
+    found = _find_or_add(wanted) if wanted else {}
+    for key, sku_id in found.items():
+        _parts[key] = sku_part(sku_id)
+        model, usage_type, service_tier, batch, band = key
+        if usage_type == UsageType.COMPLETIONS and band == 0:
+            plain_parts.update(((model, label, batch), _parts[key]) for label in _labels(service_tier))
+    return found
+
+
+def _labels(service_tier: int) -> list[str | None]:
+    """What an event may say to mean this tier."""
+    labels: list[str | None] = [label for label, tier in SERVICE_TIERS.items() if tier == service_tier]
+    return [*labels, None] if service_tier == ServiceTier.DEFAULT else labels
+
+
+def forget() -> None:
+    """Drop this process's memory (for tests, whose transactions are rolled back)."""
+    _parts.clear()
+    plain_parts.clear()
+
+
+def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
+    """Each row is looked up by its key (OFFSET): statistics know nothing of rows that came within the last minute."""
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::integer[])"
+    wanted += " AS wanted (name, usage_type, service_tier, batch, context_band)"
+    model = (
+        "CROSS JOIN LATERAL (SELECT id FROM metering_model AS model WHERE model.name = wanted.name OFFSET 0) AS model"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO metering_model (name) SELECT DISTINCT unnest(%s::text[]) ORDER BY 1 ON CONFLICT DO NOTHING",
+            columns[:1],
+        )
+        cursor.execute(
+            f"""
+            INSERT INTO metering_sku (model_id, usage_type, service_tier, batch, context_band)
+            SELECT model.id, usage_type, service_tier, batch, context_band
+            FROM {wanted} {model}
+            ORDER BY 1, 2, 3, 4, 5 ON CONFLICT DO NOTHING
+            """,
+            columns,
+        )
+        cursor.execute(
+            f"""
+            SELECT name, usage_type, service_tier, batch, context_band, sku.id
+            FROM {wanted} {model}
+            CROSS JOIN LATERAL (
+                SELECT id FROM metering_sku AS sku
+                WHERE (sku.model_id, sku.usage_type, sku.service_tier, sku.batch, sku.context_band)
+                    = (model.id, wanted.usage_type, wanted.service_tier, wanted.batch, wanted.context_band)
+                OFFSET 0
+            ) AS sku
+            """,
+            columns,
+        )
+        return {(name, *rest): sku_id for name, *rest, sku_id in cursor.fetchall()}

@@ -1,0 +1,242 @@
+"""The filter form: the only maker of a UsageQuery. It never refuses; what it cannot use it leaves out, and says so."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from django.conf import settings
+from django.http import QueryDict
+
+from accounts.access import Access
+from metering.display import long_day
+from metering.measures import SERVICE_TIERS, USAGE_TYPES, ServiceTier
+from metering.pages.addresses import Parameters
+from metering.pages.axis import has_minutes
+from metering.pages.query_strings import Reader, shortened
+from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, one_day, parse_month
+from metering.usage.names import Names
+from metering.usage.owned import OwnedIds, find_owned
+from metering.usage.queries import Group, Rank, Step, UsageQuery
+
+FILTERS: Final = {
+    "model": "Model",
+    "user": "User",
+    "api_key": "API key",
+    "organization": "Organization",
+    "usage_type": "Usage type",
+    "service_tier": "Service tier",
+}
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "group": tuple(group.value for group in Group),
+    "rank": tuple(rank.value for rank in Rank),
+    "chart": ("day", "cumulative"),
+    "tokens": ("kind", "group"),
+    "list": tuple(group.value for group in (Group.MODEL, Group.USER, Group.API_KEY, Group.ORGANIZATION)),
+}
+MAX_PAGE: Final = 10_000
+
+
+class Chart(StrEnum):
+    """How the cost chart adds up."""
+
+    DAY = "day"
+    CUMULATIVE = "cumulative"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One filter that is in force, as its chip shows it."""
+
+    name: str
+    value: str
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True)
+class FilterForm:
+    """What was asked for and understood: the query, how to show it, and a sentence for each thing that was ignored."""
+
+    query: UsageQuery
+    month: Period
+    current_month: Period
+    day: date | None
+    hour: int | None
+    listed: Group | None
+    page: int
+    search: str
+    rank: Rank
+    chart: Chart
+    tokens_by_group: bool
+    filters: tuple[Filter, ...]
+    parameters: Parameters
+    ignored: tuple[str, ...]
+    own_usage_only: bool
+
+    @property
+    def is_current_month(self) -> bool:
+        return self.month == self.current_month
+
+    @property
+    def period_name(self) -> str:
+        """'November 2026', 'Nov 14, 2026' or 'Nov 14, 2026, 13:00–14:00'."""
+        if self.day is None:
+            return f"{self.month.start:%B %Y}"
+        return long_day(self.day) if self.hour is None else f"{long_day(self.day)}, {hour_span(self.hour)}"
+
+
+def hour_span(hour: int) -> str:
+    """13 → '13:00–14:00'."""
+    return f"{hour:02d}:00–{hour + 1:02d}:00"
+
+
+def read_filter_form(data: QueryDict, *, access: Access, today: date, groups: Collection[Group]) -> FilterForm:
+    """The form of a query string. `groups` are the groupings that the page can draw; others fall back to models."""
+    reader = Reader(data)
+    month, day = _month_and_day(reader, today)
+    hour = _hour(reader, day, today)
+    choices = {name: reader.choice(name, allowed) for name, allowed in CHOICES.items()}
+    filters, owned = read_filters(reader, access)
+    group = Group(choices["group"] or Group.MODEL)
+    listed = Group(choices["list"]) if choices["list"] in groups else None
+    page = reader.number("page", lowest=1, highest=MAX_PAGE) or 1
+    search = reader.text("q")
+    own_usage_only = not access.sees_all_usage
+    query = UsageQuery(
+        organization_ids=owned.organizations or tuple(organization.id for organization in access.organizations),
+        period=month if day is None else one_day(day),
+        user_ids=(access.user.id,) if own_usage_only else owned.users,
+        api_key_ids=owned.api_keys,
+        model_ids=owned.models,
+        usage_types=tuple(USAGE_TYPES[item.value] for item in filters if item.name == "usage_type"),
+        service_tiers=tuple(SERVICE_TIERS[item.value] for item in filters if item.name == "service_tier"),
+        group=group if group in groups else Group.MODEL,
+        step=_step(day, hour),
+        hour=hour,
+    )
+    moment = (("day", f"{day}" if day else ""), ("hour", "" if hour is None else f"{hour}"))
+    own_month = "" if month == month_of(today) else f"{month.start:%Y-%m}"
+    shown_list = (("q", search), ("page", f"{page}" if page > 1 else "")) if listed else ()
+    asked = (("month", own_month), *moment, *choices.items(), *shown_list)
+    return FilterForm(
+        query=query,
+        month=month,
+        current_month=month_of(today),
+        day=day,
+        hour=hour,
+        listed=listed,
+        page=page,
+        search=search,
+        rank=Rank(choices["rank"] or Rank.REQUESTS),
+        chart=Chart(choices["chart"] or Chart.DAY),
+        tokens_by_group=choices["tokens"] == "group",
+        filters=filters,
+        parameters=(*(pair for pair in asked if pair[1]), *((item.name, item.value) for item in filters)),
+        ignored=tuple(reader.ignored),
+        own_usage_only=own_usage_only,
+    )
+
+
+def _step(day: date | None, hour: int | None) -> Step:
+    if day is None:
+        return Step.DAY
+    return Step.HOUR if hour is None else Step.MINUTE
+
+
+def _month_and_day(reader: Reader, today: date) -> tuple[Period, date | None]:
+    """The month asked for, or the one of the day asked for, or the current one; and the day, if it is one of that month."""
+    text = reader.single("day")
+    day = parse_day(text)
+    if text and day is None:
+        reader.ignore(f"“{shortened(text)}” is not a day like 2026-11-14; this is the whole month.")
+    if day is None:
+        return _month(reader, today), None
+    month = _month(reader, today) if reader.single("month") else month_of(day)
+    if day > today:
+        reader.ignore(f"{long_day(day)} has not begun; this is the current month.")
+        return min(month, month_of(today)), None
+    if day not in month:
+        reader.ignore(f"{long_day(day)} is not in {month.start:%B %Y}; this is the whole month.")
+        return month, None
+    return month, day
+
+
+def parse_day(text: str) -> date | None:
+    """'2026-11-14' → that day; None for anything else."""
+    try:
+        day = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+    except ValueError:
+        return None
+    return day if day is not None and FIRST_YEAR <= day.year <= LAST_YEAR else None
+
+
+def _hour(reader: Reader, day: date | None, today: date) -> int | None:
+    """The hour asked for, if its minutes are still kept."""
+    hour = reader.number("hour", lowest=0, highest=23)
+    if hour is None:
+        return None
+    if day is None:
+        reader.ignore("“hour” was ignored; it goes with a day.")
+        return None
+    if not has_minutes(day, today):
+        reader.ignore(f"Minutes are kept for {settings.USAGE_EVENT_RETENTION_DAYS} days; this is the whole day.")
+        return None
+    return hour
+
+
+def _month(reader: Reader, today: date) -> Period:
+    """The month asked for, or the current one; there is no usage in a month that has not begun."""
+    current = month_of(today)
+    text = reader.single("month")
+    if not text:
+        return current
+    month = parse_month(text)
+    if month is None:
+        reader.ignore(f"“{shortened(text)}” is not a month like 2026-11; this is the current month.")
+        return current
+    if month > current:
+        reader.ignore(f"{month.start:%B %Y} has not begun; this is the current month.")
+        return current
+    return month
+
+
+def read_filters(
+    reader: Reader, access: Access, names: Collection[str] = tuple(FILTERS)
+) -> tuple[tuple[Filter, ...], OwnedIds]:
+    """The filters of these names that are this reader's to use, and the ids behind them."""
+    asked = {name: reader.several(name, kind) if name in names else [] for name, kind in FILTERS.items()}
+    owned, known = find_owned(
+        access,
+        models=asked["model"],
+        users=asked["user"],
+        api_keys=asked["api_key"],
+        organizations=asked["organization"],
+    )
+    labels = _labels(owned, known)
+    filters = []
+    for name, kind in FILTERS.items():
+        for value in asked[name]:
+            if (name, value) in labels:
+                filters.append(Filter(name, value, kind, labels[name, value]))
+            else:
+                reader.unknown(kind, value)
+    return tuple(filters), owned
+
+
+def _labels(owned: OwnedIds, names: Names) -> dict[tuple[str, str], str]:
+    """(name, value) of each usable filter → what its chip says."""
+    by_group: dict[Group, tuple[int, ...]] = {
+        Group.MODEL: owned.models,
+        Group.USER: owned.users,
+        Group.API_KEY: owned.api_keys,
+        Group.ORGANIZATION: owned.organizations,
+    }
+    named = {(group, names.of(group, found_id)) for group, ids in by_group.items() for found_id in ids}
+    return {
+        **{(group.value, item.address_value): item.name for group, item in named},
+        **{("usage_type", label): label.replace("_", " ") for label in USAGE_TYPES},
+        **{("service_tier", tier.label): tier.label for tier in ServiceTier},
+    }

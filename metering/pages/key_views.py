@@ -1,0 +1,185 @@
+"""Keys as owners and admins of an organization see them: which are visible, and why usage is where it is."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import mail
+from accounts.access import Access, find_seen, members_now, open_organization, seen_until
+from accounts.audit.audit import actor_of
+from accounts.changes import change
+from accounts.clock import database_now
+from accounts.installation.site import address_of
+from accounts.models import User
+from accounts.pages.frame import SignedInRequest, organization_frame
+from apikeys.coverage.coverage import (
+    AskedRecentlyError,
+    MemberKeys,
+    Visibility,
+    ask,
+    coverage_of,
+    usable_keys,
+    visibility_of,
+)
+from apikeys.coverage.key_history import history_of
+from apikeys.keys.listing import keys_seen_by
+from metering.display import exact, share
+from metering.pages.filter_form import parse_day, read_filters
+from metering.pages.query_strings import Reader, shortened
+from metering.periods import month_of, one_day
+from metering.usage.routed import UsersMonth, months_of_users, routed_usage
+
+PAGE = "metering:coverage"
+
+
+@dataclass(frozen=True)
+class CoverageRow:
+    """One member's keys, and their requests here this month."""
+
+    member: MemberKeys
+    requests: str
+    untracked: str
+    share: str
+
+
+@require_safe
+@login_required
+def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Which members' keys are visible here, which are not and why, and how much of this month's usage is untracked."""
+    access = _managed(request, slug)
+    now = database_now()
+    month = month_of(now.date())
+    members = coverage_of(access.organization, now=now)
+    used = months_of_users(access.organization.id, month)
+    context = {
+        "frame": _frame(access),
+        "organization": access.organization,
+        "month": month.start,
+        "rows": [_row(member, used.get(member.user.pk, UsersMonth(0, 0))) for member in members],
+        "num_visible": sum(len(member.visible) for member in members),
+        "num_hidden": sum(len(member.untracked) + member.num_elsewhere for member in members),
+        "num_callers": len(used),
+        "requests": exact(sum(one.requests for one in used.values())),
+        "share": share(sum(one.untracked for one in used.values()), sum(one.requests for one in used.values())),
+    }
+    return render(request, "metering/coverage.html", context)
+
+
+@require_POST
+@login_required
+def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
+    """Asks a member by e-mail to make their keys visible here; nobody is asked twice within a week."""
+    access = _managed(request, slug)
+    user = find_seen(members_now(access), public_id=public_id)
+    hidden = _hidden_keys(user, access)
+    if not hidden:
+        messages.success(request, f"All usable keys of {user.display_name} are visible here already.")
+        return redirect(PAGE, slug)
+    try:
+        with change(by=request.user) as now:
+            ask(organization=access.organization, user=user, actor=actor_of(request), now=now)
+    except AskedRecentlyError as error:
+        messages.warning(request, str(error))
+        return redirect(PAGE, slug)
+    context = {
+        "asker": access.user.display_name,
+        "organization": access.organization.name,
+        "keys": hidden,
+        "address": address_of(reverse("apikeys:keys")),
+    }
+    if mail.send("tracking_request", to=user.email, action="Open your API keys", context=context):
+        messages.success(request, f"{user.display_name} is asked by e-mail.")
+    else:
+        messages.warning(request, f"The e-mail to {user.email} could not be sent.")
+    return redirect(PAGE, slug)
+
+
+@require_safe
+@login_required
+def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
+    """Why usage of one key is where it is: for the person whose key it is, and for owners and admins of the organization.
+
+    Of a person who has left, they see no key that was made and no state that began after that.
+    """
+    access = open_organization(request.user, slug)
+    api_key = find_seen(keys_seen_by(access).select_related("user"), public_id=public_id)
+    is_own = api_key.user_id == request.user.pk
+    until = None if is_own else seen_until(api_key.user, access.organization)
+    reader = Reader(request.GET)
+    day = _day(reader) or database_now().date()
+    context = {
+        "frame": _frame(access),
+        "organization": access.organization,
+        "api_key": api_key,
+        "is_own": is_own,
+        "is_visible": visibility_of(api_key, access.organization) == Visibility.VISIBLE,
+        "visibility": visibility_of(api_key, access.organization),
+        "history": history_of(api_key, access.organization, names_others=is_own, until=until),
+        "day": day,
+        "ignored": reader.ignored,
+        "rows": routed_usage(access, one_day(day), api_key_ids=(api_key.pk,)),
+    }
+    return render(request, "metering/key_routing.html", context)
+
+
+@require_safe
+@login_required
+def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Why a day's usage is where it is, for all that the reader may see, or some users or keys of it."""
+    access = open_organization(request.user, slug)
+    reader = Reader(request.GET)
+    day = _day(reader) or database_now().date()
+    filters, owned = read_filters(reader, access, names=("user", "api_key"))
+    user_ids = owned.users if access.sees_all_usage else (request.user.pk,)
+    context = {
+        "frame": organization_frame(access, page="metering:activity"),
+        "organization": access.organization,
+        "day": day,
+        "filters": filters,
+        "ignored": reader.ignored,
+        "has_children": len(access.organizations) > 1,
+        "rows": routed_usage(access, one_day(day), user_ids=user_ids, api_key_ids=owned.api_keys),
+    }
+    return render(request, "metering/usage_routing.html", context)
+
+
+def _managed(request: SignedInRequest, slug: str) -> Access:
+    access = open_organization(request.user, slug)
+    if not access.is_admin:
+        raise PermissionDenied("Only owners and admins of the organization see which keys are visible in it.")
+    return access
+
+
+def _frame(access: Access) -> object:
+    return organization_frame(access, page=PAGE, switch_to="accounts:organization")
+
+
+def _row(member: MemberKeys, used: UsersMonth) -> CoverageRow:
+    return CoverageRow(member, exact(used.requests), exact(used.untracked), share(used.untracked, used.requests))
+
+
+def _hidden_keys(user: User, access: Access) -> list[dict[str, str]]:
+    """The person's keys that do not show here, with the reason, for the e-mail to themselves."""
+    keys = usable_keys([user], now=database_now()).get(user.pk, [])
+    reasons = [(key, visibility_of(key, access.organization)) for key in keys]
+    return [
+        {"name": key.name, "redacted": key.redacted, "reason": reason.value}
+        for key, reason in reasons
+        if reason != Visibility.VISIBLE
+    ]
+
+
+def _day(reader: Reader) -> date | None:
+    """The day that is asked for; None, and a sentence, for what is none."""
+    text = reader.single("day")
+    day = parse_day(text)
+    if text and day is None:
+        reader.ignore(f"“{shortened(text)}” is not a day like 2026-11-14; this is today.")
+    return day

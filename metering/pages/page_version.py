@@ -1,0 +1,80 @@
+"""How fresh a page is and which version of the data it shows, both read before its numbers are."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from metering.rollups.run import IS_WAITING
+from metering.usage.queries import fetch
+
+# Rows that a writer touched carry the id of its transaction: their sum changes with every roll-up, rebuild and new price.
+# Each is an indexed look at the month shown and the one before it, a few rows a day, or at the names of the members.
+WRITTEN: Final = "SELECT concat(count(*), ':', sum({table}.xmin::text::bigint)) FROM {table}, span WHERE {conditions}"
+IN_MONTHS: Final = (
+    "organization_id = ANY(%(ids)s) AND day >= month - interval '1 month' AND day < month + interval '1 month'"
+)
+USAGE_VERSION: Final = WRITTEN.format(table="metering_organizationdailyusage", conditions=IN_MONTHS)
+NAMES_VERSION: Final = """
+    SELECT concat(count(*), ':', sum(hashtext(member.name || member.email || coalesce(key.name, ''))::bigint))
+    FROM accounts_membership membership
+    JOIN accounts_user member ON member.id = membership.user_id
+    LEFT JOIN apikeys_apikey key ON key.user_id = member.id
+    WHERE membership.organization_id = ANY(%(ids)s)
+"""
+HASHED_FOLDERS: Final = (
+    "accounts",
+    "apikeys",
+    "billing",
+    "metering",
+    "exports",
+    "usage_dashboard",
+    "templates",
+    "static",
+)
+
+
+@dataclass(frozen=True)
+class PageState:
+    """`complete_through`: every event that was acknowledged before it is in what is read from now on."""
+
+    now: datetime
+    complete_through: datetime
+    version: str
+
+
+def read_page_state(organization_ids: Sequence[int], month: date | None, versions: Sequence[str]) -> PageState:
+    """The state of these organizations' pages; without a month, of the current one. `versions` are SQL of what they show."""
+    sql = f"""
+        WITH span AS MATERIALIZED (
+            SELECT coalesce(%(month)s::date, date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date) AS month
+        )
+        SELECT statement_timestamp(),
+            (SELECT coalesce(min(received_at), statement_timestamp()) FROM metering_ingestbatch WHERE {IS_WAITING}),
+            concat_ws(' ', {", ".join(f"({version})" for version in versions)})
+    """
+    ((now, complete_through, version),) = fetch(sql, {"ids": list(organization_ids), "month": month})
+    return PageState(now, complete_through, version)
+
+
+def _release() -> str:
+    """A digest of the code that makes pages: a new release shows its pages at once."""
+    digest = hashlib.blake2b(digest_size=8)
+    for folder in HASHED_FOLDERS:
+        for path in sorted(Path(settings.BASE_DIR, folder).rglob("*")):
+            if path.suffix in {".py", ".html", ".css", ".js"}:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+RELEASE: Final = _release()
+
+
+def entity_tag(*parts: object) -> str:
+    """The ETag of a page that is made of these parts by this release."""
+    text = "\n".join(map(repr, (RELEASE, *parts)))
+    return f'"{hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()}"'

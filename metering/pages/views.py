@@ -1,0 +1,41 @@
+"""The way to the Usage tab, and its Activity page."""
+
+from typing import Final
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from accounts.access import organizations_of
+from accounts.pages.frame import SignedInRequest
+from metering.pages import show
+from metering.pages.activity_report import activity_report
+from metering.pages.page_version import NAMES_VERSION, USAGE_VERSION
+
+ACTIVITY: Final = show.UsagePage(
+    name="metering:activity",
+    template="metering/activity.html",
+    report=activity_report,
+    versions=(USAGE_VERSION, NAMES_VERSION),
+)
+
+
+@require_safe
+@login_required
+def usage(request: SignedInRequest) -> HttpResponse:
+    """Leads to the Usage tab of the default organization, or of the first one that there is."""
+    organizations = organizations_of(request.user)
+    if not organizations:
+        return render(request, "metering/no_organization.html", status=404)
+    chosen = next(
+        (found for found in organizations if found.id == request.user.default_organization_id), organizations[0]
+    )
+    return redirect("metering:activity", chosen.slug)
+
+
+@require_safe
+@login_required
+def activity(request: SignedInRequest, slug: str) -> HttpResponse:
+    """What the organization used in a month, a day or an hour."""
+    return show.show(request, slug, ACTIVITY)

@@ -1,0 +1,85 @@
+"""What is kept how long: raw events for USAGE_EVENT_RETENTION_DAYS, hours for 13 months, days and months for ever.
+
+A day of raw events is dropped only when everything in it is in the rollups, and only when events of that day are not
+accepted any more; so nothing can be lost, and a duplicate of a dropped event is refused as too old.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from accounts.clock import database_now
+from accounts.installation import time_limits
+from metering import isolation
+from metering.periods import Period, midnight
+from metering.rollups import partitions, run
+from metering.rollups.proof import days_with_events
+from metering.rollups.tables import HOURLY, OF_HOURS
+
+TASK: Final = "drop_old"
+HOURLY_DAYS: Final = 396
+"""13 months, the longest ones."""
+
+WAITING_SQL: Final = """
+SELECT EXISTS (
+    SELECT FROM metering_ingestbatch
+    WHERE rolled_up_at IS NULL AND first_occurred_at < %(end)s AND last_occurred_at >= %(start)s
+)
+"""
+
+
+def drop_old() -> list[date]:
+    """Drop what is older than it is kept, and return the UTC days whose raw events were dropped."""
+    today = database_now().date()
+    kept_days = max(settings.USAGE_EVENT_RETENTION_DAYS, settings.USAGE_EVENT_MAX_AGE_DAYS + 1)
+    old = _older_than(today - timedelta(days=kept_days))
+    dropped = [
+        day.start for day, is_dropped in isolation.each(TASK, old, _drop_day, name=lambda day: day.start) if is_dropped
+    ]
+    before = today - timedelta(days=HOURLY_DAYS)
+    parts = {"batches": _drop_batches} | {
+        hourly.table: partial(_drop_hours, hourly.table, before=before) for hourly in (HOURLY, *OF_HOURS.values())
+    }
+    isolation.do_each(TASK, parts, lambda part: parts[part]())
+    return dropped
+
+
+def _older_than(first_kept: date) -> Iterator[Period]:
+    return (day for day in days_with_events() if day.end <= first_kept)
+
+
+def _drop_day(day: Period) -> bool:
+    """Drop one day's partition; False, and nothing done, if something in it waits to be rolled up."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        run.lock(cursor, wait=True)
+        cursor.execute(WAITING_SQL, run.bounds_of(day))
+        if cursor.fetchone()[0]:
+            return False
+        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        cursor.execute(f"DROP TABLE {partitions.partition_name(day.start)}")
+    partitions.forget()
+    return True
+
+
+def _drop_batches() -> None:
+    """Batches that are rolled up and whose events are all gone say nothing any more."""
+    kept = days_with_events()
+    if kept:
+        _execute(
+            "DELETE FROM metering_ingestbatch WHERE rolled_up_at IS NOT NULL AND last_occurred_at < %s",
+            [kept[0].start_at],
+        )
+
+
+def _drop_hours(table: str, *, before: date) -> None:
+    _execute(f"DELETE FROM {table} WHERE hour < %s", [midnight(before)])
+
+
+def _execute(sql: str, parameters: list[Any]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        time_limits.take_long(cursor)
+        cursor.execute(sql, parameters)

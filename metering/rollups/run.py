@@ -1,0 +1,209 @@
+"""From raw events to the tables that pages read: each event is added exactly once, whenever the process dies.
+
+A run claims batches that wait, adds up their events once into a temporary table of hourly sums, adds those to the hours,
+days and months (metering/rollups/tables.py), and marks the batches, all in one transaction of the caller's. The claim
+follows arrival, so late and out-of-order events need no path of their own.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from accounts.installation import time_limits
+from apikeys.routing import ATTRIBUTED
+from metering import isolation
+from metering.measures import MEASURES
+from metering.periods import Period, month_of
+from metering.rollups import partitions
+from metering.rollups.tables import (
+    COLUMNS,
+    DAILY,
+    HOUR,
+    HOURLY,
+    IN_DAYS,
+    IN_HOURS,
+    MONTHLY,
+    OF_DAYS,
+    OF_HOURS,
+    SUMS,
+)
+
+TASK: Final = "roll_up"
+"""Of the batches on which a run failed (`metering.isolation`)."""
+BATCH: Final = "batch "
+"""… followed by the batch's id."""
+# What pages and senders wait for: a batch on which runs fail is set aside, and holds up nobody.
+IS_WAITING: Final = f"""rolled_up_at IS NULL AND NOT EXISTS (
+    SELECT FROM metering_faileditem AS failed WHERE failed.task = '{TASK}' AND failed.item = '{BATCH}' || metering_ingestbatch.id
+)"""
+ROLL_UP_LOCK: Final = 0x5553_4147_4502  # an advisory lock's key: any number that nothing else here uses
+ROLLING_UP_MARK: Final = ROLL_UP_LOCK + 1  # held shared by a run: others who hold the lock above do something else
+IS_ROLLING_UP: Final = f"""EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND classid = {ROLLING_UP_MARK >> 32} AND objid = {ROLLING_UP_MARK & 0xFFFFFFFF}
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)"""
+
+VISIBLE_KEY: Final = (  # 0 reads Untracked
+    f"CASE WHEN routing & {int(ATTRIBUTED)} = {int(ATTRIBUTED)} THEN api_key_id ELSE 0 END"
+)
+
+# Statistics know neither the groups of expressions nor the newest rows: say what is right for sums over new batches.
+PLAN_SQL: Final = "SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
+PLAN_AGAIN_SQL: Final = "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_sort TO DEFAULT"
+CLAIM_SQL: Final = """
+WITH waiting AS (
+    SELECT id, sum(num_events) OVER (ORDER BY id) - num_events AS events_before
+    FROM metering_ingestbatch
+    WHERE rolled_up_at IS NULL AND id <> ALL (%(passed_over)s::bigint[])
+)
+UPDATE metering_ingestbatch AS batch
+SET rolled_up_at = clock_timestamp()
+FROM waiting
+WHERE waiting.id = batch.id AND waiting.events_before < %(max_events)s
+RETURNING batch.id, batch.first_occurred_at, batch.last_occurred_at, batch.num_events
+"""
+# The range of batch ids finds the rows through the BRIN index. Batches in it that this run did not claim (committed since, or
+# rolled up before) are kept out by the same statement, and so by the same snapshot, that sees their events.
+DELTA_SQL: Final = f"""
+CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS
+SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
+FROM metering_usageevent
+WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s
+  AND batch_id NOT IN (
+    SELECT id FROM metering_ingestbatch
+    WHERE id BETWEEN %(first_batch)s AND %(last_batch)s AND id <> ALL (%(batches)s)
+  )
+  AND occurred_at BETWEEN %(first)s AND %(last)s
+GROUP BY 1, 2, 3, 4, 5
+"""
+USED_SQL: Final = f"SELECT {', '.join(f'bool_or({measure} <> 0)' for measure in MEASURES)} FROM hourly_delta"
+# What the hours of a period must be.
+RAW_HOURS_SQL: Final = f"""
+SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
+FROM metering_usageevent
+WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
+  AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
+GROUP BY 1, 2, 3, 4, 5
+"""
+TOUCHED_SQL: Final = """
+CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS SELECT DISTINCT organization_id, day, sku_id FROM daily_delta
+"""
+
+
+def lock(cursor: Any, *, wait: bool) -> bool:
+    """Become the one writer of rollups until the transaction ends; False if another is and `wait` is off.
+
+    What writes rollups, or waits for who does, may take long.
+    """
+    time_limits.take_long(cursor)
+    if wait:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLL_UP_LOCK])
+        return True
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ROLL_UP_LOCK])
+    return bool(cursor.fetchone()[0])
+
+
+def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collection[int] = ()) -> int:
+    """Add the next waiting batches (about `max_events` or ROLL_UP_MAX_EVENTS events at most) to the rollups, but not those
+    that are passed over; returns the number of events.
+
+    The caller holds the lock and the transaction. Afterwards `organization_delta` names the rows whose cost changed.
+    """
+    cursor.execute(f"{PLAN_SQL}; SELECT pg_advisory_xact_lock_shared({ROLLING_UP_MARK})")
+    limit = settings.ROLL_UP_MAX_EVENTS if max_events is None else max_events
+    cursor.execute(CLAIM_SQL, {"max_events": limit, "passed_over": list(passed_over)})
+    claimed = cursor.fetchall()
+    if not claimed:
+        return 0
+    batches, firsts, lasts, counts = zip(*claimed, strict=True)
+    cursor.execute(
+        DELTA_SQL,
+        {
+            "first_batch": min(batches),
+            "last_batch": max(batches),
+            "batches": list(batches),
+            "first": min(firsts),
+            "last": max(lasts),
+        },
+    )
+    _add(cursor)
+    cursor.execute(PLAN_AGAIN_SQL)
+    return sum(counts)
+
+
+def _add(cursor: Any) -> None:
+    """Add `hourly_delta` to the hours, and what follows from it to the days and months."""
+    used = _add_to_days(cursor)
+    MONTHLY.add(cursor, MONTHLY.sums_of("daily_delta", _sums(used)), used)
+
+
+def _add_to_days(cursor: Any) -> Sequence[str]:
+    """As `_add` without the months; returns the measures that are used at all, so that no one adds up zeros."""
+    cursor.execute(USED_SQL)
+    used = [measure for measure, is_used in zip(MEASURES, cursor.fetchone(), strict=True) if is_used] or MEASURES[:1]
+    sums = _sums(used)
+    cursor.execute(f"CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS {DAILY.sums_of('hourly_delta', sums)}")
+    cursor.execute(TOUCHED_SQL)
+    HOURLY.add(cursor, "SELECT * FROM hourly_delta", used)
+    DAILY.add(cursor, "SELECT * FROM daily_delta", used)
+    for coarser, delta in ((OF_HOURS, "hourly_delta"), (OF_DAYS, "daily_delta")):
+        for rollup in coarser.values():
+            rollup.add(cursor, rollup.sums_of(delta, sums), used)
+    return used
+
+
+def _sums(used: Sequence[str]) -> str:
+    return ", ".join(f"sum({measure}) AS {measure}" for measure in used)
+
+
+def bounds_of(period: Period) -> dict[str, date | datetime]:
+    """The parameters of queries over a period's rows: moments for hours and events, days for days."""
+    return {"start": period.start_at, "end": period.end_at, "first_day": period.start, "end_day": period.end}
+
+
+def summarize() -> None:
+    """Tell the BRIN indexes about pages that are new, so that runs find their rows without reading old ones.
+
+    Costs about as much as a run reads, and is needed now and then only: until then runs read the new pages as well.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT index.indexrelid::regclass::text FROM pg_inherits"
+            " JOIN pg_index AS index ON index.indrelid = pg_inherits.inhrelid"
+            " JOIN pg_class ON pg_class.oid = index.indexrelid JOIN pg_am ON pg_am.oid = pg_class.relam"
+            " WHERE pg_inherits.inhparent = %s::regclass AND pg_am.amname = 'brin' ORDER BY 1",
+            [partitions.TABLE],
+        )
+        indexes = [name for (name,) in cursor.fetchall()]
+    isolation.do_each("summarize", indexes, _summarize)
+
+
+def _summarize(index: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        time_limits.take_long(cursor)
+        cursor.execute("SELECT brin_summarize_new_values(%s::regclass)", [index])
+
+
+def rebuild_day(cursor: Any, day: Period) -> None:
+    """Compute one UTC day of the rollups again from its raw events, and its month from its days; what waits goes on waiting.
+
+    The caller holds the lock and the transaction. Afterwards `organization_delta` names the day's rows.
+    """
+    cursor.execute("SET LOCAL work_mem = '256MB'")
+    bounds = bounds_of(day)
+    for hourly in (HOURLY, *OF_HOURS.values()):
+        cursor.execute(f"DELETE FROM {hourly.table} WHERE {IN_HOURS}", bounds)
+    for daily in (DAILY, *OF_DAYS.values()):
+        cursor.execute(f"DELETE FROM {daily.table} WHERE {IN_DAYS}", bounds)
+    cursor.execute(f"CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS {RAW_HOURS_SQL}", bounds)
+    _add_to_days(cursor)
+    month = month_of(day.start)
+    cursor.execute("DELETE FROM metering_monthlyusage WHERE month = %s", [month.start])
+    cursor.execute(
+        f"INSERT INTO {MONTHLY.table} ({MONTHLY.key}, {COLUMNS}) {MONTHLY.sums_of(DAILY.table, when=IN_DAYS)}",
+        bounds_of(month),
+    )

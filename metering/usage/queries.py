@@ -1,0 +1,135 @@
+"""Which usage a page, a chart or an export is about: one frozen query, and the conditions that it means in SQL.
+
+SQL is built from constants of these modules alone; every value travels as a parameter. `metering.usage.sources` says which
+table answers, `metering.usage.sums` and `metering.usage.rankings` ask it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from django.db import connection
+
+from metering.periods import Period
+
+UNTRACKED: Final = 0
+SHOWN_PARTS: Final = 7
+
+
+class Group(StrEnum):
+    """What the bars are stacked by; the value is what stands in the address."""
+
+    MODEL = "model"
+    USER = "user"
+    API_KEY = "api_key"
+    ORGANIZATION = "organization"
+    SERVICE_TIER = "service_tier"
+    LINE_ITEM = "line_item"
+
+
+class Rank(StrEnum):
+    """What the Top lists are ordered by."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+
+
+class Step(StrEnum):
+    """How wide a bar is."""
+
+    DAY = "day"
+    HOUR = "hour"
+    MINUTE = "minute"
+
+
+@dataclass(frozen=True)
+class UsageQuery:
+    """Which usage. An empty filter means all; `organization_ids` is never empty.
+
+    `hour` (0–23) narrows a period of one day to one hour. Made by `metering.pages.filter_form` alone, which has checked every id
+    against the reader's access.
+    """
+
+    organization_ids: tuple[int, ...]
+    period: Period
+    user_ids: tuple[int, ...] = ()
+    api_key_ids: tuple[int, ...] = ()
+    model_ids: tuple[int, ...] = ()
+    usage_types: tuple[int, ...] = ()
+    service_tiers: tuple[int, ...] = ()
+    group: Group = Group.MODEL
+    step: Step = Step.DAY
+    hour: int | None = None
+
+    @property
+    def groups_people(self) -> bool:
+        """Whether the parts are users or keys, of which there may be thousands."""
+        return self.group in (Group.USER, Group.API_KEY)
+
+    @property
+    def is_of_untracked(self) -> bool:
+        """Whether exactly the untracked usage is meant, of all users."""
+        return self.api_key_ids == (UNTRACKED,) and not self.user_ids
+
+    @property
+    def start_at(self) -> datetime:
+        return self.period.start_at + timedelta(hours=self.hour or 0)
+
+    @property
+    def end_at(self) -> datetime:
+        return self.period.end_at if self.hour is None else self.start_at + timedelta(hours=1)
+
+    @property
+    def filters_skus(self) -> bool:
+        """Whether the conditions are about `sku` as well."""
+        return bool(self.model_ids or self.usage_types or self.service_tiers)
+
+    def conditions(self, alias: str) -> str:
+        """The WHERE clause over a table `alias` of daily rows joined to `sku`; its values are `parameters()`."""
+        return f"{alias}.day >= %(start)s AND {alias}.day < %(end)s AND {self.filters(alias)}"
+
+    def filters(self, alias: str, *, by_user: bool = True, by_key: bool = True) -> str:
+        """The part that is not about time; rows that know no users or no keys leave these out."""
+        filters = [f"{alias}.organization_id = ANY(%(organization_ids)s)"]
+        if self.user_ids and by_user:
+            filters.append(f"{alias}.user_id = ANY(%(user_ids)s)")
+        if self.api_key_ids and by_key:
+            filters.append(f"{alias}.api_key_id = ANY(%(api_key_ids)s)")
+        if self.model_ids:
+            filters.append("sku.model_id = ANY(%(model_ids)s)")
+        if self.usage_types:
+            filters.append("sku.usage_type = ANY(%(usage_types)s)")
+        if self.service_tiers:
+            filters.append("sku.service_tier = ANY(%(service_tiers)s)")
+        return " AND ".join(filters)
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "organization_ids": list(self.organization_ids),
+            "start": self.period.start,
+            "end": self.period.end,
+            "start_at": self.start_at,
+            "end_at": self.end_at,
+            "user_ids": list(self.user_ids),
+            "api_key_ids": list(self.api_key_ids),
+            "model_ids": list(self.model_ids),
+            "usage_types": list(self.usage_types),
+            "service_tiers": list(self.service_tiers),
+        }
+
+
+PART_COLUMNS: Final = {
+    Group.MODEL: "sku.model_id",
+    Group.USER: "usage.user_id",
+    Group.API_KEY: "usage.api_key_id",
+    Group.ORGANIZATION: "usage.organization_id",
+    Group.SERVICE_TIER: "sku.service_tier",
+}
+
+
+def fetch(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())

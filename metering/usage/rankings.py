@@ -1,0 +1,101 @@
+"""Who used most: the Top lists of a page, and the pages of all users, keys, models or organizations behind them."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from metering.usage.queries import UNTRACKED, Group, Rank, UsageQuery, fetch
+from metering.usage.sources import keys_of, parts_of
+
+TOP_ROWS: Final = 8
+PAGE_ROWS: Final = 50
+TOKENS: Final = "sum(usage.input_tokens) + sum(usage.output_tokens)"
+# What a search looks into: id and words of each part, and nothing that the list does not show.
+WORDS: Final = {
+    Group.MODEL: "SELECT id, name AS words FROM metering_model",
+    Group.USER: "SELECT id, coalesce(nullif(name, ''), email) AS words FROM accounts_user",
+    Group.API_KEY: "SELECT id, concat_ws(' ', name, redacted) AS words FROM apikeys_apikey"
+    f" UNION ALL SELECT {UNTRACKED}, 'Untracked'",
+    Group.ORGANIZATION: "SELECT id, name AS words FROM accounts_organization",
+}
+
+
+@dataclass(frozen=True)
+class TopRow:
+    """One row of a list: the user, key, model or organization with this id, and what it used; and how long the list is."""
+
+    group: Group
+    id: int
+    requests: int
+    tokens: int
+    list_size: int = 1
+
+    def value(self, rank: Rank) -> int:
+        return self.requests if rank == Rank.REQUESTS else self.tokens
+
+
+@dataclass(frozen=True)
+class RankingPage:
+    """One page of a list. `num_rows` counts the rows of all pages; `largest` is the greatest value of them."""
+
+    rows: tuple[TopRow, ...]
+    num_rows: int
+    largest: int
+
+
+def top_lists(query: UsageQuery, rank: Rank) -> tuple[TopRow, ...]:
+    """The largest users, keys and organizations of the period, each list in order; Untracked is always among the keys."""
+    sql = f"""
+        WITH keys AS MATERIALIZED (
+            SELECT usage.organization_id, usage.user_id, usage.api_key_id,
+                sum(usage.num_model_requests) AS requests, {TOKENS} AS tokens
+            {keys_of(query).lean_from_where}
+            GROUP BY 1, 2, 3
+        ),
+        lists AS (
+            SELECT CASE WHEN grouping(user_id) = 0 THEN 'user' WHEN grouping(api_key_id) = 0 THEN 'api_key'
+                    ELSE 'organization' END AS list,
+                coalesce(user_id, api_key_id, organization_id) AS id, sum(requests) AS requests, sum(tokens) AS tokens
+            FROM keys
+            GROUP BY GROUPING SETS ((user_id), (api_key_id), (organization_id))
+        ),
+        ranked AS (
+            SELECT *, row_number() OVER (PARTITION BY list ORDER BY {rank.value} DESC, id) AS place,
+                count(*) OVER (PARTITION BY list) AS list_size
+            FROM lists
+        )
+        SELECT list, id, requests, tokens, list_size FROM ranked
+        WHERE place <= {TOP_ROWS} OR list = 'api_key' AND id = {UNTRACKED}
+        ORDER BY list, place
+    """
+    return tuple(
+        TopRow(Group(group), found_id, int(requests), int(tokens), list_size)
+        for group, found_id, requests, tokens, list_size in fetch(sql, query.parameters())
+    )
+
+
+def ranking_page(query: UsageQuery, group: Group, rank: Rank, *, search: str, page: int) -> RankingPage:
+    """The page (from 1) of all parts whose name has the searched text, the largest first. A page beyond the last is empty."""
+    matches = f"WHERE part IN (SELECT id FROM ({WORDS[group]}) AS named WHERE words ILIKE %(pattern)s)"
+    parts = parts_of(replace(query, group=group))
+    sql = f"""
+        WITH parts AS (
+            SELECT {parts.part} AS part, sum(usage.num_model_requests) AS requests, {TOKENS} AS tokens
+            {parts.from_where}
+            GROUP BY 1
+        ),
+        found AS MATERIALIZED (SELECT * FROM parts {matches if search else ""})
+        SELECT NULL, count(*), coalesce(max({rank.value}), 0) FROM found
+        UNION ALL
+        (SELECT part, requests, tokens FROM found
+        ORDER BY {rank.value} DESC, part LIMIT {PAGE_ROWS} OFFSET %(offset)s)
+    """
+    parameters = query.parameters() | {"pattern": pattern(search), "offset": (page - 1) * PAGE_ROWS}
+    (_, num_rows, largest), *rows = fetch(sql, parameters)
+    found = (TopRow(group, part, int(requests), int(tokens)) for part, requests, tokens in rows)
+    return RankingPage(tuple(found), int(num_rows), int(largest))
+
+
+def pattern(search: str) -> str:
+    r"""The ILIKE pattern of a text anywhere: '50%' → '%50\%%'."""
+    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -1,0 +1,142 @@
+"""Which table answers a query: the smallest that knows enough.
+
+Hours and days are kept at four grains (metering/rollups/tables.py). The bars come from the coarsest one that knows the
+filters, so that their number of rows does not depend on how many keys there are. The parts of a month come from the monthly
+rollup, those of a day from the daily one. The minutes of one hour are the only look into raw events: of these organizations
+and that hour alone.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from metering.measures import MEASURES
+from metering.rollups.run import VISIBLE_KEY
+from metering.usage.queries import PART_COLUMNS, UNTRACKED, Group, Step, UsageQuery
+
+SKU_JOIN: Final = "JOIN metering_sku sku ON sku.id = usage.sku_id"
+IN_DAYS: Final = "usage.day >= %(start)s AND usage.day < %(end)s"
+IN_HOURS: Final = "usage.hour >= %(start_at)s AND usage.hour < %(end_at)s"
+# Events that wait are in no rollup yet; left out here too, the minutes of an hour add up to the hour.
+MINUTES_SQL: Final = f"""(
+    SELECT organization_id, date_bin('1 minute', occurred_at, '2000-01-01 00:00Z') AS minute, user_id,
+        {VISIBLE_KEY} AS api_key_id, sku_id, {", ".join(f"coalesce({name}, 0)::numeric AS {name}" for name in MEASURES)}
+    FROM metering_usageevent
+    WHERE organization_id = ANY(%(organization_ids)s)
+      AND occurred_at >= %(start_at)s AND occurred_at < %(end_at)s
+      AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
+)"""
+
+
+NO_PARTS: Final = "NULL::bigint"
+
+
+class Grain(StrEnum):
+    """What rows are told apart by, beside SKU and time; the value stands in the names of their tables."""
+
+    KEY = ""
+    USER = "user"
+    UNTRACKED = "untracked"
+    ORGANIZATION = "organization"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Usage rows: what stands behind FROM, under the alias `usage` and joined to `sku`, and which of them are meant.
+
+    `slot` and `part` are the expressions of the bar and the part that a row belongs to.
+    """
+
+    rows: str
+    slot: str
+    part: str
+    conditions: str
+
+    @property
+    def from_where(self) -> str:
+        return f"FROM {self.rows} AS usage {SKU_JOIN} WHERE {self.conditions}"
+
+    @property
+    def lean_from_where(self) -> str:
+        """For what asks nothing of `sku` itself: joined only where a filter needs it."""
+        join = SKU_JOIN if "sku." in self.conditions else ""
+        return f"FROM {self.rows} AS usage {join} WHERE {self.conditions}"
+
+    def narrowed(self, condition: str) -> "Source":
+        return replace(self, conditions=f"{self.conditions} AND {condition}")
+
+
+def is_wide(query: UsageQuery) -> bool:
+    """Whether there may be far more rows by part than without parts: then only the leading parts are read bar by bar."""
+    return query.groups_people and query.step != Step.MINUTE and _grain(query) != _grain(query, query.group)
+
+
+def bars_of(query: UsageQuery) -> Source:
+    """The rows of the bars as a whole, which know no users or keys as parts."""
+    return _bars(query, _grain(query))
+
+
+def bars_by_part(query: UsageQuery) -> Source:
+    """The rows of the bars, told apart by the query's group."""
+    return _bars(query, _grain(query, query.group))
+
+
+def leading_bars(query: UsageQuery, leaders: str = "leaders") -> tuple[Source, ...]:
+    """The rows of the bars of the parts in the parameter `leaders`. Untracked usage, which may be most, has its own rows."""
+    source, are_leaders = bars_by_part(query), f"ANY(%({leaders})s::bigint[])"
+    if query.group != Group.API_KEY or query.user_ids:
+        return (source.narrowed(f"{source.part} = {are_leaders}"),)
+    tracked = source.narrowed(f"usage.api_key_id = ANY(array_remove(%({leaders})s::bigint[], {UNTRACKED}))")
+    if query.step == Step.HOUR:
+        tracked = tracked.narrowed(_by_users(are_leaders))
+    return tracked, _bars(query, Grain.UNTRACKED).narrowed(f"{UNTRACKED} = {are_leaders}")
+
+
+def parts_of(query: UsageQuery) -> Source:
+    """The fewest rows that hold the parts of the whole period."""
+    return _whole(query, _grain(query, query.group))
+
+
+def keys_of(query: UsageQuery) -> Source:
+    """The fewest rows that hold the users and keys of the whole period."""
+    return _whole(query, Grain.KEY)
+
+
+def _grain(query: UsageQuery, group: Group = Group.MODEL) -> Grain:
+    """The coarsest rows that know the query's filters and this group."""
+    if query.is_of_untracked and group != Group.USER:
+        return Grain.UNTRACKED
+    if query.api_key_ids or group == Group.API_KEY:
+        return Grain.KEY
+    return Grain.USER if query.user_ids or group == Group.USER else Grain.ORGANIZATION
+
+
+def _bars(query: UsageQuery, grain: Grain) -> Source:
+    if query.step == Step.MINUTE:
+        return _source(query, Grain.KEY, MINUTES_SQL, "usage.minute", "true")
+    if query.step == Step.HOUR:
+        hours = _source(query, grain, f"metering_{grain}hourlyusage", "usage.hour", IN_HOURS)
+        is_of_keys = grain == Grain.KEY and query.api_key_ids and UNTRACKED not in query.api_key_ids
+        return hours.narrowed(_by_users("ANY(%(api_key_ids)s)")) if is_of_keys else hours
+    return _source(query, grain, f"metering_{grain}dailyusage", "usage.day", IN_DAYS)
+
+
+def _by_users(keys: str) -> str:
+    """A key belongs to one user, with whom the primary key of the hours finds its rows."""
+    return f"usage.user_id = ANY(ARRAY(SELECT user_id FROM apikeys_apikey WHERE id = {keys}))"
+
+
+def _whole(query: UsageQuery, grain: Grain) -> Source:
+    if query.step == Step.MINUTE:
+        return _source(query, grain, f"metering_{grain}hourlyusage", "usage.hour", IN_HOURS)
+    if query.step == Step.HOUR:
+        return _source(query, grain, f"metering_{grain}dailyusage", "usage.day", IN_DAYS)
+    return _source(query, Grain.KEY, "metering_monthlyusage", "usage.month", "usage.month = %(start)s")
+
+
+def _source(query: UsageQuery, grain: Grain, rows: str, slot: str, when: str) -> Source:
+    filters = query.filters("usage", by_user=grain in (Grain.KEY, Grain.USER), by_key=grain == Grain.KEY)
+    part = PART_COLUMNS.get(query.group, NO_PARTS)
+    if grain == Grain.UNTRACKED and query.group == Group.API_KEY:
+        part = f"{UNTRACKED}::bigint"
+    return Source(rows, slot, part, f"{when} AND {filters}")

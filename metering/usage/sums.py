@@ -1,0 +1,182 @@
+"""What was used per bar and part, and in all: frozen rows for the Activity page (docs/metrics.md defines each number)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from accounts.access import Access
+from metering.pages.axis import Slot
+from metering.periods import Period
+from metering.usage.queries import SHOWN_PARTS, Step, UsageQuery, fetch
+from metering.usage.sources import bars_by_part, bars_of, is_wide, leading_bars, parts_of
+
+# What the charts show, each a sum over usage rows. Context is all input that was not read from the cache.
+QUANTITIES: Final = {
+    "requests": "sum(usage.num_model_requests)",
+    "context_tokens": "sum(usage.input_tokens) - sum(usage.input_cached_tokens)",
+    "cached_tokens": "sum(usage.input_cached_tokens)",
+    "generated_tokens": "sum(usage.output_tokens)",
+    "tokens": "sum(usage.input_tokens) + sum(usage.output_tokens)",
+    "images": "sum(usage.images)",
+    "seconds": "sum(usage.seconds)",
+    "characters": "sum(usage.characters)",
+    "usage_bytes": "sum(usage.usage_bytes)",
+    "sessions": "sum(usage.num_sessions)",
+    "searches": "sum(CASE WHEN sku.usage_type IN (9, 10) THEN usage.num_model_requests ELSE 0 END)",
+}
+# Whether any row has some of each quantity.
+HAS_BARS: Final = tuple(f"bool_or({expression.replace('sum(', '(')} <> 0)" for expression in QUANTITIES.values())
+
+
+@dataclass(frozen=True)
+class PartSums:
+    """One part (a model, user, key …) in one bar. `part` None is everything outside the largest parts."""
+
+    slot: Slot
+    part: int | None
+    quantities: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """The bars of a period, and for each quantity how many parts have any of it, and its sum in the compared period.
+
+    A part has some of a quantity if one of its bars has, though corrections may bring all of them together down to nothing.
+    """
+
+    rows: tuple[PartSums, ...]
+    num_parts: dict[str, int]
+    compared: dict[str, int] = field(default_factory=dict)
+
+    def total(self, quantity: str) -> int:
+        return total(self.rows, quantity)
+
+
+def total(rows: Sequence[PartSums], quantity: str) -> int:
+    """The sum of one quantity over all bars and parts."""
+    return sum(row.quantities[quantity] for row in rows)
+
+
+def activity_of(query: UsageQuery, compared_with: Period | None = None) -> Activity:
+    """Per bar and part all quantities; parts that lead in no quantity are summed as one, so the answer stays small.
+
+    The parts are ranked by the sums of the whole period first. What is drawn, and every total, comes from one statement.
+    """
+    ranked, present, compared = _ranked_parts(query, compared_with)
+    rows = _bars(query, present, ranked)
+    if hidden := [name for name in present if len(ranked[name]) <= SHOWN_PARTS and _has_rest(rows, name)]:
+        for name, parts in _parts_with_bars(query, hidden).items():
+            ranked[name] += sorted(parts - set(ranked[name]))
+        rows = _bars(query, present, ranked)
+    return Activity(rows, {name: len(parts) for name, parts in ranked.items()}, compared)
+
+
+def _bars(query: UsageQuery, present: Sequence[str], ranked: Mapping[str, Sequence[int]]) -> tuple[PartSums, ...]:
+    """The bars of the parts that lead in any quantity, and of the others as one."""
+    if not present:
+        return ()
+    leaders = set().union(*(parts[:SHOWN_PARTS] for parts in ranked.values()))
+    parameters = query.parameters() | {"leaders": sorted(leaders)}
+    found = fetch(_wide_sql(query, present) if is_wide(query) else _bars_sql(query, present), parameters)
+    return tuple(PartSums(slot, part, _quantities(present, columns)) for slot, part, *columns in found)
+
+
+def _has_rest(rows: Iterable[PartSums], quantity: str) -> bool:
+    """Whether bars of the quantity are left when the leading parts are taken from them."""
+    return any(row.part is None and row.quantities[quantity] for row in rows)
+
+
+def _parts_with_bars(query: UsageQuery, quantities: Sequence[str]) -> dict[str, set[int]]:
+    """For each of the quantities the parts with a bar that is not nothing. Reads the bars of all parts: asked only where
+    corrections brought a part down to nothing, so that the sums of the period do not know it."""
+    bars = bars_by_part(query)
+    found = fetch(
+        f"""
+        SELECT part, {", ".join(f"bool_or({name} <> 0)" for name in quantities)}
+        FROM (SELECT {bars.slot} AS slot, {bars.part} AS part, {_sums(quantities)} {bars.from_where} GROUP BY 1, 2) AS bar
+        GROUP BY part
+        """,
+        query.parameters(),
+    )
+    return {name: {part for part, *has in found if has[place]} for place, name in enumerate(quantities)}
+
+
+def _ranked_parts(
+    query: UsageQuery, compared_with: Period | None
+) -> tuple[dict[str, list[int]], list[str], dict[str, int]]:
+    """For each quantity the parts that have any of it, the largest first; the quantities that there are; and those of the
+    compared period. Sums are near enough to rank parts by."""
+    knows_bars = query.step == Step.DAY and not query.groups_people
+    whole = bars_by_part(query) if knows_bars else parts_of(query)
+    near = ", ".join(f"({expression})::float8" for expression in QUANTITIES.values())
+    has = ", ".join(HAS_BARS if knows_bars else (f"{expression} <> 0" for expression in QUANTITIES.values()))
+    sql = f"SELECT 'part', {whole.part} AS part, {near}, {has} {whole.from_where} GROUP BY 2"
+    parameters = query.parameters()
+    nothing = ", ".join(["NULL"] * len(QUANTITIES))
+    if not knows_bars and query.step != Step.MINUTE:
+        sql += f" UNION ALL SELECT 'whole', NULL, {nothing}, {', '.join(HAS_BARS)} {bars_of(query).from_where}"
+    if compared_with is not None:
+        days = bars_of(replace(query, step=Step.DAY))
+        before_days = days.from_where.replace("%(start)s", "%(compared_start)s").replace("%(end)s", "%(compared_end)s")
+        sql += f" UNION ALL SELECT 'before', NULL, {_sums(QUANTITIES)}, {nothing} {before_days}"
+        parameters |= {"compared_start": compared_with.start, "compared_end": compared_with.end}
+    ranked: dict[str, list[tuple[float, int]]] = {name: [] for name in QUANTITIES}
+    present: set[str] = set()
+    compared: dict[str, int] = {}
+    for kind, part, *columns in fetch(sql, parameters):
+        sums = dict(zip(QUANTITIES, columns, strict=False))
+        if kind == "before":
+            compared = {name: int(number or 0) for name, number in sums.items()}
+            continue
+        owned = [name for name, has_any in zip(QUANTITIES, columns[len(QUANTITIES) :], strict=True) if has_any]
+        present.update(owned)
+        if kind == "part":
+            for name in owned:
+                ranked[name].append((-sums[name], part))
+    in_order = {name: [part for _, part in sorted(parts)] for name, parts in ranked.items()}
+    return in_order, [name for name in QUANTITIES if name in present], compared
+
+
+def _quantities(names: Iterable[str], columns: Iterable[int]) -> dict[str, int]:
+    return dict.fromkeys(QUANTITIES, 0) | dict(zip(names, map(int, columns), strict=True))
+
+
+def _sums(names: Iterable[str]) -> str:
+    return "".join(f", {QUANTITIES[name]} AS {name}" for name in names).removeprefix(", ") or "0"
+
+
+def _bars_sql(query: UsageQuery, present: Sequence[str]) -> str:
+    """Reads the bars of all parts once."""
+    bars = bars_by_part(query)
+    return f"""
+        SELECT {bars.slot} AS slot, CASE WHEN {bars.part} = ANY(%(leaders)s) THEN {bars.part} END AS part, {_sums(present)}
+        {bars.from_where} GROUP BY 1, 2 ORDER BY 1, 2
+    """
+
+
+def _wide_sql(query: UsageQuery, present: Sequence[str]) -> str:
+    """Reads the bars of the leading parts alone and takes them from the bars as a whole: what is left is exactly the rest,
+    whatever the number of users and keys."""
+    whole = bars_of(query)
+    leading = " UNION ALL ".join(
+        f"SELECT {bars.slot} AS slot, {bars.part} AS part, {_sums(present)} {bars.from_where} GROUP BY 1, 2"
+        for bars in leading_bars(query)
+    )
+    rest = ", ".join(f"max(whole.{name}) - coalesce(sum(leading_bars.{name}), 0)" for name in present)
+    return f"""
+        WITH leading_bars AS MATERIALIZED ({leading}),
+        whole AS MATERIALIZED (SELECT {whole.slot} AS slot, {_sums(present)} {whole.from_where} GROUP BY 1)
+        SELECT slot, part, {", ".join(present)} FROM leading_bars
+        UNION ALL
+        SELECT slot, NULL, {rest} FROM whole LEFT JOIN leading_bars USING (slot) GROUP BY slot
+        ORDER BY 1, 2
+    """
+
+
+def has_any_usage(access: Access) -> bool:
+    """Whether the reader may see that anything was ever used here."""
+    table = "metering_organizationdailyusage" if access.sees_all_usage else "metering_userdailyusage"
+    own = "" if access.sees_all_usage else "AND user_id = %(own)s"
+    sql = f"SELECT EXISTS (SELECT FROM {table} WHERE organization_id = ANY(%(ids)s) {own})"
+    ((found,),) = fetch(sql, {"ids": [found.id for found in access.organizations], "own": access.user.id})
+    return bool(found)

@@ -1,0 +1,143 @@
+"""`metering.rollups.retention`: what is old goes, what is not counted yet stays, and nothing comes back to be counted again."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection
+
+from accounts.clock import database_now
+from billing import rating, verification
+from metering.models import (
+    DailyUsage,
+    HourlyUsage,
+    IngestBatch,
+    MonthlyUsage,
+    OrganizationHourlyUsage,
+    UsageEvent,
+    UserDailyUsage,
+    UserHourlyUsage,
+    Verification,
+)
+from metering.rollups import partitions, retention
+from metering.rollups.proof import days_with_events
+from tests.engine import days_ago, make_event, make_key, make_token, send
+from tests.world import World
+
+HOURS = (HourlyUsage, UserHourlyUsage, OrganizationHourlyUsage)
+
+
+@pytest.fixture
+def sender(world: World, settings: LazySettings) -> tuple[str, str]:
+    """(public id of a key, secret of a token); events are accepted and kept for 20 days."""
+    settings.USAGE_EVENT_MAX_AGE_DAYS = 20
+    settings.USAGE_EVENT_RETENTION_DAYS = 20
+    return make_key(world.rita).public_id, make_token()
+
+
+def send_old(sender: tuple[str, str], settings: LazySettings, *, age_days: int) -> None:
+    """An event that was accepted in its time and has become old since."""
+    settings.USAGE_EVENT_MAX_AGE_DAYS = age_days + 1
+    assert send([make_event(api_key_id=sender[0], timestamp=days_ago(age_days))], sender[1]) == ["accepted"]
+    settings.USAGE_EVENT_MAX_AGE_DAYS = 20
+
+
+def test_old_events_are_dropped_and_their_sums_stay(sender: tuple[str, str], settings: LazySettings) -> None:
+    send_old(sender, settings, age_days=30)
+    send([make_event(id="young", api_key_id=sender[0])], sender[1])
+    rating.catch_up()
+
+    assert retention.drop_old() == [days_ago(30).date()]
+
+    assert UsageEvent.objects.count() == 1
+    assert IngestBatch.objects.count() == 1
+    assert (HourlyUsage.objects.count(), DailyUsage.objects.count()) == (2, 2)
+    assert retention.drop_old() == []
+
+
+def test_events_that_wait_to_be_rolled_up_are_never_dropped(sender: tuple[str, str], settings: LazySettings) -> None:
+    send_old(sender, settings, age_days=30)
+
+    assert retention.drop_old() == []
+    assert UsageEvent.objects.count() == 1
+    rating.catch_up()
+    assert retention.drop_old() == [days_ago(30).date()]
+    assert sum(row.num_model_requests for row in DailyUsage.objects.all()) == 1
+
+
+def test_a_duplicate_of_a_dropped_event_is_refused_as_too_old(sender: tuple[str, str], settings: LazySettings) -> None:
+    send_old(sender, settings, age_days=30)
+    rating.catch_up()
+    retention.drop_old()
+
+    assert send([make_event(api_key_id=sender[0], timestamp=days_ago(30))], sender[1]) == ["too_old"]
+
+
+def test_days_from_which_events_are_accepted_are_kept_whatever_the_setting_says(
+    sender: tuple[str, str], settings: LazySettings
+) -> None:
+    settings.USAGE_EVENT_RETENTION_DAYS = 1
+    send([make_event(api_key_id=sender[0], timestamp=days_ago(19))], sender[1])
+    rating.catch_up()
+
+    assert retention.drop_old() == []
+    assert send([make_event(api_key_id=sender[0], timestamp=days_ago(19))], sender[1]) == ["duplicate"]
+
+
+def test_a_partition_dropped_behind_the_back_of_a_web_process_is_made_again(sender: tuple[str, str]) -> None:
+    yesterday = days_ago(1).date()
+    send([make_event(id="first", api_key_id=sender[0])], sender[1])
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {partitions.partition_name(yesterday)}")
+
+    assert send([make_event(id="second", api_key_id=sender[0])], sender[1]) == ["accepted"]
+
+
+def test_hours_go_after_thirteen_months_and_days_and_months_stay(sender: tuple[str, str]) -> None:
+    send([make_event(api_key_id=sender[0])], sender[1])
+    rating.catch_up()
+    with connection.cursor() as cursor:
+        for table in HOURS:
+            cursor.execute(f"UPDATE {table._meta.db_table} SET hour = hour - interval '400 days'")
+
+    assert [table._default_manager.count() for table in HOURS] == [1, 1, 1]
+    retention.drop_old()
+
+    assert [table._default_manager.count() for table in HOURS] == [0, 0, 0]
+    assert (DailyUsage.objects.count(), UserDailyUsage.objects.count(), MonthlyUsage.objects.count()) == (1, 1, 1)
+
+
+def test_partitions_are_made_for_every_acceptable_day_and_some_ahead(sender: tuple[str, str]) -> None:
+    partitions.ensure_ahead()
+
+    today = database_now().date()
+    days = [day.start for day in days_with_events()]
+    assert days[0] == today - timedelta(days=20)
+    assert days[-1] == today + timedelta(days=partitions.DAYS_AHEAD)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_nightly_proof_is_stored_and_staff_are_told_of_drift(
+    sender: tuple[str, str], world: World, mailoutbox: list[object]
+) -> None:
+    world.alice.is_staff = True
+    world.alice.save(update_fields=["is_staff"])
+    send([make_event(api_key_id=sender[0])], sender[1])
+    rating.catch_up()
+
+    assert verification.verify_and_store().num_different == 0
+    assert mailoutbox == []
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE metering_dailyusage SET input_tokens = input_tokens + 1")
+    run = verification.verify_and_store()
+
+    assert Verification.objects.count() == 2
+    assert run.finished_at is not None
+    assert {layer for _, layer, _ in run.differences} == {
+        "hourly = daily",
+        "daily = user",
+        "daily = organization",
+        "daily = monthly",
+    }
+    assert [message.to for message in mailoutbox] == [[world.alice.email]]  # type: ignore[attr-defined]
