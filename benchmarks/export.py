@@ -18,7 +18,7 @@ from benchmarks.generate import BATCHES_SQL, clear, next_batch_id
 from benchmarks.measure import Figure, compare, in_turn
 from benchmarks.servers import HOST, WEB_PORT, memory_mib, program
 from benchmarks.world import MODELS, World
-from billing import new_models, rating
+from billing.prices import new_models, rating
 from metering.intake import skus
 from metering.measures import ServiceTier, UsageType
 from metering.rollups import partitions

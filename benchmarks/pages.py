@@ -20,7 +20,7 @@ from benchmarks.generate import clear, generate
 from benchmarks.measure import Figure, compare, in_turn, percentile
 from benchmarks.servers import HOST
 from benchmarks.world import World, make_world
-from billing import new_models, rating
+from billing.prices import new_models, rating
 from usage_dashboard.preparation import collect_static
 
 DAYS: Final = 60

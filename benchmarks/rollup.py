@@ -12,7 +12,7 @@ from apikeys.routing import ATTRIBUTED
 from benchmarks.generate import Made, clear, generate
 from benchmarks.measure import Figure, compare
 from benchmarks.world import World
-from billing import new_models, rating
+from billing.prices import new_models, rating
 from metering.measures import MEASURES
 from metering.rollups import run
 

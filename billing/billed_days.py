@@ -9,7 +9,7 @@ from billing.money import BILLED_DIGITS
 class BilledDay(models.Model):
     """What a document charges of an organization's usage of one UTC day: its lines, told apart by day.
 
-    Credit pays what all documents of the payer charge by day (`billing.credits`).
+    Credit pays what all documents of the payer charge by day (`billing.invoices.credits`).
     """
 
     invoice = models.ForeignKey("billing.Invoice", on_delete=models.PROTECT, related_name="billed_days")

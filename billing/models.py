@@ -253,8 +253,8 @@ class Invoice(models.Model):
 
     A draft is computed again with every run. Once it is final it has a number and never changes but in its state: the
     database refuses everything else (see the migration). `seller` and `buyer` are the addresses as they were then.
-    A draft with `held_at` should be final and is not, until staff decide (`billing.holds`). `due` is what is to be paid:
-    the total and what the document changes the payer's balance by (`billing.balance`). `place` counts the payer's final
+    A draft with `held_at` should be final and is not, until staff decide (`billing.invoices.holds`). `due` is what is to be paid:
+    the total and what the document changes the payer's balance by (`billing.invoices.balance`). `place` counts the payer's final
     documents in the order in which they were issued.
     """
 

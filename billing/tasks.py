@@ -3,17 +3,11 @@
 from celery import shared_task
 
 from accounts.clock import database_now
-from billing import (
-    budgets,
-    closing,
-    deliveries,
-    failure_alerts,
-    new_models,
-    price_changes,
-    rating,
-    unpriced_alerts,
-    verification,
-)
+from billing import proof
+from billing.budgets import budgets
+from billing.invoices import closing
+from billing.notices import deliveries, failures
+from billing.prices import new_models, rating, rerating, unpriced
 
 
 @shared_task(name="billing.tasks.roll_up")
@@ -28,7 +22,7 @@ def price_new_models() -> None:
 
 @shared_task(name="billing.tasks.re_rate")
 def re_rate() -> None:
-    price_changes.re_rate_waiting()
+    rerating.re_rate_waiting()
 
 
 @shared_task(name="billing.tasks.check_budgets")
@@ -53,7 +47,7 @@ def close_months() -> None:
 
 @shared_task(name="billing.tasks.verify")
 def verify() -> None:
-    verification.verify_and_store()
+    proof.verify_and_store()
 
 
 @shared_task(name="billing.tasks.check_forecasts")
@@ -63,9 +57,9 @@ def check_forecasts() -> None:
 
 @shared_task(name="billing.tasks.check_unpriced")
 def check_unpriced() -> None:
-    unpriced_alerts.check()
+    unpriced.check()
 
 
 @shared_task(name="billing.tasks.check_failures")
 def check_failures() -> None:
-    failure_alerts.check()
+    failures.check()

@@ -1,25 +1,26 @@
 from django.urls import path
 
-from billing import billing_views, staff_views, views
-from billing.api import InvoicePayment, Refund
+from billing.cost import views
+from billing.pages import organization_views, staff_views
+from billing.pages.api import InvoicePayment, Refund
 
 app_name = "billing"
 BILLING = "settings/organization/<slug:slug>/billing/"
 urlpatterns = [
     path("settings/organization/<slug:slug>/usage/cost/", views.cost, name="cost"),
-    path(BILLING, billing_views.billing, name="billing"),
-    path(f"{BILLING}details/", billing_views.details, name="details"),
-    path(f"{BILLING}budget/", billing_views.budget, name="budget"),
-    path(f"{BILLING}budget/removal/", billing_views.budget_removal, name="budget_removal"),
-    path(f"{BILLING}webhooks/", billing_views.add_webhook, name="webhooks"),
-    path(f"{BILLING}webhooks/<int:endpoint_id>/removal/", billing_views.webhook_removal, name="webhook_removal"),
+    path(BILLING, organization_views.billing, name="billing"),
+    path(f"{BILLING}details/", organization_views.details, name="details"),
+    path(f"{BILLING}budget/", organization_views.budget, name="budget"),
+    path(f"{BILLING}budget/removal/", organization_views.budget_removal, name="budget_removal"),
+    path(f"{BILLING}webhooks/", organization_views.add_webhook, name="webhooks"),
+    path(f"{BILLING}webhooks/<int:endpoint_id>/removal/", organization_views.webhook_removal, name="webhook_removal"),
     path(
         f"{BILLING}webhooks/<int:endpoint_id>/activation/",
-        billing_views.webhook_activation,
+        organization_views.webhook_activation,
         name="webhook_activation",
     ),
-    path(f"{BILLING}invoices/<int:invoice_id>/", billing_views.invoice, name="invoice"),
-    path(f"{BILLING}invoices/<int:invoice_id>/pdf/", billing_views.pdf, name="invoice_pdf"),
+    path(f"{BILLING}invoices/<int:invoice_id>/", organization_views.invoice, name="invoice"),
+    path(f"{BILLING}invoices/<int:invoice_id>/pdf/", organization_views.pdf, name="invoice_pdf"),
     path("settings/prices/", staff_views.prices, name="prices"),
     path("settings/prices/unpriced/", staff_views.unpriced, name="unpriced"),
     path("settings/prices/change/", staff_views.price_change, name="price_change"),

@@ -6,7 +6,7 @@ from django.db import models
 class WaitingUsage(models.Model):
     """A row of OrganizationDailyUsage whose model was not looked up in the default price list when it was rated.
 
-    `billing.new_models` looks the model up, rates the row again, and deletes this one.
+    `billing.prices.new_models` looks the model up, rates the row again, and deletes this one.
     """
 
     pk = models.CompositePrimaryKey("organization_id", "day", "sku_id")

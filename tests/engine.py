@@ -13,7 +13,7 @@ from accounts.clock import database_now
 from accounts.models import Organization, User
 from apikeys.keys import keys
 from apikeys.models import APIKey
-from billing import new_models, rating
+from billing.prices import new_models, rating
 from metering.measures import MEASURES
 from metering.models import DailyUsage, HourlyUsage, IngestBatch, MonthlyUsage, OrganizationDailyUsage, UsageEvent
 

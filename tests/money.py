@@ -9,11 +9,12 @@ from django.db.models import Sum
 
 from accounts.audit.audit import Actor
 from accounts.models import Organization
-from billing import closing, invoices, price_changes, rating
+from billing.invoices import closing, invoices
 from billing.models import DailyCost, Invoice, LineItem, Price, PriceSource
 from billing.money import to_cents
 from billing.payer_history import PayerSince
-from billing.price_changes import Terms
+from billing.prices import rating, rerating
+from billing.prices.rerating import Terms
 from metering.measures import MEASURES
 from metering.models import Model, OrganizationDailyUsage
 from metering.periods import Period, midnight, month_of
@@ -76,7 +77,7 @@ def terms(
 
 def change_price(wanted: Terms) -> int:
     """Make the change and rate again; returns how many days were rated."""
-    return price_changes.re_rate(price_changes.change_price(wanted, actor=ACTOR))
+    return rerating.re_rate(rerating.change_price(wanted, actor=ACTOR))
 
 
 def use(organization: Organization, day: str | date, model: str, **measures: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Model
 
-from billing import verification
+from billing import proof
 from billing.models import DailyCost
 from metering.models import RollupMeasures
 from metering.periods import Period
@@ -24,5 +24,5 @@ def everything() -> list[Any]:
 
 def drift(days: list[Period] | None = None) -> dict[str, int]:
     """The layers that differ, and in how many rows."""
-    found = verification.verify(days_with_events() if days is None else days)
+    found = proof.verify(days_with_events() if days is None else days)
     return {drift.layer: drift.num_different for drift in found if drift.num_different}

@@ -11,7 +11,7 @@ from django.db import connection
 
 from accounts.clock import database_now
 from apikeys.models import APIKey, IngestToken
-from billing import rating
+from billing.prices import rating
 from metering.models import HourlyUsage
 from metering.rollups import partitions
 from tests.engine import days_ago, make_event, make_key, make_token, send, total_of

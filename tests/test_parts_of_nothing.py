@@ -7,8 +7,8 @@ from django.http import QueryDict
 
 from accounts.access import open_organization
 from accounts.models import Membership
+from billing.cost.report import CostReport, cost_report
 from billing.models import LineItem
-from billing.spend import CostReport, cost_report
 from metering.measures import UsageType
 from metering.pages.activity_report import activity_report
 from metering.pages.addresses import Address

@@ -9,7 +9,8 @@ from accounts.clock import database_now
 from apikeys import secrets
 from apikeys.keys import keys
 from apikeys.models import IngestToken
-from billing import closing, new_models, rating
+from billing.invoices import closing
+from billing.prices import new_models, rating
 from metering.intake import ingest
 from metering.rollups import partitions
 from usage_dashboard import demo_people, demo_usage

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
 from accounts.entrance.forms import email_settings
-from billing.key_verification import KeyVerification
+from billing.pages.key_verification import KeyVerification
 from usage_dashboard import health
 
 urlpatterns = [

@@ -14,7 +14,7 @@ from accounts.models import Organization, User
 from accounts.organizations import organizations
 from apikeys.keys import keys
 from apikeys.models import APIKey
-from billing import rating
+from billing.prices import rating
 from tests.engine import TRACKED_SINCE
 from tests.world import PASSWORD, World, join, make_world
 

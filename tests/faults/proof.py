@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from billing import verification as cost_verification
+from billing import proof as cost_verification
 from metering.rollups import proof
 from tests.faults.harness import Stack
 from tests.faults.load import Load

@@ -9,12 +9,12 @@ import pytest
 from django.conf import settings
 
 from accounts.models import Organization
-from billing import endpoints
 from billing.alerts import Delivery, WebhookEndpoint
+from billing.notices import endpoints
+from tests.billing.notices.test_webhooks import Receiver
 from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
 from tests.slow_receivers import SlowReceiver, slow_receivers
-from tests.test_webhooks import Receiver
 from tests.world import make_organization
 from usage_dashboard.processes import wait_until
 

@@ -69,7 +69,7 @@ def test_an_error_of_ours_is_said_in_json(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("billing.key_verification.verify", fail)
+    monkeypatch.setattr("billing.pages.key_verification.verify", fail)
     client = Client(raise_request_exception=False)
     answer = error_of(client, "POST", "/v1/keys/verify", b'{"key": "sk-1"}', headers=bearer(make_token()))
     assert answer == (500, "internal_error")

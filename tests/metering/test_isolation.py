@@ -8,8 +8,8 @@ from django.test import Client
 
 from accounts.clock import database_now
 from accounts.models import User
-from billing import deliveries, failure_alerts
 from billing.alerts import Delivery
+from billing.notices import deliveries, failures
 from metering import isolation
 from metering.models import FailedItem
 from tests.world import World
@@ -99,32 +99,32 @@ def test_what_is_wrong_with_the_list_itself_rises() -> None:
 
 def test_staff_are_told_of_the_first_failure_and_of_giving_up_and_of_nothing_between(staff: User) -> None:
     halved(3, 5)
-    assert failure_alerts.check() == 2
+    assert failures.check() == 2
     message = Delivery.objects.get()
     assert (message.recipient, message.subject) == (staff.email, "2 items failed")
     assert f"{TASK}, 3: ValueError: 3 is odd (attempts: 1, tried again)" in message.body
     for _ in isolation.WAITS[1:]:
         make_due()
         halved(3)
-        assert failure_alerts.check() == 0
+        assert failures.check() == 0
     make_due()
     halved(3)
-    assert failure_alerts.check() == 1
+    assert failures.check() == 1
     assert "given up" in Delivery.objects.latest("pk").body
     assert deliveries.deliver_waiting() == 2
 
 
 def test_a_message_names_twenty_failures(staff: User) -> None:
     halved(*range(1, 61, 2))
-    assert failure_alerts.check() == 30
+    assert failures.check() == 30
     assert Delivery.objects.get().body.count("is odd") == 20
 
 
 def test_news_wait_for_somebody_to_tell(world: World) -> None:
     halved(3)
-    assert failure_alerts.check() == 0
+    assert failures.check() == 0
     User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
-    assert failure_alerts.check() == 1
+    assert failures.check() == 1
 
 
 def test_staff_have_an_item_that_was_given_up_tried_again(staff: User) -> None:

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.models import Organization
-from billing import payers
+from billing.prices import payers
 
 
 class Command(BaseCommand):

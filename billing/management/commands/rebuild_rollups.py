@@ -3,7 +3,7 @@ from datetime import date
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import verification
+from billing import proof
 from metering.periods import Period, one_day
 
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def handle(self, *, start: date, end: date, **options: object) -> None:  # noqa: ARG002
         try:
             days = [one_day(day) for day in Period(start, end).days()]
-            for number, day in enumerate(verification.rebuild(days), start=1):
+            for number, day in enumerate(proof.rebuild(days), start=1):
                 self.stdout.write(f"{day.start}  rebuilt ({number} of {len(days)})")
-        except (ValueError, verification.RawEventsGoneError) as error:
+        except (ValueError, proof.RawEventsGoneError) as error:
             raise CommandError(str(error)) from error

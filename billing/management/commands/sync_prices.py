@@ -3,10 +3,10 @@ from decimal import Decimal
 
 from django.core.management.base import BaseCommand
 
-from billing import price_sync
-from billing.price_changes import ClosedMonthError, preview
-from billing.price_sync import Difference
-from billing.pricebook import RELEASE
+from billing.prices import sync
+from billing.prices.book import RELEASE
+from billing.prices.rerating import ClosedMonthError, preview
+from billing.prices.sync import Difference
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--apply", action="store_true", help="bring the list's prices into the book")
 
     def handle(self, *, apply: bool, **options: object) -> None:  # noqa: ARG002
-        found = list(price_sync.differences())
+        found = list(sync.differences())
         for difference in found:
             self.stdout.write(_described(difference))
             if difference.is_kept:
@@ -28,12 +28,12 @@ class Command(BaseCommand):
                 changed = f"{len(effect.days)} days, {effect.before:f} → {effect.after:f} dollars"
                 self.stdout.write(f"    {effect.refusal or changed}")
         if apply:
-            price_sync.note_release()
+            sync.note_release()
         self.stdout.write(f"{len(found)} differences between the book and {RELEASE}.")
 
     def _apply(self, difference: Difference) -> None:
         try:
-            change = price_sync.apply(difference)
+            change = sync.apply(difference)
         except ClosedMonthError as error:
             self.stdout.write(f"    left as it is: {error}")
         else:

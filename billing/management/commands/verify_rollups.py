@@ -4,7 +4,7 @@ from datetime import date
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import verification
+from billing import proof
 from metering.rollups.proof import days_with_events
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         days = [day for day in days_with_events() if (not start or day.start >= start) and (not end or day.start < end)]
         rows: Counter[str] = Counter()
         different: Counter[str] = Counter()
-        for drift in verification.verify(days):
+        for drift in proof.verify(days):
             rows[drift.layer] += drift.num_rows
             different[drift.layer] += drift.num_different
             if drift.num_different:

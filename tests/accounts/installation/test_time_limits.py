@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, connections, transaction
 from pytest_django import Settings
 
 from accounts.installation import time_limits
-from billing import balance
+from billing.invoices import balance
 from metering.rollups import run
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.live_server_helper import LiveServer
 
-from billing import rating
+from billing.prices import rating
 from metering.models import DailyUsage, UsageEvent
 from tests.engine import days_ago, make_key, make_token, num_events, total_of
 from tests.world import World

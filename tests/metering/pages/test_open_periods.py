@@ -7,8 +7,8 @@ import pytest
 from django.http import QueryDict
 
 from accounts.access import open_organization
+from billing.cost.report import CostReport, cost_report
 from billing.models import LineItem
-from billing.spend import CostReport, cost_report
 from metering.pages.activity_report import ActivityReport, activity_report
 from metering.pages.addresses import Address
 from metering.pages.axis import axis_of

@@ -7,7 +7,8 @@ from django.conf import LazySettings
 from django.db import connection
 
 from accounts.clock import database_now
-from billing import rating, verification
+from billing import proof
+from billing.prices import rating
 from metering.models import (
     DailyUsage,
     HourlyUsage,
@@ -125,12 +126,12 @@ def test_the_nightly_proof_is_stored_and_staff_are_told_of_drift(
     send([make_event(api_key_id=sender[0])], sender[1])
     rating.catch_up()
 
-    assert verification.verify_and_store().num_different == 0
+    assert proof.verify_and_store().num_different == 0
     assert mailoutbox == []
 
     with connection.cursor() as cursor:
         cursor.execute("UPDATE metering_dailyusage SET input_tokens = input_tokens + 1")
-    run = verification.verify_and_store()
+    run = proof.verify_and_store()
 
     assert Verification.objects.count() == 2
     assert run.finished_at is not None

@@ -8,7 +8,8 @@ from django.db import connection
 
 from accounts.models import User
 from apikeys.models import APIKey
-from billing import rating, verification
+from billing import proof
+from billing.prices import rating
 from metering.periods import one_day
 from metering.rollups.proof import days_with_events
 from tests.engine import days_ago, make_event, make_key, make_token, send, total_of
@@ -87,7 +88,7 @@ def test_verify_finds_a_broken_row_in_every_layer_and_rebuild_repairs_it(world: 
     for sql, layers in BREAKS[:-2]:
         run(sql)
         assert set(drift()) >= layers, sql
-        assert list(verification.rebuild(days)) == days
+        assert list(proof.rebuild(days)) == days
         assert drift() == {}, sql
         assert everything() == good, sql
     for sql, layers in BREAKS[-2:]:
@@ -109,7 +110,7 @@ def test_one_wrong_row_among_many_is_found_and_only_its_day_needs_repair(world: 
     assert drift() == dict.fromkeys(layers, 2)
     assert drift([one_day(day)]) == dict.fromkeys(layers, 2)
     assert drift([period for period in days_with_events() if period.start != day]) == {}
-    list(verification.rebuild([one_day(day)]))
+    list(proof.rebuild([one_day(day)]))
     assert drift() == {}
 
 
@@ -120,10 +121,10 @@ def test_a_rebuild_rolls_up_what_waits_and_counts_it_once(world: World) -> None:
     late = make_event(id="late", api_key_id=key.public_id, timestamp=days_ago(2))
     assert send(late, token) == ["accepted"]
     assert drift() == {}  # what waits is no drift
-    list(verification.rebuild(days_with_events()))
+    list(proof.rebuild(days_with_events()))
     assert total_of(world.other, "num_model_requests") == total + 1
     assert rating.catch_up() == 0
-    list(verification.rebuild(days_with_events()))
+    list(proof.rebuild(days_with_events()))
     assert total_of(world.other, "num_model_requests") == total + 1
     assert drift() == {}
 
@@ -132,5 +133,5 @@ def test_a_rebuild_rolls_up_what_waits_and_counts_it_once(world: World) -> None:
 def test_a_day_without_raw_events_is_left_as_it_is(world: World) -> None:
     fill(world)
     gone = date(2020, 1, 1)
-    with pytest.raises(verification.RawEventsGoneError, match="2020-01-01"):
-        list(verification.rebuild([one_day(gone)]))
+    with pytest.raises(proof.RawEventsGoneError, match="2020-01-01"):
+        list(proof.rebuild([one_day(gone)]))

@@ -17,8 +17,8 @@ from pytest_django import Settings
 from accounts.clock import database_now
 from apikeys import directory
 from apikeys.models import APIKey
-from billing import rating
 from billing.models import DailyCost
+from billing.prices import rating
 from metering.intake import skus
 from metering.measures import MEASURES
 from metering.models import DailyUsage, HourlyUsage, IngestBatch, MonthlyUsage, OrganizationDailyUsage, Sku

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from billing import queries as costs
+from billing.cost import queries as costs
 from billing.models import DailyCost, LineItem
 from metering.models import DailyUsage, HourlyUsage, Model, Sku
 from metering.periods import month_of, one_day

@@ -1,0 +1,123 @@
+"""What the Cost page says about the whole organization beside its usage: forecast, budget, credit grants and invoices."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from accounts.access import Access
+from accounts.models import Organization
+from billing.budgets.forecast import forecast
+from billing.cost.queries import Spending, matters_in
+from billing.display import dollars
+from billing.invoices.credits import GrantState, state_of
+from billing.invoices.grants import Balance, balances, pure
+from billing.models import Invoice
+from billing.pages.organization_page import InvoiceRow, invoice_row
+from metering.display import long_day
+from metering.periods import Period, month_of
+
+SHOWN_INVOICES: Final = 4
+INVOICE_FIELDS: Final = ("id", "kind", "state", "number", "month", "total", "issue_date", "due_date", "held_at")
+
+
+@dataclass(frozen=True)
+class GrantRow:
+    """A credit grant at the end of the month, or now."""
+
+    name: str
+    granted: str
+    used: str
+    remaining: str
+    effective: str
+    expires: str
+    state: GrantState
+
+
+@dataclass(frozen=True)
+class BudgetShare:
+    """How much of the month's budget is spent; `width` is its bar, 100 % at most."""
+
+    percent: str
+    amount: str
+    width: str
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class ForecastText:
+    """What the month is expected to cost at its end, and the range that is meant to hold four times of five."""
+
+    expected: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Empty where the reader's role does not reach, or where there is nothing to say."""
+
+    forecast: ForecastText | None = None
+    budget: BudgetShare | None = None
+    grants: tuple[GrantRow, ...] = ()
+    invoices: tuple[InvoiceRow, ...] = ()
+
+
+def outlook_of(access: Access, month: Period, spent: Spending, now: datetime) -> Outlook:
+    """`spent` is all that the organization, with its children, spent in the month. At most three queries."""
+    budget, invoices = _budget_and_invoices(access) if access.is_owner else (None, ())
+    is_current = now.date() in month
+    return Outlook(
+        forecast=_forecast(spent, month, now),
+        budget=_share(spent.amount, budget) if budget is not None and is_current else None,
+        grants=_grants(access, month, now) if access.is_admin else (),
+        invoices=invoices,
+    )
+
+
+def _forecast(spent: Spending, month: Period, now: datetime) -> ForecastText | None:
+    found = forecast(spent.days(), month, now.date())
+    return ForecastText(dollars(found.expected), dollars(found.low), dollars(found.high)) if found else None
+
+
+def _budget_and_invoices(access: Access) -> tuple[Decimal | None, tuple[InvoiceRow, ...]]:
+    """The amount of the budget and the newest invoices, in one query: each row brings the budget with it."""
+    columns = [f"invoices__{name}" for name in INVOICE_FIELDS]
+    rows = list(
+        Organization.objects.filter(pk=access.organization.pk)
+        .order_by("-invoices__month", "-invoices__id")
+        .values_list("budget__amount", *columns)[:SHOWN_INVOICES]
+    )
+    invoices = [Invoice(**dict(zip(INVOICE_FIELDS, found, strict=True))) for _, *found in rows if found[0] is not None]
+    return rows[0][0], tuple(invoice_row(invoice) for invoice in invoices)
+
+
+def _share(spent: Decimal, budget: Decimal) -> BudgetShare:
+    percent = spent * 100 / budget
+    return BudgetShare(
+        percent=f"{percent:.1f} %".replace("-", "−"),
+        amount=dollars(budget),
+        width=f"{max(Decimal(0), min(percent, Decimal(100))):.1f}%",
+        is_over=spent >= budget,
+    )
+
+
+def _grants(access: Access, month: Period, now: datetime) -> tuple[GrantRow, ...]:
+    """The organization's grants that matter in the month, with what they have paid up to its end."""
+    last_day = month.end - timedelta(days=1)
+    found = balances(access.organization, min(last_day, now.date()) if month_of(now.date()) == month else last_day)
+    return tuple(_grant_row(balance, now) for balance in found if matters_in(balance.grant, month))
+
+
+def _grant_row(balance: Balance, now: datetime) -> GrantRow:
+    grant = balance.grant
+    state = state_of(pure(grant), balance.used, now)
+    return GrantRow(
+        name=grant.name,
+        granted=dollars(grant.amount),
+        used=dollars(balance.used),
+        remaining=dollars(balance.remaining if state not in (GrantState.EXPIRED, GrantState.VOIDED) else 0),
+        effective=long_day(grant.effective_at.date()),
+        expires=long_day(grant.expires_at.date()) if grant.expires_at else "Never",
+        state=state,
+    )

@@ -1,0 +1,171 @@
+"""What usage costs: frozen rows for the Cost page (docs/metrics.md defines each number).
+
+The cost of a user or key is its own quantity × the unit price of the organization's daily cost, so that every breakdown
+adds up to the same total. `billing.cost.sql` has the statements.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from billing.cost import sql as cost_sql
+from billing.models import CreditGrant, LineItem
+from metering.pages.axis import Slot
+from metering.periods import Period, month_of, previous_month
+from metering.usage.queries import SHOWN_PARTS, UsageQuery, fetch
+from metering.usage.rankings import WORDS, pattern
+
+TABLE_PARTS: Final = 20
+ZERO: Final = Decimal(0)
+
+
+@dataclass(frozen=True)
+class SlotAmount:
+    """What one part cost in one bar; `part` None is everything outside the largest parts. Unpriced usage adds nothing."""
+
+    slot: Slot
+    part: int | None
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """One part and line item over the whole period. `part` None is everything that the table leaves out."""
+
+    part: int | None
+    line_item: LineItem
+    quantity: Decimal
+    amount: Decimal
+    unpriced_quantity: Decimal
+
+    @property
+    def is_unpriced(self) -> bool:
+        return self.unpriced_quantity != 0
+
+
+@dataclass(frozen=True)
+class UnpricedModel:
+    """Requests whose usage has, in part or whole, no price yet."""
+
+    model_id: int
+    num_requests: int
+
+
+@dataclass(frozen=True)
+class Spending:
+    """The costs of a period, in the shapes that the Cost page needs."""
+
+    slots: tuple[SlotAmount, ...]
+    parts: tuple[PartCost, ...]
+    unpriced: tuple[UnpricedModel, ...]
+    num_parts: int
+    amount: Decimal
+    days_before: Mapping[date, Decimal]
+
+    def amount_of(self, period: Period) -> Decimal:
+        """What the days of a period in this month or the one before cost, where the bars are days."""
+        return sum((amount for day, amount in self.days().items() if day in period), start=ZERO)
+
+    def days(self) -> dict[date, Decimal]:
+        """What each day cost, of the month before and of this one, where the bars are days."""
+        days = dict(self.days_before)
+        for row in self.slots:
+            days[row.slot] = days.get(row.slot, ZERO) + row.amount
+        return days
+
+
+def part_amounts(query: UsageQuery) -> list[int]:
+    """All parts of the query's group that have a cost or are unpriced, the dearest first."""
+    rows = fetch(cost_sql.ranking(query), query.parameters())
+    return [part for part, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
+
+
+def found_parts(query: UsageQuery, search: str) -> list[int]:
+    """The parts whose name has the searched text, the dearest first."""
+    parts = part_amounts(query)
+    if not search:
+        return parts
+    sql = f"SELECT id FROM ({WORDS[query.group]}) AS named WHERE id = ANY(%(parts)s) AND words ILIKE %(pattern)s"
+    found = {part for (part,) in fetch(sql, {"parts": parts, "pattern": pattern(search)})}
+    return [part for part in parts if part in found]
+
+
+def spending(query: UsageQuery) -> Spending:
+    """The costs of the query's period and of the days of the month before.
+
+    The parts are ranked first; every number that is shown comes from one statement.
+    """
+    parts = part_amounts(query)
+    return spending_of(query, parts[:TABLE_PARTS], num_parts=len(parts))
+
+
+def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int) -> Spending:
+    """The costs, told apart for the parts of the table, and in the bars for the first of them."""
+    before = previous_month(month_of(query.period.start))
+    parameters = query.parameters() | {
+        "table": list(table),
+        "leaders": list(table[:SHOWN_PARTS]),
+        "before_start": before.start,
+        "before_end": before.end,
+    }
+    found: dict[str, list[tuple[Any, ...]]] = {"slot": [], "part": [], "whole": [], "unpriced": [], "before": []}
+    for kind, *columns in fetch(cost_sql.spending(query), parameters):
+        found[kind].append(tuple(columns))
+    named = _without_nothing([_part_cost(columns) for columns in found["part"]])
+    rest = _rest([_part_cost(columns) for columns in found["whole"]], named) if num_parts > len(table) else []
+    return Spending(
+        slots=tuple(_slot_amounts(found["slot"], has_rest=num_parts > SHOWN_PARTS)),
+        parts=(*named, *rest),
+        unpriced=tuple(UnpricedModel(part, int(quantity)) for _, part, _, quantity, _, _ in found["unpriced"]),
+        num_parts=num_parts,
+        amount=sum((amount for _, part, _, _, amount, _ in found["slot"] if part is None), start=ZERO),
+        days_before={day: amount for day, _, _, _, amount, _ in found["before"]},
+    )
+
+
+def _part_cost(columns: Sequence[Any]) -> PartCost:
+    _, part, line_item, quantity, amount, unpriced_quantity = columns
+    return PartCost(part, LineItem(line_item), quantity, amount, unpriced_quantity)
+
+
+def _without_nothing(rows: Sequence[PartCost]) -> list[PartCost]:
+    """Without the line items of which a part has nothing in all; a part that has nothing of any keeps them, for its bars."""
+    with_some = {row.part for row in rows if row.quantity}
+    return [row for row in rows if row.quantity or row.part not in with_some]
+
+
+def _slot_amounts(rows: Iterable[Sequence[Any]], *, has_rest: bool) -> Iterable[SlotAmount]:
+    """The bars of the leading parts, and of the rest: the row without a part is the whole bar."""
+    wholes: dict[Slot, Decimal] = {}
+    for slot, part, _, _, amount, _ in rows:
+        sign = 1 if part is None else -1
+        wholes[slot] = wholes.get(slot, ZERO) + sign * amount
+        if part is not None:
+            yield SlotAmount(slot, part, amount)
+    if has_rest:
+        yield from (SlotAmount(slot, None, amount) for slot, amount in wholes.items())
+
+
+def _rest(wholes: Iterable[PartCost], named: Collection[PartCost]) -> list[PartCost]:
+    """What is left of each line item when the named parts are taken from it."""
+    rest = []
+    for whole in wholes:
+        taken = [row for row in named if row.line_item == whole.line_item]
+        rest.append(
+            PartCost(
+                None,
+                whole.line_item,
+                whole.quantity - sum((row.quantity for row in taken), start=ZERO),
+                whole.amount - sum((row.amount for row in taken), start=ZERO),
+                whole.unpriced_quantity - sum((row.unpriced_quantity for row in taken), start=ZERO),
+            )
+        )
+    return [row for row in rest if row.quantity or row.amount]
+
+
+def matters_in(grant: CreditGrant, period: Period) -> bool:
+    """Whether a grant's life time meets the period."""
+    ends = [end for end in (grant.expires_at, grant.voided_at) if end is not None]
+    return grant.effective_at < period.end_at and all(end > period.start_at for end in ends)

@@ -1,0 +1,243 @@
+"""The statements behind `billing.cost.queries`: usage rows × the unit prices of the organization's daily cost.
+
+Usage is added up per bar, part and SKU before it meets the prices, or meets them side by side in one row. Those joins are
+outer ones, because PostgreSQL expects so few rows of an inner join with a common table expression that it loops. SQL is
+built from constants of this code base alone; every value travels as a parameter.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from billing.line_items import QUANTITIES, QUANTITIES_SQL
+from metering.measures import MEASURES
+from metering.usage.queries import Group, Step, UsageQuery
+from metering.usage.sources import (
+    IN_DAYS,
+    NO_PARTS,
+    SKU_JOIN,
+    Source,
+    bars_by_part,
+    bars_of,
+    is_wide,
+    leading_bars,
+    parts_of,
+)
+
+USED: Final = ", ".join(f"usage.{measure}" for measure in MEASURES)
+MEASURE_SUMS: Final = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)
+# The quantity that a usage row has of the line item of a price row.
+OWN_QUANTITY: Final = (
+    "CASE price.line_item "
+    + " ".join(f"WHEN {line_item.value} THEN {expression}" for line_item, expression in QUANTITIES.items())
+    + " END"
+)
+ONCE: Final = "OFFSET 0"  # keeps PostgreSQL from reckoning a quantity again wherever it is used
+LINE_SUMS: Final = "sum(quantity), coalesce(sum(amount), 0), coalesce(sum(quantity) FILTER (WHERE amount IS NULL), 0)"
+PRICE_OF_DAY: Final = (
+    "price.organization_id = usage.organization_id AND price.day = usage.day AND price.sku_id = usage.sku_id"
+)
+# The requests of the bars and SKUs that have a quantity without a price.
+UNPRICED: Final = """
+    SELECT 'unpriced', NULL, sku.model_id, NULL, sum(usage.num_model_requests), NULL, NULL
+    FROM sums usage JOIN metering_sku sku ON sku.id = usage.sku_id
+    WHERE (usage.organization_id, usage.sku_id, usage.slot)
+        IN (SELECT organization_id, sku_id, slot FROM costs WHERE amount IS NULL)
+    GROUP BY sku.model_id
+"""
+# What usage rows cost in all at the prices of `wide`, in one pass. A sum for each line item, of the rows that have its
+# price: adding zeros takes longer, and floats are no quicker.
+AMOUNT: Final = " + ".join(
+    f"coalesce(sum(({expression}) * wide.price_{line_item.value})"
+    f" FILTER (WHERE wide.price_{line_item.value} IS NOT NULL), 0)"
+    for line_item, expression in QUANTITIES.items()
+)
+
+
+def _side_by_side(price: str) -> str:
+    """The line items of price rows as columns `price_1`, `price_2` …"""
+    return ", ".join(
+        f"max({price}) FILTER (WHERE line_item = {line_item.value}) AS price_{line_item.value}"
+        for line_item in QUANTITIES
+    )
+
+
+def ranking(query: UsageQuery) -> str:
+    """part, amount: every part with what it cost; users and keys at the month's mean price where a price changed within it,
+    which is near enough to rank them by."""
+    if not query.groups_people:
+        coarser = {Step.MINUTE: Step.HOUR, Step.HOUR: Step.DAY, Step.DAY: Step.DAY}[query.step]
+        rows = replace(query, step=coarser)
+        bars = bars_by_part(rows)
+        return f"WITH {_costs(rows, bars, bars.part)} SELECT part, coalesce(sum(amount), 0) FROM costs GROUP BY part"
+    parts = parts_of(query)
+    sku_join = SKU_JOIN if "sku." in parts.conditions else ""
+    return f"""
+        WITH {_prices(query)},
+        wide AS MATERIALIZED (
+            SELECT organization_id, sku_id, {_side_by_side("CASE WHEN is_steady THEN unit_price ELSE mean_price END")}
+            FROM prices WHERE is_charged GROUP BY 1, 2
+        )
+        SELECT {parts.part} AS part, {AMOUNT} AS amount
+        FROM {parts.rows} AS usage {sku_join}
+        LEFT JOIN wide ON wide.organization_id = usage.organization_id AND wide.sku_id = usage.sku_id
+        WHERE {parts.conditions} GROUP BY 1 HAVING bool_or(wide.sku_id IS NOT NULL)
+    """
+
+
+def spending(query: UsageQuery) -> str:
+    """kind, slot, part, line_item, quantity, amount, unpriced quantity; the kinds are
+
+    - slot: the amount of a bar and leading part; of the whole bar without a part
+    - part, whole: the line items of each part of the table, and of all parts
+    - unpriced: requests of a model (as the part) that have usage without a price
+    - before: the amount of a day of the month before
+    """
+    wide = is_wide(query)
+    bars = bars_of(query) if wide else bars_by_part(query)
+    return f"""
+        WITH {_costs(query, bars, NO_PARTS if wide else _shown_part(bars))} {_leading(query) if wide else ""}
+        SELECT 'slot' AS kind, slot, NULL::bigint AS part, NULL::smallint AS line_item, NULL::numeric AS quantity,
+            coalesce(sum(amount), 0) AS amount, NULL::numeric AS unpriced_quantity
+        FROM costs GROUP BY slot
+        UNION ALL
+        SELECT 'slot', slot, part, NULL, NULL, coalesce(sum(amount), 0), NULL
+        FROM {"leading_costs" if wide else "costs"} WHERE part = ANY(%(leaders)s) GROUP BY slot, part
+        UNION ALL
+        SELECT 'whole', NULL, NULL, line_item, {LINE_SUMS} FROM costs GROUP BY line_item
+        UNION ALL
+        SELECT 'part', NULL, part, line_item, {LINE_SUMS}
+        FROM {"part_costs" if wide else "costs"} WHERE part = ANY(%(table)s) GROUP BY part, line_item
+        UNION ALL
+        {UNPRICED}
+        UNION ALL
+        SELECT 'before', slot, NULL, NULL, NULL, sum(amount), NULL
+        FROM ({_days_before(query)}) AS days_before WHERE amount IS NOT NULL GROUP BY slot
+    """
+
+
+def _shown_part(bars: Source) -> str:
+    """The parts of the table; the others are one, without a name."""
+    return f"CASE WHEN {bars.part} = ANY(%(table)s) THEN {bars.part} END"
+
+
+def _day(query: UsageQuery) -> str:
+    """The day whose prices hold for a row."""
+    return "usage.day" if query.step == Step.DAY else "%(start)s::date"
+
+
+def _sums(source: Source, part: str, day: str) -> str:
+    """Usage rows added up per bar, part and SKU."""
+    return f"""
+        SELECT usage.organization_id, usage.sku_id, {source.slot} AS slot, {day} AS day, {part} AS part, {MEASURE_SUMS}
+        {source.from_where} GROUP BY 1, 2, 3, 4, 5
+    """
+
+
+def _sums_of_parts(query: UsageQuery, sources: Iterable[Source]) -> str:
+    return " UNION ALL ".join(_sums(source, source.part, _day(query)) for source in sources)
+
+
+def _costs(query: UsageQuery, bars: Source, usage_part: str) -> str:
+    """Common table expressions `sums` and `costs`: one row per bar, part, SKU and line item; no amount without a price."""
+    part = "price.line_item" if query.group == Group.LINE_ITEM else "usage.part"
+    return f"""
+        sums AS MATERIALIZED ({_sums(bars, usage_part, _day(query))}),
+        costs AS MATERIALIZED (
+            SELECT *, quantity * unit_price AS amount
+            FROM (
+                SELECT usage.organization_id, usage.sku_id, usage.slot, {part} AS part, price.line_item, price.unit_price,
+                    {OWN_QUANTITY} AS quantity
+                FROM sums usage JOIN billing_dailycost price ON {PRICE_OF_DAY} {ONCE}
+            ) AS items
+            WHERE quantity <> 0
+        )
+    """
+
+
+def _days_before(query: UsageQuery) -> str:
+    """The amounts of the same filters on the days of the month before; their sums need no parts."""
+    days = replace(query, group=Group.MODEL, step=Step.DAY, hour=None)
+    return f"""
+        SELECT usage.slot, {OWN_QUANTITY} * price.unit_price AS amount
+        FROM ({_sums(bars_of(days), NO_PARTS, "usage.day")}) AS usage JOIN billing_dailycost price ON {PRICE_OF_DAY}
+    """.replace("%(start)s", "%(before_start)s").replace("%(end)s", "%(before_end)s")
+
+
+def _prices(query: UsageQuery) -> str:
+    """`prices`: the unit prices of the month, or of the day that is open.
+
+    A price is steady if it held on every day with such usage; `is_charged` if such usage is in the daily cost at all.
+    """
+    return f"""
+        prices AS MATERIALIZED (
+            SELECT usage.organization_id, usage.sku_id, item.line_item, min(price.unit_price) AS unit_price,
+                count(price.day) > 0 AS is_charged,
+                count(price.day) IN (0, count(*)) AND count(price.unit_price) IN (0, count(*))
+                    AND coalesce(min(price.unit_price) = max(price.unit_price), true) AS is_steady,
+                sum(price.amount) / nullif(sum(price.quantity), 0) AS mean_price
+            FROM metering_organizationdailyusage usage {SKU_JOIN}
+            CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
+            LEFT JOIN billing_dailycost price ON {PRICE_OF_DAY} AND price.line_item = item.line_item
+            WHERE {IN_DAYS} AND {query.filters("usage", by_user=False, by_key=False)} AND item.quantity <> 0
+            GROUP BY 1, 2, 3
+        )
+    """
+
+
+def _changed_days(query: UsageQuery) -> str:
+    """`changed_days`: the line items of the table's parts whose price changed within the month, day by day."""
+    changed = (
+        "(SELECT bool_or(NOT is_steady) FROM prices)"  # looked at first: in most months there is nothing to read
+        " AND usage.sku_id = ANY(ARRAY(SELECT sku_id FROM prices WHERE NOT is_steady))"
+    )
+    sources = (source.narrowed(changed) for source in leading_bars(query, "table"))
+    return f"""
+        changed_days AS MATERIALIZED (
+            SELECT usage.part, price.line_item, {OWN_QUANTITY} AS quantity, {OWN_QUANTITY} * price.unit_price AS amount
+            FROM ({_sums_of_parts(query, sources)}) AS usage
+            JOIN billing_dailycost price ON {PRICE_OF_DAY}
+            JOIN prices ON prices.organization_id = usage.organization_id AND prices.sku_id = usage.sku_id
+                AND prices.line_item = price.line_item
+            WHERE NOT prices.is_steady AND {OWN_QUANTITY} <> 0
+        )
+    """
+
+
+def _leading(query: UsageQuery) -> str:
+    """`leading_costs`: the costs of the leading parts by bar; `part_costs`: what the table of parts is made of.
+
+    The rows are materialized before they meet their prices, of which PostgreSQL expects too few to look them up by key.
+    """
+    parts = parts_of(query)
+    rows = " UNION ALL ".join(
+        f"SELECT usage.organization_id, usage.sku_id, {bars.slot} AS slot, {_day(query)} AS day, {bars.part} AS part, {USED}"
+        f" {bars.from_where}"
+        for bars in leading_bars(query)
+    )
+    return f"""
+        , {_prices(query)}, {_changed_days(query)},
+        wide AS MATERIALIZED (
+            SELECT organization_id, day, sku_id, {_side_by_side("unit_price")} FROM billing_dailycost
+            WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s GROUP BY 1, 2, 3
+        ),
+        leading_rows AS MATERIALIZED ({rows}),
+        leading_costs AS MATERIALIZED (
+            SELECT usage.slot, usage.part, {AMOUNT} AS amount
+            FROM leading_rows AS usage
+            LEFT JOIN wide ON wide.organization_id = usage.organization_id AND wide.day = usage.day
+                AND wide.sku_id = usage.sku_id
+            GROUP BY 1, 2
+        ),
+        part_costs AS MATERIALIZED (
+            SELECT part, line_item, quantity, quantity * unit_price AS amount
+            FROM (
+            SELECT usage.part, price.line_item, price.unit_price, {OWN_QUANTITY} AS quantity
+            FROM ({_sums(parts.narrowed(f"{parts.part} = ANY(%(table)s)"), parts.part, "NULL")}) AS usage
+            JOIN prices price ON price.organization_id = usage.organization_id AND price.sku_id = usage.sku_id
+            WHERE price.is_steady AND price.is_charged {ONCE}
+            ) AS items
+            UNION ALL
+            SELECT part, line_item, quantity, amount FROM changed_days
+        )
+    """

@@ -1,0 +1,74 @@
+"""Invoices that are held back: a month below zero is never issued by itself, nor paid out, until a person decides.
+
+More was taken back than used: by honest corrections, or by mistaken ones. Until staff release it, or the cause is
+corrected, the invoice stays a draft without a number: nothing of it is on the payer's balance, and it is computed again
+with every closing. The payer's later months wait for it, so that they do not offset it unseen.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from django.conf import settings
+
+from accounts.audit import audit
+from accounts.audit.audit import Actor
+from billing.display import dollars
+from billing.models import Invoice
+from billing.notices import outbox
+
+ACTOR: Final = Actor(name="month close")
+
+
+@dataclass(frozen=True)
+class Held:
+    """A held invoice and why it is held; `waits`: for another one, which is to be decided first."""
+
+    invoice: Invoice
+    reason: str
+    waits: bool
+
+
+def reason_to_hold(draft: Invoice) -> str:
+    """Why the draft must not be issued without a person's word; empty if it may."""
+    if (earlier := waits_for(draft)) is not None:
+        return f"It waits for {earlier:%B %Y}, which is held back."
+    if min(draft.subtotal, draft.total) < 0:
+        return f"It is below zero: {dollars(draft.subtotal)} of usage, {dollars(draft.total)} in all."
+    return ""
+
+
+def hold(draft: Invoice, reason: str, now: datetime) -> None:
+    """Keep the draft back. Staff are told when that happens for the first time, and the audit log has it."""
+    if draft.held_at is not None:
+        return
+    draft.held_at = now
+    draft.save(update_fields=["held_at"])
+    named = f"The invoice of {draft.payer.name} for {draft.month:%B %Y}"
+    outbox.tell_staff(
+        message_id=f"msg_held_{draft.pk}",
+        event_type="invoice.held",
+        subject=f"{named} is held back",
+        text=f"{named} is held back. {reason}\n\nRelease it, if it is right, or have its cause corrected:\n"
+        f"{settings.SITE_ADDRESS}/settings/invoices/\n",
+    )
+    audit.record(
+        "invoice.held",
+        actor=ACTOR,
+        organization=draft.payer,
+        target_id=str(draft.pk),
+        target_name=f"{draft.month:%Y-%m}",
+        details={"total": str(draft.total), "reason": reason},
+    )
+
+
+def all_held() -> list[Held]:
+    """Everything that is held, the oldest month first."""
+    found = Invoice.objects.filter(held_at__isnull=False).select_related("payer").order_by("month", "id")
+    return [Held(invoice, reason_to_hold(invoice), waits_for(invoice) is not None) for invoice in found]
+
+
+def waits_for(draft: Invoice) -> date | None:
+    """The first earlier month of the payer that is held, for which this one waits."""
+    earlier = Invoice.objects.filter(payer=draft.payer_id, month__lt=draft.month, held_at__isnull=False)
+    return earlier.order_by("month").values_list("month", flat=True).first()

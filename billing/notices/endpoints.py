@@ -1,0 +1,121 @@
+"""The addresses of webhooks: added and removed by owners, switched off when nothing reaches them for long.
+
+An endpoint that fails is left alone for longer and longer, with all of its messages: one that is slow or gone costs the
+senders a few attempts in days, not one for each message.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from accounts.audit import audit
+from accounts.audit.audit import SYSTEM_ACTOR, Actor
+from accounts.clock import database_now
+from accounts.installation import encryption
+from accounts.models import Organization
+from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint
+from billing.notices import outbox, webhooks
+
+WAITS: Final = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+"""How long to wait after each failure in a row, as the Standard Webhooks specification suggests for a message."""
+STILL_THERE: Final = {"failing_since": None, "num_failures": 0, "retry_at": None, "last_error": ""}
+
+
+class EndpointRefusedError(ValueError):
+    """An address that cannot be added; the message says why."""
+
+
+def add(organization: Organization, url: str, *, actor: Actor) -> str:
+    """Send the organization's news to a checked address; returns the secret, which is shown once.
+
+    Raises EndpointRefusedError.
+    """
+    secret = webhooks.new_secret()
+    with transaction.atomic():
+        Organization.objects.select_for_update(of=("self",), no_key=True).get(pk=organization.pk)
+        if _present(organization).count() >= settings.WEBHOOK_MAX_ENDPOINTS:
+            raise EndpointRefusedError(f"An organization has {settings.WEBHOOK_MAX_ENDPOINTS} webhooks at most.")
+        try:
+            with transaction.atomic():
+                WebhookEndpoint.objects.create(organization=organization, url=url, encrypted_secret=seal(secret))
+        except IntegrityError as error:
+            raise EndpointRefusedError("This address is told already.") from error
+        _record("webhook.created", organization, actor, url=url)
+    return secret
+
+
+def remove(endpoint: WebhookEndpoint, *, actor: Actor) -> None:
+    """Send nothing more there, for good."""
+    with transaction.atomic():
+        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(disabled_at=database_now())
+        _record("webhook.removed", endpoint.organization, actor, url=endpoint.url)
+
+
+def switch_on(endpoint: WebhookEndpoint, *, actor: Actor) -> None:
+    """Send again what happens from now on to an endpoint that was switched off."""
+    with transaction.atomic():
+        off = WebhookEndpoint.objects.filter(pk=endpoint.pk, switched_off_at__isnull=False)
+        if off.update(switched_off_at=None, **STILL_THERE):
+            _record("webhook.switched_on", endpoint.organization, actor, url=endpoint.url)
+
+
+def note_success(endpoint: WebhookEndpoint) -> None:
+    """The endpoint took a message: earlier failures count no more."""
+    WebhookEndpoint.objects.filter(pk=endpoint.pk, failing_since__isnull=False).update(**STILL_THERE)
+
+
+def note_failure(endpoint: WebhookEndpoint, message: str, *, now: datetime, is_gone: bool) -> None:
+    """The endpoint took nothing: it rests, and after WEBHOOK_OFF_AFTER_HOURS of that, or if it says so, it is switched off."""
+    with transaction.atomic():
+        found = WebhookEndpoint.objects.select_for_update(of=("self",)).select_related("organization")
+        failing = found.get(pk=endpoint.pk)
+        failing.retry_at = now + WAITS[min(failing.num_failures, len(WAITS) - 1)]
+        failing.failing_since = failing.failing_since or now
+        failing.num_failures += 1
+        failing.last_error = message
+        is_over = now - failing.failing_since >= timedelta(hours=settings.WEBHOOK_OFF_AFTER_HOURS)
+        if failing.switched_off_at is None and failing.disabled_at is None and (is_gone or is_over):
+            failing.switched_off_at = now
+            _tell_owners(failing)
+            _record("webhook.switched_off", failing.organization, SYSTEM_ACTOR, url=failing.url, error=message)
+        failing.save()
+
+
+def seal(secret: str) -> str:
+    """A secret as it is stored."""
+    return encryption.encrypt(secret, purpose=WEBHOOK_SECRETS)
+
+
+def _present(organization: Organization) -> QuerySet[WebhookEndpoint]:
+    return WebhookEndpoint.objects.filter(organization=organization, disabled_at__isnull=True)
+
+
+def _tell_owners(endpoint: WebhookEndpoint) -> None:
+    outbox.tell_owners(
+        endpoint.organization,
+        message_id=f"msg_off_{endpoint.pk}_{endpoint.switched_off_at:%Y%m%d%H%M%S}",
+        event_type="webhook.switched_off",
+        subject=f"A webhook of {endpoint.organization.name} is switched off",
+        text=(
+            f"Nothing has reached {endpoint.url} since {endpoint.failing_since:%B %d, %Y, %H:%M} UTC."
+            f" The last time: {endpoint.last_error}\n\nNothing more is sent there. Once it works again,"
+            f" owners switch it on under Webhooks on the Billing page:\n\n{settings.SITE_ADDRESS}"
+            f"/settings/organization/{endpoint.organization.slug}/billing/\n"
+        ),
+    )
+
+
+def _record(event: str, organization: Organization, actor: Actor, **details: object) -> None:
+    audit.record(
+        event,
+        actor=actor,
+        organization=organization,
+        target_id=organization.public_id,
+        target_name=organization.name,
+        details=details,
+    )

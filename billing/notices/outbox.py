@@ -1,0 +1,119 @@
+"""The outbox: what is to be sent is written in the transaction that it tells of, and sent afterwards."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from accounts.clock import database_now
+from accounts.models import Membership, Organization, User
+from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
+from billing.display import dollars
+from billing.models import Invoice
+
+
+def budget_alert(alert: BudgetAlert) -> None:
+    """Tell the owners and the webhooks that a threshold was crossed, or that the month is expected to end above the budget."""
+    organization = alert.organization
+    month = f"{alert.month:%B %Y}"
+    budget = dollars(alert.budget_amount)
+    if alert.is_forecast:
+        subject = f"{organization.name} is expected to exceed its budget for {month}"
+        happened = f"By the forecast, {month} ends at {dollars(alert.spent)}, above the budget of {budget}."
+    else:
+        subject = f"{organization.name} has used {alert.threshold} % of its budget for {month}"
+        happened = f"{dollars(alert.spent)} of the budget of {budget} for {month} is spent."
+    _announce(
+        organization,
+        message_id=f"msg_budget_{alert.pk}",
+        event_type="budget.forecast_exceeded" if alert.is_forecast else "budget.threshold_reached",
+        data={
+            "organization_id": organization.public_id,
+            "month": f"{alert.month:%Y-%m}",
+            "threshold_percent": alert.threshold,
+            "amount": str(alert.spent),
+            "budget": str(alert.budget_amount),
+            "currency": "USD",
+        },
+        subject=subject,
+        text=f"{happened}\n\nThis is sent once a month for each threshold. Owners change the budget on the Billing page.\n",
+    )
+
+
+def invoice_finalized(invoice: Invoice) -> None:
+    """Tell the payer's owners and webhooks that there is an invoice."""
+    _announce(
+        invoice.payer,
+        message_id=f"msg_invoice_{invoice.pk}",
+        event_type="invoice.finalized",
+        data={
+            "organization_id": invoice.payer.public_id,
+            "number": invoice.number,
+            "month": f"{invoice.month:%Y-%m}",
+            "total": str(invoice.total),
+            "amount_due": str(invoice.due),
+            "currency": "USD",
+            "due_date": str(invoice.due_date),
+        },
+        subject=f"Invoice {invoice.number} for {invoice.month:%B %Y}: {dollars(invoice.total)}",
+        text=f"{_what_is_due(invoice)} Owners see and download it on the Billing page.\n",
+    )
+
+
+def tell_staff(*, message_id: str, event_type: str, subject: str, text: str) -> None:
+    """An e-mail to everyone of the operator's staff."""
+    staff = User.objects.filter(is_staff=True, is_active=True).order_by("email")
+    _enqueue(staff.values_list("email", flat=True), message_id, event_type, subject, text)
+
+
+def tell_owners(organization: Organization, *, message_id: str, event_type: str, subject: str, text: str) -> None:
+    """An e-mail to each owner of the organization."""
+    _enqueue(_owners(organization), message_id, event_type, subject, text)
+
+
+def _announce(  # noqa: PLR0913 - one keyword for each part of a message
+    organization: Organization, *, message_id: str, event_type: str, data: dict[str, Any], subject: str, text: str
+) -> None:
+    body = {"type": event_type, "timestamp": database_now(), "data": data}
+    payload = json.dumps(body, cls=DjangoJSONEncoder, separators=(",", ":"))
+    tell_owners(organization, message_id=message_id, event_type=event_type, subject=subject, text=text)
+    Delivery.objects.bulk_create(
+        (
+            Delivery(
+                message_id=message_id, event_type=event_type, recipient=endpoint.url, endpoint=endpoint, body=payload
+            )
+            for endpoint in WebhookEndpoint.objects.filter(
+                organization=organization, disabled_at__isnull=True, switched_off_at__isnull=True
+            )
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _what_is_due(invoice: Invoice) -> str:
+    named = f"Invoice {invoice.number} over {dollars(invoice.total)}"
+    if invoice.due == invoice.total:
+        return f"{named} is due on {invoice.due_date}."
+    if invoice.total < 0:
+        return f"{named} is on your balance: later invoices take from it."
+    if invoice.due == 0:
+        return f"{named} is paid from your balance."
+    return f"{named} leaves {dollars(invoice.due)} to pay by {invoice.due_date}, after your balance."
+
+
+def _enqueue(recipients: Iterable[str], message_id: str, event_type: str, subject: str, text: str) -> None:
+    Delivery.objects.bulk_create(
+        (
+            Delivery(message_id=message_id, event_type=event_type, recipient=email, subject=subject[:200], body=text)
+            for email in recipients
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _owners(organization: Organization) -> list[str]:
+    owners = Membership.objects.filter(
+        organization=organization, role=Membership.Role.OWNER, left_at__isnull=True, user__is_active=True
+    )
+    return list(owners.order_by("user__email").values_list("user__email", flat=True))

@@ -1,0 +1,202 @@
+"""Forms of the Billing page and of the price book."""
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from accounts.models import Organization
+from billing.budgets.budgets import MAX_THRESHOLD
+from billing.models import BillingDetails, LineItem
+from billing.money import BILLED_DIGITS
+from billing.notices import webhook_addresses
+from billing.prices.rerating import PriceRefusedError, Terms
+from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
+from metering.models import Model
+from metering.periods import FIRST_YEAR, LAST_YEAR
+
+ANY: Final = ("", "Any")
+MAX_THRESHOLDS: Final = 10
+
+
+class BillingDetailsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whom invoices are made out to; the terms are the operator's."""
+
+    class Meta:
+        model = BillingDetails
+        fields = ["legal_name", "address", "tax_id"]
+        labels = {"legal_name": "Legal name", "address": "Address", "tax_id": "Tax ID"}
+        widgets = {"address": forms.Textarea(attrs={"rows": 4})}
+        help_texts = {"legal_name": "Changes hold for invoices that are not final yet."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["legal_name"].required = True
+        self.fields["address"].required = True
+
+
+class BudgetForm(forms.Form):
+    """A monthly budget and when to be told of it."""
+
+    amount = forms.DecimalField(
+        max_digits=14, decimal_places=2, min_value=Decimal("0.01"), label="Monthly budget in US dollars"
+    )
+    thresholds = forms.CharField(
+        max_length=80,
+        required=False,
+        label="Notify at",
+        help_text="Percentages of the budget, with commas between them. Owners get an e-mail at each, once a month.",
+    )
+    is_hard = forms.BooleanField(
+        required=False, label="Hard: refuse the organization's API keys once the budget is spent, until the month ends"
+    )
+
+    def clean_thresholds(self) -> list[int]:
+        words = re.findall(r"[^\s,;%]+", self.cleaned_data["thresholds"])
+        if not all(re.fullmatch(r"[0-9]{1,4}", word) and 0 < int(word) <= MAX_THRESHOLD for word in words):
+            raise ValidationError(f"Give whole percentages from 1 to {MAX_THRESHOLD}, such as 50, 80, 100.")
+        if len(set(words)) > MAX_THRESHOLDS:
+            raise ValidationError(f"Give {MAX_THRESHOLDS} percentages at most.")
+        return sorted({int(word) for word in words})
+
+
+class WebhookForm(forms.Form):
+    """An address that is told of budget thresholds and invoices."""
+
+    url = forms.URLField(max_length=500, label="Address", assume_scheme="https")
+
+    def clean_url(self) -> str:
+        """As it is stored, and only if webhooks may be sent there."""
+        try:
+            url = webhook_addresses.normalized(self.cleaned_data["url"])
+            webhook_addresses.look_up(url)
+        except webhook_addresses.AddressRefusedError as error:
+            raise ValidationError(str(error)) from error
+        return url
+
+
+class PriceForm(forms.Form):
+    """One price of the book: what it is for, from when it holds, and how much a number of units costs."""
+
+    model = forms.CharField(max_length=128, label="Model", help_text="As the API reports it.")
+    line_item = forms.TypedChoiceField(choices=LineItem.choices, coerce=lambda value: LineItem(int(value)))
+    organization = forms.CharField(
+        max_length=60, required=False, help_text="The address (slug) of an organization with a price of its own."
+    )
+    usage_type = forms.TypedChoiceField(
+        choices=[ANY, *UsageType.choices], required=False, coerce=lambda value: UsageType(int(value)), empty_value=None
+    )
+    service_tier = forms.TypedChoiceField(
+        choices=[ANY, *ServiceTier.choices],
+        required=False,
+        coerce=lambda value: ServiceTier(int(value)),
+        empty_value=None,
+    )
+    batch = forms.TypedChoiceField(
+        choices=[ANY, ("yes", "Batch"), ("no", "Not batch")],
+        required=False,
+        coerce=lambda value: value == "yes",
+        empty_value=None,
+    )
+    context_band = forms.TypedChoiceField(
+        choices=[(0, "Any size of request"), *((band, f"Above {band:,} tokens") for band in CONTEXT_BANDS)],
+        coerce=int,
+        label="Context",
+    )
+    effective_date = forms.DateField(label="From (UTC day)", widget=forms.DateInput(attrs={"type": "date"}))
+    amount = forms.DecimalField(
+        required=False,
+        min_value=Decimal(0),
+        max_digits=24,
+        decimal_places=12,
+        label="Price in US dollars",
+        help_text="Leave it empty to end pricing on that day: usage then reads as unpriced.",
+    )
+    per = forms.TypedChoiceField(
+        choices=[(1, "per unit"), (1_000, "per 1,000 units"), (1_000_000, "per 1 million units")],
+        coerce=int,
+        label="Price is",
+    )
+
+    def clean_organization(self) -> Organization | None:
+        slug = self.cleaned_data["organization"]
+        if not slug:
+            return None
+        try:
+            return Organization.objects.get(slug=slug)
+        except Organization.DoesNotExist as error:
+            raise ValidationError(f"There is no organization with the address {slug}.") from error
+
+    def clean(self) -> dict[str, Any]:
+        """Adds `terms`; a model that is new to the installation is stored with the change and not before."""
+        cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
+        amount: Decimal | None = cleaned["amount"]
+        if not FIRST_YEAR <= cleaned["effective_date"].year <= LAST_YEAR:
+            raise ValidationError(f"Prices begin in the years {FIRST_YEAR} to {LAST_YEAR}.")
+        try:
+            cleaned["terms"] = Terms(
+                model=Model.objects.filter(name=cleaned["model"]).first() or Model(name=cleaned["model"]),
+                line_item=cleaned["line_item"],
+                effective_date=cleaned["effective_date"],
+                unit_price=None if amount is None else amount / cleaned["per"],
+                organization=cleaned["organization"],
+                usage_type=cleaned["usage_type"],
+                service_tier=cleaned["service_tier"],
+                batch=cleaned["batch"],
+                context_band=cleaned["context_band"],
+            )
+        except PriceRefusedError as error:
+            raise ValidationError(str(error)) from error
+        return cleaned
+
+
+class RefundForm(forms.Form):
+    """How much of a balance was paid back."""
+
+    amount = forms.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2, min_value=Decimal("0.01"))
+
+
+class ReleaseForm(forms.Form):
+    """The total of a held invoice as the page showed it."""
+
+    amount = forms.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2)
+
+
+class GrantForm(forms.Form):
+    """A credit grant for the organization that pays."""
+
+    organization = forms.CharField(max_length=60, help_text="Its address (slug).")
+    name = forms.CharField(max_length=120)
+    amount = forms.DecimalField(
+        max_digits=14, decimal_places=2, min_value=Decimal("0.01"), label="Amount in US dollars"
+    )
+    category = forms.ChoiceField(choices=[("promotional", "Promotional"), ("paid", "Paid")])
+    priority = forms.IntegerField(min_value=0, max_value=999, initial=50, help_text="The smaller number pays first.")
+    effective_date = forms.DateField(label="From (UTC day)", widget=forms.DateInput(attrs={"type": "date"}))
+    last_date = forms.DateField(required=False, label="Last day (UTC)", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean_organization(self) -> Organization:
+        found = Organization.objects.filter(slug=self.cleaned_data["organization"]).first()
+        if found is None:
+            raise ValidationError("There is no organization with this address.")
+        return found
+
+    def clean_last_date(self) -> Any:
+        """The day after the last one, which is when the grant expires."""
+        last = self.cleaned_data["last_date"]
+        return _known_day(last) + timedelta(days=1) if last else None
+
+    def clean_effective_date(self) -> date:
+        return _known_day(self.cleaned_data["effective_date"])
+
+
+def _known_day(day: date) -> date:
+    """The day. Raises ValidationError outside of the calendar that usage has."""
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValidationError(f"Give a day of the years {FIRST_YEAR} to {LAST_YEAR}.")
+    return day

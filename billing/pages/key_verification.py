@@ -1,0 +1,86 @@
+"""`POST /v1/keys/verify`: a gateway asks about a key before it lets a request through (docs/key-verification.md)."""
+
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from rest_framework import serializers
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apikeys import secrets
+from apikeys.authentication import Gateway, IngestTokenAuthentication
+from apikeys.verification import Verdict, verify
+from billing.budgets.budgets import budget_block
+
+BUDGET_EXHAUSTED = "budget_exhausted"
+
+
+class Question(serializers.Serializer[dict[str, str]]):
+    """Which key, by its secret or its public id, and the organization that the request names, if any."""
+
+    key = serializers.CharField(max_length=512, required=False)
+    api_key_id = serializers.CharField(max_length=64, required=False)
+    organization = serializers.CharField(max_length=64, required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        if ("key" in attrs) == ("api_key_id" in attrs):
+            raise ValidationError("Send either `key` or `api_key_id`.")
+        return attrs
+
+
+class UnavailableError(APIException):
+    """The database does not answer; nothing can be said about any key."""
+
+    status_code = 503
+    default_code = "unavailable"
+    default_detail = "The key could not be checked now; ask again."
+
+
+class KeyVerification(APIView):
+    """200 for every readable question, with the same fields in every answer, whether the key exists or not."""
+
+    authentication_classes = [IngestTokenAuthentication]
+
+    def post(self, request: Request) -> Response:
+        question = Question(data=request.data)
+        question.is_valid(raise_exception=True)
+        asked = question.validated_data
+        gateway = request.auth
+        assert isinstance(gateway, Gateway)
+        digest_or_id = secrets.digest(asked["key"]) if "key" in asked else asked["api_key_id"]
+        verdict = verify(gateway.known, digest_or_id, named=asked.get("organization"), now=gateway.now)
+        return Response(_answer(verdict), headers={"Cache-Control": "no-store"})
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Errors in the shape of the other endpoints; what was sent is never repeated, because it may be a secret."""
+        if isinstance(exc, (OperationalError, InterfaceError)):
+            exc = UnavailableError()
+        response = super().handle_exception(exc)
+        code = getattr(exc, "default_code", "error")
+        response.data = {"error": {"code": code, "message": _sentence(exc)}}
+        if response.status_code == 503:
+            response["Retry-After"] = "1"
+        return response
+
+
+def _answer(verdict: Verdict) -> dict[str, Any]:
+    organization = verdict.organization
+    block = budget_block(organization) if organization is not None and verdict.valid else None
+    return {
+        "valid": verdict.valid,
+        "allowed": verdict.valid and verdict.reason is None and block is None,
+        "api_key_id": verdict.api_key_id,
+        "user_id": verdict.user_id,
+        "organization": organization.public_id if organization is not None else None,
+        "tracked": verdict.tracked,
+        "reason": verdict.reason or (BUDGET_EXHAUSTED if block else None),
+        "message": block,
+    }
+
+
+def _sentence(exc: Exception) -> str:
+    if isinstance(exc, ValidationError):
+        return "Send a JSON object with either `key` or `api_key_id`, and `organization` if the request named one."
+    return str(getattr(exc, "detail", exc))

@@ -1,0 +1,171 @@
+"""The Billing page of an organization: what each role sees there (product.md, section 1), ready to be drawn."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from accounts.access import Access
+from accounts.models import Organization
+from billing.alerts import Budget, WebhookEndpoint
+from billing.budgets import budgets
+from billing.budgets.forecast import WINDOW_DAYS, forecast
+from billing.display import dollars
+from billing.invoices.balance import balance_of
+from billing.invoices.credits import GrantState, state_of
+from billing.invoices.documents import state_of as invoice_state
+from billing.invoices.grants import balances, expiring_soon, pure
+from billing.models import Invoice
+from metering.display import long_day
+from metering.periods import Period, month_of
+
+
+@dataclass(frozen=True)
+class InvoiceRow:
+    pk: int
+    number: str
+    kind: str
+    month: str
+    issued: str
+    due: str
+    amount: str
+    state: str
+
+
+@dataclass(frozen=True)
+class GrantRow:
+    name: str
+    category: str
+    remaining: str
+    used: str
+    granted: str
+    effective: str
+    expires: str
+    state: GrantState
+    expires_soon: bool
+
+
+@dataclass(frozen=True)
+class BudgetStatus:
+    """This month against the budget. `bar` is the width of the bar in percent, at most 100."""
+
+    spent: str
+    amount: str
+    percent: int
+    bar: int
+    is_over: bool
+    is_hard: bool
+    forecast: str
+    is_expected_over: bool
+
+
+@dataclass(frozen=True)
+class BillingReport:
+    """Owners' parts are empty for admins, who see the credit grants only. `balance` and `owed` are empty where it is nothing."""
+
+    payer: Organization | None
+    balance: str
+    owed: str
+    grants: tuple[GrantRow, ...]
+    invoices: tuple[InvoiceRow, ...]
+    budget: BudgetStatus | None
+    endpoints: tuple[WebhookEndpoint, ...]
+
+
+def billing_report(access: Access, now: datetime) -> BillingReport:
+    """What the reader may see of the organization's billing; at most eight queries, however much there is."""
+    organization = access.organization
+    balance = balance_of(organization.pk) if access.is_owner else Decimal(0)
+    return BillingReport(
+        payer=organization.parent,
+        balance=dollars(balance) if balance > 0 else "",
+        owed=dollars(-balance) if balance < 0 else "",
+        grants=grant_rows(organization, now),
+        invoices=invoice_rows(organization) if access.is_owner else (),
+        budget=_budget(organization, now) if access.is_owner else None,
+        endpoints=_endpoints(organization) if access.is_owner else (),
+    )
+
+
+def invoice_rows(payer: Organization) -> tuple[InvoiceRow, ...]:
+    """The payer's documents, the newest first."""
+    found = Invoice.objects.filter(payer=payer).order_by("-month", "-id")
+    return tuple(invoice_row(invoice) for invoice in found)
+
+
+def invoice_row(invoice: Invoice) -> InvoiceRow:
+    """An invoice in a list."""
+    is_note = invoice.kind == Invoice.Kind.CREDIT_NOTE
+    return InvoiceRow(
+        pk=invoice.pk,
+        number=invoice.number or "Draft",
+        kind=invoice.get_kind_display(),
+        month=f"{invoice.month:%B %Y}",
+        issued=long_day(invoice.issue_date) if invoice.issue_date else "",
+        due=long_day(invoice.due_date) if invoice.due_date and not is_note else "",
+        amount=dollars(invoice.total),
+        state=invoice_state(invoice),
+    )
+
+
+def grant_rows(payer: Organization, now: datetime) -> tuple[GrantRow, ...]:
+    """The payer's grants with what is left of them now."""
+    found = balances(payer, now.date())
+    soon = expiring_soon([balance.grant for balance in found], now)
+    rows = []
+    for balance in found:
+        grant = balance.grant
+        state = state_of(pure(grant), balance.used, now)
+        rows.append(
+            GrantRow(
+                name=grant.name,
+                category=grant.get_category_display(),
+                remaining=dollars(balance.remaining),
+                used=dollars(balance.used),
+                granted=dollars(grant.amount),
+                effective=long_day(grant.effective_at.date()),
+                expires=long_day(grant.expires_at.date()) if grant.expires_at else "Never",
+                state=state,
+                expires_soon=state == GrantState.AVAILABLE and grant in soon and balance.remaining > 0,
+            )
+        )
+    return tuple(rows)
+
+
+def _budget(organization: Organization, now: datetime) -> BudgetStatus | None:
+    budget = Budget.objects.filter(organization=organization).first()
+    if budget is None:
+        return None
+    month = month_of(now.date())
+    costs = budgets.daily_costs(organization, Period(month.start - timedelta(days=WINDOW_DAYS), month.end))
+    spent = sum((amount for day, amount in costs.items() if day in month), start=Decimal(0))
+    expected = forecast(costs, month, now.date())
+    percent = int(spent * 100 / budget.amount)
+    return BudgetStatus(
+        spent=dollars(spent),
+        amount=dollars(budget.amount),
+        percent=percent,
+        bar=max(0, min(percent, 100)),
+        is_over=spent >= budget.amount,
+        is_hard=budget.is_hard,
+        forecast=f"{dollars(expected.expected)}, {dollars(expected.low)} to {dollars(expected.high)}"
+        if expected
+        else "",
+        is_expected_over=expected is not None and spent < budget.amount < expected.expected,
+    )
+
+
+def budget_initial(organization: Organization) -> dict[str, Decimal | str | bool]:
+    """The budget as the form shows it; the defaults where there is none."""
+    budget = Budget.objects.filter(organization=organization).first()
+    if budget is None:
+        return {"thresholds": "50, 80, 100"}
+    return {
+        "amount": budget.amount,
+        "thresholds": ", ".join(str(threshold) for threshold in budget.thresholds),
+        "is_hard": budget.is_hard,
+    }
+
+
+def _endpoints(organization: Organization) -> tuple[WebhookEndpoint, ...]:
+    found = WebhookEndpoint.objects.filter(organization=organization, disabled_at__isnull=True)
+    return tuple(found.order_by("created_at", "id"))

@@ -1,0 +1,189 @@
+"""The Billing page of an organization, its forms, and its invoices as page and PDF."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.forms import BaseForm
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.access import Access, find_seen, open_organization
+from accounts.audit import audit
+from accounts.audit.audit import actor_of
+from accounts.clock import database_now
+from accounts.pages.frame import SignedInRequest, organization_frame
+from billing.alerts import WebhookEndpoint
+from billing.budgets import budgets
+from billing.invoices.documents import document_of
+from billing.invoices.pdf import invoice_pdf
+from billing.models import BillingDetails, Invoice
+from billing.notices import endpoints
+from billing.pages.forms import BillingDetailsForm, BudgetForm, WebhookForm
+from billing.pages.organization_page import billing_report, budget_initial
+
+
+@require_safe
+@login_required
+def billing(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Invoices, credit, budget and billing details for owners; credit grants for admins."""
+    access = open_organization(request.user, slug)
+    if not access.is_admin:
+        raise PermissionDenied("Only owners and admins of the organization see its billing.")
+    return _page(request, access)
+
+
+@require_POST
+@login_required
+def details(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Change whom the next invoices are made out to."""
+    access = _open_for_owner(request, slug)
+    found = BillingDetails.objects.filter(organization=access.organization).first()
+    form = BillingDetailsForm(request.POST, instance=found or BillingDetails(organization=access.organization))
+    if not form.is_valid():
+        return _page(request, access, details_form=form)
+    with transaction.atomic():
+        form.save()
+        _record(request, access, "billing_details.changed", fields=form.changed_data)
+    messages.success(request, "Your billing details are saved. They are on every invoice that is not final yet.")
+    return redirect("billing:billing", slug)
+
+
+@require_POST
+@login_required
+def budget(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Set the organization's monthly budget."""
+    access = _open_for_owner(request, slug)
+    form = BudgetForm(request.POST)
+    if not form.is_valid():
+        return _page(request, access, budget_form=form)
+    budgets.set_budget(access.organization, actor=actor_of(request), **form.cleaned_data)
+    messages.success(request, "The budget is saved and holds from now on.")
+    return redirect("billing:billing", slug)
+
+
+@require_POST
+@login_required
+def budget_removal(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The organization has no budget any more."""
+    access = _open_for_owner(request, slug)
+    budgets.remove_budget(access.organization, actor=actor_of(request))
+    messages.success(request, "The budget is removed.")
+    return redirect("billing:billing", slug)
+
+
+@require_POST
+@login_required
+def add_webhook(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Send budget thresholds and invoices to an address, signed with a secret that is shown this once."""
+    access = _open_for_owner(request, slug)
+    form = WebhookForm(request.POST)
+    if not form.is_valid():
+        return _page(request, access, webhook_form=form)
+    try:
+        secret = endpoints.add(access.organization, form.cleaned_data["url"], actor=actor_of(request))
+    except endpoints.EndpointRefusedError as error:
+        form.add_error("url", str(error))
+        return _page(request, access, webhook_form=form)
+    return _page(request, access, new_secret=secret)
+
+
+@require_POST
+@login_required
+def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
+    """Send nothing more to an address."""
+    access = _open_for_owner(request, slug)
+    endpoint = _endpoint_of(access, endpoint_id)
+    endpoints.remove(endpoint, actor=actor_of(request))
+    messages.success(request, f"Nothing more is sent to {endpoint.url}.")
+    return redirect("billing:billing", slug)
+
+
+@require_POST
+@login_required
+def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
+    """Send again to an address that was switched off because nothing reached it."""
+    access = _open_for_owner(request, slug)
+    endpoint = _endpoint_of(access, endpoint_id)
+    endpoints.switch_on(endpoint, actor=actor_of(request))
+    messages.success(request, f"What happens from now on is sent to {endpoint.url} again.")
+    return redirect("billing:billing", slug)
+
+
+@require_safe
+@login_required
+def invoice(request: SignedInRequest, slug: str, invoice_id: int) -> HttpResponse:
+    """One of the organization's invoices or credit notes."""
+    access = _open_for_owner(request, slug)
+    found = _invoice_of(access, invoice_id)
+    context = {
+        "frame": organization_frame(access, page="billing:billing", switch_to="billing:billing"),
+        "organization": access.organization,
+        "invoice": found,
+        "document": document_of(found),
+    }
+    return render(request, "billing/invoice.html", context)
+
+
+@require_safe
+@login_required
+def pdf(request: SignedInRequest, slug: str, invoice_id: int) -> HttpResponse:
+    """The same as PDF, to be saved."""
+    access = _open_for_owner(request, slug)
+    return pdf_response(_invoice_of(access, invoice_id))
+
+
+def pdf_response(invoice: Invoice) -> HttpResponse:
+    """The invoice as a file that is named after its number."""
+    name = f"{invoice.number or f'draft-{invoice.month:%Y-%m}'}.pdf"
+    return HttpResponse(
+        invoice_pdf(document_of(invoice)),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _open_for_owner(request: SignedInRequest, slug: str) -> Access:
+    access = open_organization(request.user, slug)
+    if not access.is_owner:
+        raise PermissionDenied("Only owners of the organization see its invoices and budget, and change its billing.")
+    return access
+
+
+def _invoice_of(access: Access, invoice_id: int) -> Invoice:
+    return find_seen(Invoice.objects.filter(payer=access.organization).select_related("corrects"), pk=invoice_id)
+
+
+def _endpoint_of(access: Access, endpoint_id: int) -> WebhookEndpoint:
+    found = WebhookEndpoint.objects.filter(organization=access.organization, disabled_at__isnull=True)
+    return find_seen(found.select_related("organization"), pk=endpoint_id)
+
+
+def _page(request: SignedInRequest, access: Access, *, new_secret: str = "", **forms: BaseForm) -> HttpResponse:
+    """The page; a form that was refused stands in it with what was sent."""
+    organization = access.organization
+    context = {
+        "frame": organization_frame(access, page="billing:billing", switch_to="billing:billing"),
+        "access": access,
+        "report": billing_report(access, database_now()),
+        "new_secret": new_secret,
+    }
+    if access.is_owner:
+        details = BillingDetails.objects.filter(organization=organization).first()
+        context["details_form"] = BillingDetailsForm(instance=details)
+        context["budget_form"] = BudgetForm(initial=budget_initial(organization))
+        context["webhook_form"] = WebhookForm()
+    return render(request, "billing/billing.html", {**context, **forms})
+
+
+def _record(request: SignedInRequest, access: Access, event: str, **details: object) -> None:
+    organization = access.organization
+    audit.record(
+        event,
+        actor=actor_of(request),
+        organization=organization,
+        target_id=organization.public_id,
+        target_name=organization.name,
+        details=details,
+    )

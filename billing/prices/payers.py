@@ -1,0 +1,75 @@
+"""Who pays for an organization: its parent or itself.
+
+Whoever is the payer when a UTC month ends pays all of that month, its late usage and corrections too, whenever they come.
+Each change is dated by the month from which it holds (`billing.payer_history`).
+"""
+
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from accounts.audit import audit
+from accounts.audit.audit import Actor
+from accounts.models import Organization
+from billing.models import PriceChange
+from billing.payer_history import BEGINNING, PayerSince
+from billing.prices.rerating import find_effect, keep_adjustments
+from metering.periods import Period, month_of
+from metering.rollups import run
+
+
+class PayerRefusedError(ValueError):
+    """A payer that an organization cannot have; the message says why."""
+
+
+def change_payer(
+    *, organization: Organization, parent: Organization | None, actor: Actor, now: datetime
+) -> PriceChange:
+    """From this UTC month on `parent` pays for the organization; None: it pays itself.
+
+    The month is rated again where the new payer has negotiated prices. Raises PayerRefusedError: there is one level.
+    """
+    month = month_of(now.date())
+    if parent is not None:
+        _require_one_level(organization, parent)
+    with transaction.atomic(), connection.cursor() as cursor:
+        run.lock(cursor, wait=True)
+        _date(organization, parent or organization, month)
+        Organization.objects.filter(pk=organization.pk).update(parent=parent)
+        find_effect(cursor, start=month.start, terms=None, organization=organization)
+        change = PriceChange.objects.create(
+            organization=organization,
+            scope=f"{organization.name} is billed to {parent.name if parent else 'itself'}"[:200],
+            effective_date=month.start,
+            requested_by=actor.user,
+        )
+        keep_adjustments(cursor, change)
+        audit.record(
+            "organization.payer_changed",
+            actor=actor,
+            organization=organization,
+            target_id=organization.public_id,
+            target_name=organization.name,
+            details={"payer": parent.public_id if parent else organization.public_id, "from": str(month.start)},
+        )
+    organization.parent = parent
+    return change
+
+
+def _date(organization: Organization, payer: Organization, month: Period) -> None:
+    """From the month on it is `payer`; before the first change it was who it is now."""
+    if not PayerSince.objects.filter(organization=organization).exists():
+        before = Organization.objects.select_for_update().get(pk=organization.pk)
+        PayerSince.objects.create(
+            organization=organization, first_month=BEGINNING, payer_id=before.parent_id or organization.pk
+        )
+    PayerSince.objects.update_or_create(organization=organization, first_month=month.start, defaults={"payer": payer})
+
+
+def _require_one_level(organization: Organization, parent: Organization) -> None:
+    if parent.pk == organization.pk:
+        raise PayerRefusedError(f"{organization} cannot be its own parent; without a parent it pays itself.")
+    if parent.parent_id is not None:
+        raise PayerRefusedError(f"{parent} is billed to another organization and cannot pay for others.")
+    if organization.children.exists():
+        raise PayerRefusedError(f"{organization} pays for other organizations and cannot have a parent.")

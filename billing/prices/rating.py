@@ -1,0 +1,206 @@
+"""Daily usage × price book → daily cost, in SQL. Cost is a pure function of both: it can be computed again at any time."""
+
+import logging
+from collections.abc import Collection
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from billing.budgets import budgets
+from billing.line_items import CHARGED_SQL, QUANTITIES_SQL
+from billing.payer_history import PAYER, payer_join
+from metering import isolation
+from metering.models import FailedItem, IngestBatch
+from metering.rollups import run
+
+logger = logging.getLogger(__name__)
+NARROWER: Final = 8
+MAX_SET_ASIDE: Final = 50
+
+PAYER_SQL: Final = f"""
+LEFT JOIN accounts_organization AS organization ON organization.id = usage.organization_id
+{payer_join("usage.organization_id", "usage.day")}
+"""
+# The price of a line item on a day: in each scope the latest row that has begun; of the scopes that have a price then,
+# the organization's own before its payer's before the general, the most specific first, and the highest context band that
+# the SKU reaches.
+PRICE_SQL: Final = f"""
+SELECT latest.id, latest.unit_price
+FROM (
+    SELECT DISTINCT ON (organization_id, usage_type, service_tier, batch, context_band) price.*
+    FROM billing_price AS price
+    WHERE price.model_id = sku.model_id
+      AND price.line_item = item.line_item
+      AND (price.organization_id IN (usage.organization_id, {PAYER}) OR price.organization_id IS NULL)
+      AND (price.usage_type = sku.usage_type OR price.usage_type IS NULL)
+      AND (price.service_tier = sku.service_tier OR price.service_tier IS NULL)
+      AND (price.batch = sku.batch OR price.batch IS NULL)
+      AND price.context_band <= sku.context_band
+      AND price.effective_date <= usage.day
+    ORDER BY organization_id, usage_type, service_tier, batch, context_band, effective_date DESC
+) AS latest
+WHERE latest.unit_price IS NOT NULL
+ORDER BY
+    latest.organization_id IS NULL, latest.organization_id <> usage.organization_id,
+    latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL, latest.context_band DESC
+LIMIT 1
+"""
+ALL_USAGE: Final = "metering_organizationdailyusage AS usage JOIN metering_sku AS sku ON sku.id = usage.sku_id"
+# Looked up row by row, whatever the statistics say (OFFSET keeps the order of the joins): the work grows with what was
+# touched, not with what is stored. Statistics know nothing of SKUs that came a second ago.
+TOUCHED_USAGE: Final = """organization_delta AS touched
+CROSS JOIN LATERAL (
+    SELECT * FROM metering_organizationdailyusage AS stored
+    WHERE stored.organization_id = touched.organization_id AND stored.day = touched.day AND stored.sku_id = touched.sku_id
+    OFFSET 0
+) AS usage
+CROSS JOIN LATERAL (SELECT * FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
+"""
+
+
+def cost_of(usage_rows: str) -> str:
+    """The query for what usage rows cost by the book as it is; conditions may be added. `usage_rows` is a FROM item of rows
+    named `usage` and their `sku`."""
+    return f"""
+SELECT
+    usage.organization_id, usage.day, usage.sku_id, item.line_item, item.quantity,
+    price.unit_price, item.quantity * price.unit_price AS amount, price.id AS price_id
+FROM {usage_rows}
+{PAYER_SQL}
+CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
+LEFT JOIN LATERAL ({PRICE_SQL}) AS price ON true
+WHERE (price.id IS NOT NULL OR (sku.usage_type, item.line_item) IN ({CHARGED_SQL}))
+"""
+
+
+COST_SQL: Final = cost_of(ALL_USAGE)
+# Quantities of nothing cost nothing and make no row, unless a correction brought an existing row down to nothing. (A
+# sub-query with LIMIT is looked up by key; EXISTS could make PostgreSQL read and hash the whole table.)
+HAS_COST: Final = """
+(item.quantity <> 0 OR (
+    SELECT true FROM billing_dailycost AS cost
+    WHERE cost.organization_id = usage.organization_id AND cost.day = usage.day AND cost.sku_id = usage.sku_id
+      AND cost.line_item = item.line_item
+    LIMIT 1
+))
+"""
+TOUCHED_COST_SQL: Final = f"{cost_of(TOUCHED_USAGE)} AND {HAS_COST}"
+UPSERT_SQL: Final = f"""
+INSERT INTO billing_dailycost (organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id)
+{TOUCHED_COST_SQL}
+ORDER BY 1, 2, 3, 4
+ON CONFLICT (organization_id, day, sku_id, line_item) DO UPDATE
+SET quantity = excluded.quantity, unit_price = excluded.unit_price, amount = excluded.amount, price_id = excluded.price_id
+"""
+# Line items that had a price, have none now, and need none.
+VANISHED_SQL: Final = f"""
+WITH expected AS MATERIALIZED ({TOUCHED_COST_SQL})
+DELETE FROM billing_dailycost AS old
+USING organization_delta AS delta
+WHERE old.organization_id = delta.organization_id AND old.day = delta.day AND old.sku_id = delta.sku_id
+  AND NOT EXISTS (
+    SELECT FROM expected
+    WHERE expected.organization_id = old.organization_id AND expected.day = old.day AND expected.sku_id = old.sku_id
+      AND expected.line_item = old.line_item
+  )
+"""
+# Rows of models that nobody looked up in the default price list yet.
+WAITING_SQL: Final = """
+INSERT INTO billing_waitingusage (organization_id, day, sku_id)
+SELECT touched.organization_id, touched.day, touched.sku_id
+FROM organization_delta AS touched
+CROSS JOIN LATERAL (SELECT model_id FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
+WHERE (SELECT true FROM billing_pricesource AS source WHERE source.model_id = sku.model_id LIMIT 1) IS NULL
+ORDER BY 1, 2, 3
+ON CONFLICT DO NOTHING
+"""
+# The organizations whose cost changed and counts against a budget, their own or their parent's.
+WITH_BUDGET_SQL: Final = """
+SELECT id FROM accounts_organization
+WHERE id IN (SELECT organization_id FROM organization_delta)
+  AND (id IN (SELECT organization_id FROM billing_budget) OR parent_id IN (SELECT organization_id FROM billing_budget))
+"""
+
+
+def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[int] = ()) -> int:
+    """Roll up the next waiting batches and rate what they touched, in one transaction; returns the number of events.
+
+    Safe to call at any time and from anywhere: while another process rolls up, it returns 0.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not run.lock(cursor, wait=False):
+            return 0
+        num_events = run.roll_up(cursor, max_events=max_events, passed_over=passed_over)
+        if num_events:
+            rate_touched(cursor)
+            concerned = with_budget(cursor)
+    if num_events and concerned:
+        budgets.check(concerned)
+    return num_events
+
+
+def catch_up() -> int:
+    """Roll up until nothing waits; returns the number of events. Batches on which it fails are set aside for a while.
+
+    After a failure fewer events are taken at once, until a single batch is left that fails.
+    """
+    total, max_events, passed_over = 0, settings.ROLL_UP_MAX_EVENTS, _set_aside()
+    while True:
+        try:
+            num_events = roll_up_and_rate(max_events=max_events, passed_over=passed_over)
+        except Exception as error:
+            logger.exception("A rollup of up to %s events failed", max_events)
+            if max_events > 1:
+                max_events = max(1, max_events // NARROWER)
+            else:
+                passed_over.add(_set_first_aside(passed_over, error))
+            continue
+        if not num_events:
+            break
+        total += num_events
+        max_events = min(max_events * 2, settings.ROLL_UP_MAX_EVENTS)
+    _forget_rolled_up()
+    return total
+
+
+def _set_aside() -> set[int]:
+    return {int(name.removeprefix(run.BATCH)) for name in isolation.passed_over(run.TASK)}
+
+
+def _set_first_aside(passed_over: Collection[int], error: Exception) -> int:
+    """The batch that failed alone; raises the error again if there have been so many that it is not the batches' fault."""
+    found = IngestBatch.objects.filter(rolled_up_at=None).exclude(pk__in=passed_over).order_by("pk").first()
+    if found is None or len(passed_over) >= MAX_SET_ASIDE:
+        raise error
+    isolation.count_failure(run.TASK, f"{run.BATCH}{found.pk}", error)
+    return found.pk
+
+
+def _forget_rolled_up() -> None:
+    failed = {int(each.item.removeprefix(run.BATCH)): each for each in FailedItem.objects.filter(task=run.TASK)}
+    if failed:
+        done = IngestBatch.objects.filter(pk__in=failed, rolled_up_at__isnull=False).values_list("pk", flat=True)
+        FailedItem.objects.filter(pk__in=[failed[batch_id].pk for batch_id in done]).delete()
+
+
+def rate_touched(cursor: Any) -> None:
+    """Compute the cost of the rows that `organization_delta` names by the book as it is.
+
+    Rows of models that were not looked up in the default price list yet are noted for `new_models`, which rates them again.
+    """
+    cursor.execute("ANALYZE organization_delta")
+    cursor.execute(UPSERT_SQL)
+    cursor.execute(WAITING_SQL)
+
+
+def rate_again(cursor: Any) -> None:
+    """Compute the cost of the rows that `organization_delta` names by the book as it is now, whatever they cost before."""
+    rate_touched(cursor)
+    cursor.execute(VANISHED_SQL)
+
+
+def with_budget(cursor: Any) -> list[int]:
+    """The organizations that `organization_delta` names whose cost counts against a budget."""
+    cursor.execute(WITH_BUDGET_SQL)
+    return [organization_id for (organization_id,) in cursor.fetchall()]

@@ -1,0 +1,136 @@
+"""Proof of every layer from raw events to invoices, and repair of those up to cost, on any range of days.
+
+Ingest goes on meanwhile.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from django.core.mail import send_mail
+from django.db import connection, transaction
+
+from accounts.clock import database_now
+from accounts.installation import time_limits
+from accounts.models import User
+from billing.invoices import proof as billed_proof
+from billing.prices import rating
+from billing.prices.rating import COST_SQL, HAS_COST
+from metering import isolation
+from metering.models import Verification
+from metering.periods import Period, month_of
+from metering.rollups import proof
+from metering.rollups import run as rollups
+from metering.rollups.proof import Drift
+
+logger = logging.getLogger(__name__)
+TASK: Final = "verify"
+MAX_DIFFERENCES: Final = 100
+COST_COLUMNS: Final = "organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id"
+EXPECTED_COST: Final = f"{COST_SQL} AND {HAS_COST} AND usage.day = %(first_day)s"
+STORED_COST: Final = f"SELECT {COST_COLUMNS} FROM billing_dailycost WHERE day = %(first_day)s"
+
+
+REPAIRS: Final = (
+    "`manage.py rebuild_rollups --from … --to …` computes rollups and costs of these days again.",
+    "Final documents stay as they are: void a wrong one, and its month is billed again.",
+)
+
+
+class RawEventsGoneError(Exception):
+    """A day's raw events were dropped, so that its rollups cannot be computed again."""
+
+
+def verify(days: Sequence[Period]) -> Iterator[Drift]:
+    """Compare raw = hourly = daily = organization = cost for each day, and for its month days = month, cost = billed =
+    invoice and credit = grants, each in one consistent view of the database."""
+    for day in days:
+        yield from _verify_day(day)
+    for month in _months_of(days):
+        yield from _verify_month(month)
+
+
+def _verify_day(day: Period) -> list[Drift]:
+    with _one_view() as cursor:
+        drifts = list(proof.verify_day(cursor, day))
+        return [*drifts, proof.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)]
+
+
+def _verify_month(month: Period) -> list[Drift]:
+    with _one_view() as cursor:
+        return [proof.verify_month(cursor, month), *billed_proof.verify_month(cursor, month)]
+
+
+@contextmanager
+def _one_view() -> Iterator[Any]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        time_limits.take_long(cursor)
+        yield cursor
+
+
+def _months_of(days: Sequence[Period]) -> list[Period]:
+    return sorted({month_of(day.start) for day in days})
+
+
+def rebuild(days: Iterable[Period]) -> Iterator[Period]:
+    """Compute the rollups and the cost of each day again from its raw events; yields each day when it is committed.
+
+    After each day it rolls up what waits.
+
+    Raises RawEventsGoneError for a day whose raw events are not kept any more, before anything of that day is touched.
+    """
+    kept = set(proof.days_with_events())
+    for day in days:
+        if day not in kept:
+            raise RawEventsGoneError(f"The raw events of {day.start} are not here; its rollups are left as they are.")
+        with transaction.atomic(), connection.cursor() as cursor:
+            rollups.lock(cursor, wait=True)
+            rollups.rebuild_day(cursor, day)
+            cursor.execute("DELETE FROM billing_dailycost WHERE day = %s", [day.start])
+            rating.rate_touched(cursor)
+        rating.roll_up_and_rate()  # the worker does not get the lock while day follows upon day
+        yield day
+
+
+def verify_and_store() -> Verification:
+    """Verify every day whose raw events are kept, store the result, and tell staff by e-mail if anything differs."""
+    days = proof.days_with_events()
+    run = Verification.objects.create(
+        started_at=database_now(),
+        first_day=days[0].start if days else None,
+        last_day=days[-1].start if days else None,
+    )
+    for drift in _verify_all(days):
+        run.num_rows += drift.num_rows
+        run.num_different += drift.num_different
+        if drift.num_different and len(run.differences) < MAX_DIFFERENCES:
+            run.differences.append([drift.period.start.isoformat(), drift.layer, drift.num_different])
+    run.finished_at = database_now()
+    run.save()
+    if run.num_different:
+        _alert(run)
+    return run
+
+
+def _verify_all(days: Sequence[Period]) -> Iterator[Drift]:
+    """As `verify`; a day or month that cannot be compared is tried again the next night, and staff are told."""
+    for _, drifts in isolation.each(TASK, days, _verify_day, name=lambda day: f"day {day.start}", at_once=True):
+        yield from drifts
+    months = isolation.each(
+        TASK, _months_of(days), _verify_month, name=lambda month: f"month {month.start}", at_once=True
+    )
+    for _, drifts in months:
+        yield from drifts
+
+
+def _alert(run: Verification) -> None:
+    lines = [f"{day}  {layer}: {number} rows differ" for day, layer, number in run.differences]
+    logger.error("The layers from raw events to invoices differ: %s", "; ".join(lines))
+    send_mail(
+        "Usage Dashboard: the layers from raw events to invoices differ",
+        "\n".join([*lines, "", *REPAIRS]),
+        None,
+        list(User.objects.filter(is_staff=True, is_active=True).values_list("email", flat=True)),
+    )

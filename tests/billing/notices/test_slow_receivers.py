@@ -1,0 +1,108 @@
+"""Receivers that are slow on purpose are cut at the deadline, hold no transaction, and delay nobody but their organization."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from accounts.models import Organization
+from billing.alerts import Delivery, WebhookEndpoint
+from billing.notices import deliveries, endpoints, webhooks
+from tests.billing.notices.test_webhooks import SECRET, Receiver, receiver
+from tests.slow_receivers import TRICKLED_RECORD, SlowReceiver, slow_receivers
+from tests.world import make_world
+
+DEADLINE_SECONDS = 0.5
+EVERY_SECONDS = 5.0
+__all__ = ["receiver"]
+
+
+@pytest.fixture(autouse=True)
+def small_deadline(settings: Settings) -> None:
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True
+    settings.WEBHOOK_TIMEOUT_SECONDS = DEADLINE_SECONDS
+
+
+@pytest.fixture
+def slow(settings: Settings) -> Iterator[list[SlowReceiver]]:
+    with slow_receivers(4, every_seconds=EVERY_SECONDS) as found:
+        settings.WEBHOOK_EXTRA_PORTS = [each.port for each in found]
+        yield found
+
+
+def post(port: int, *, scheme: str = "http") -> float:
+    """How long it took to be refused."""
+    began = time.monotonic()
+    with pytest.raises(webhooks.WebhookError, match=r"within 0\.5 s"):
+        webhooks.post(f"{scheme}://127.0.0.1:{port}/", SECRET, message_id="msg_1", timestamp=1, body=b"{}")
+    return time.monotonic() - began
+
+
+def add(organization: Organization, url: str) -> Delivery:
+    endpoint = WebhookEndpoint.objects.create(
+        organization=organization, url=url, encrypted_secret=endpoints.seal(SECRET)
+    )
+    return Delivery.objects.create(message_id="msg_1", event_type="t", recipient=url, endpoint=endpoint, body="{}")
+
+
+@pytest.mark.parametrize("every_seconds", [0.05, EVERY_SECONDS])
+@pytest.mark.parametrize(
+    ("scheme", "answer"), [("http", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 999), ("https", TRICKLED_RECORD)]
+)
+def test_a_byte_now_and_then_does_not_put_the_deadline_off(
+    settings: Settings, scheme: str, answer: bytes, every_seconds: float
+) -> None:
+    with slow_receivers(1, every_seconds=every_seconds, answer=answer) as [found]:
+        settings.WEBHOOK_EXTRA_PORTS = [found.port]
+        assert post(found.port, scheme=scheme) < 4 * DEADLINE_SECONDS
+
+
+@pytest.mark.parametrize("answer", [b"x" * 100_000, b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000])
+def test_an_answer_without_end_is_not_read_to_the_end(settings: Settings, answer: bytes) -> None:
+    settings.WEBHOOK_TIMEOUT_SECONDS = 30
+    with slow_receivers(1, every_seconds=0, answer=answer) as [found]:
+        settings.WEBHOOK_EXTRA_PORTS = [found.port]
+        with pytest.raises(webhooks.WebhookError):
+            webhooks.post(f"http://127.0.0.1:{found.port}/", SECRET, message_id="m", timestamp=1, body=b"{}")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_slow_receivers_delay_nobody_else_and_hold_no_transaction(
+    slow: list[SlowReceiver], receiver: Receiver, settings: Settings
+) -> None:
+    settings.WEBHOOK_EXTRA_PORTS = [receiver.server_port, *(each.port for each in slow)]
+    settings.WEBHOOK_TIMEOUT_SECONDS = 2.0
+    world = make_world()
+    for number, each in enumerate(slow):
+        organization = Organization.objects.create(name=f"Slow {number}", slug=f"slow-{number}")
+        for message in range(3):
+            add(organization, f"http://127.0.0.1:{each.port}/{message}")
+    quick = add(world.other, receiver.url)
+
+    def work() -> None:
+        try:
+            deliveries.deliver_webhooks()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        began = time.monotonic()
+        working = [pool.submit(work) for _ in range(5)]
+        while not receiver.received:
+            assert time.monotonic() - began < settings.WEBHOOK_TIMEOUT_SECONDS, "it waits for slow receivers"
+            time.sleep(0.02)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'"
+                " AND datname = current_database() AND now() - xact_start > interval '0.3 s'"
+            )
+            assert cursor.fetchone() == (0,)
+        assert [each.num_asked for each in slow] == [1] * 4, "one at a time for an organization"
+        for done in working:
+            done.result()
+    quick.refresh_from_db()
+    assert quick.delivered_at is not None
+    assert set(Delivery.objects.exclude(pk=quick.pk).values_list("delivered_at", flat=True)) == {None}
