@@ -8,7 +8,7 @@ import psycopg2
 from django.core.management import execute_from_command_line
 from django.db import OperationalError, connection
 
-from usage_dashboard.embedded import DataDirectoryError
+from usage_dashboard.machine.embedded import DataDirectoryError
 
 
 def main() -> None:

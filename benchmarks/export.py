@@ -22,7 +22,7 @@ from billing.prices import new_models, rating
 from metering.intake import skus
 from metering.measures import ServiceTier, UsageType
 from metering.rollups import partitions
-from usage_dashboard.processes import Child
+from usage_dashboard.machine.processes import Child
 
 DAYS: Final = 60
 WANT: Final = 0.5

@@ -25,8 +25,8 @@ from benchmarks.measure import Figure, percentile
 from benchmarks.servers import WEB_PORT, memory_mib, program
 from benchmarks.together import run_together
 from benchmarks.world import World
-from usage_dashboard.processes import Child
-from usage_dashboard.servers import start_redis
+from usage_dashboard.machine.processes import Child
+from usage_dashboard.machine.servers import start_redis
 
 WANT_SECONDS: Final = 3.0
 POLL_SECONDS: Final = 0.05

@@ -16,7 +16,7 @@ from benchmarks.servers import WEB_PORT, cpu_seconds, program
 from benchmarks.together import run_together
 from benchmarks.world import World
 from metering.rollups import partitions
-from usage_dashboard.processes import Child
+from usage_dashboard.machine.processes import Child
 
 NUM_CLIENTS: Final = 4
 WANT: Final = 0.45

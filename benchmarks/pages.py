@@ -21,7 +21,7 @@ from benchmarks.measure import Figure, compare, in_turn, percentile
 from benchmarks.servers import HOST
 from benchmarks.world import World, make_world
 from billing.prices import new_models, rating
-from usage_dashboard.preparation import collect_static
+from usage_dashboard.machine.preparation import collect_static
 
 DAYS: Final = 60
 WANT: Final = 1.3

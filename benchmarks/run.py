@@ -19,8 +19,8 @@ from django.db import connection, connections
 from benchmarks import export, freshness, ingest_batches, ingest_resent, ingest_single, pages, rollup
 from benchmarks.measure import Figure
 from benchmarks.world import World, make_world
-from usage_dashboard.preparation import migrate
-from usage_dashboard.servers import start_postgres
+from usage_dashboard.machine.preparation import migrate
+from usage_dashboard.machine.servers import start_postgres
 
 RESULTS = Path(__file__).with_name("results.json")
 

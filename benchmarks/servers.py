@@ -10,8 +10,8 @@ import psutil
 from django.conf import settings
 
 from benchmarks.wait import until
-from usage_dashboard.launcher import Plan, programs
-from usage_dashboard.processes import Child, last_lines
+from usage_dashboard.machine.launcher import Plan, programs
+from usage_dashboard.machine.processes import Child, last_lines
 
 HOST = "127.0.0.1"
 WEB_PORT = 8401

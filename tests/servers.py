@@ -14,7 +14,7 @@ import django
 import pytest
 from django.conf import settings
 
-from usage_dashboard.servers import start_postgres, start_redis
+from usage_dashboard.machine.servers import start_postgres, start_redis
 
 if settings.configured and not os.environ.get("DATABASE_URL"):
     raise pytest.UsageError("Django's settings were read before the tests could choose a DATA_DIR of their own.")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import environ
 from celery.schedules import crontab
 
-from usage_dashboard import embedded
+from usage_dashboard.machine import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -138,9 +138,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "usage_dashboard.web.programs.json_errors",
-    "usage_dashboard.answers.refuse_nul",
+    "usage_dashboard.web.middleware.refuse_nul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "usage_dashboard.answers.keep_no_copies",
+    "usage_dashboard.web.middleware.keep_no_copies",
     "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

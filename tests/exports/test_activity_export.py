@@ -26,7 +26,7 @@ from metering.usage.queries import UsageQuery
 from tests.export_skus import make_sku
 from tests.rollup_rows import add_cost, add_usage
 from tests.world import World
-from usage_dashboard.processes import wait_until
+from usage_dashboard.machine.processes import wait_until
 
 SignIn = Callable[[User], Client]
 EXPORT = "/settings/organization/acme/usage/activity/export.csv"

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db import connection
 
 from metering.rollups.run import IS_ROLLING_UP
-from usage_dashboard import embedded, preparation, servers
-from usage_dashboard.launcher import Plan, programs
-from usage_dashboard.processes import Child, wait_until
+from usage_dashboard.machine import embedded, preparation, servers
+from usage_dashboard.machine.launcher import Plan, programs
+from usage_dashboard.machine.processes import Child, wait_until
 
 HOST: Final = "127.0.0.1"
 START_TIMEOUT_SECONDS: Final = 60

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from accounts.clock import database_now
 from tests.faults.harness import HOST
-from usage_dashboard.processes import wait_until
+from usage_dashboard.machine.processes import wait_until
 
 PATH: Final = "/v1/usage/events"
 REQUEST_TIMEOUT_SECONDS: Final = 15

@@ -20,7 +20,7 @@ from metering.models import DailyUsage
 from tests.faults.harness import HOST, Stack
 from tests.faults.proof import Scenario
 from tests.rollup_rows import sku_of
-from usage_dashboard.processes import wait_until
+from usage_dashboard.machine.processes import wait_until
 
 pytestmark = pytest.mark.faults
 NUM_ROWS: Final = 100_000  # 15 MB: more than all the buffers on the way take

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
-from usage_dashboard.processes import wait_until
+from usage_dashboard.machine.processes import wait_until
 
 pytestmark = pytest.mark.faults
 

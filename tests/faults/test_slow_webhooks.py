@@ -16,7 +16,7 @@ from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
 from tests.slow_receivers import SlowReceiver, slow_receivers
 from tests.world import make_organization
-from usage_dashboard.processes import wait_until
+from usage_dashboard.machine.processes import wait_until
 
 pytestmark = pytest.mark.faults
 NUM_SLOW = 4

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.harness import HOST, Stack
 from tests.faults.load import Client, head
 from tests.faults.proof import Scenario
-from usage_dashboard.processes import wait_until
+from usage_dashboard.machine.processes import wait_until
 
 pytestmark = pytest.mark.faults
 NUM_STALLED = 64  # twice as many as web has threads

@@ -7,7 +7,7 @@ from celery import Celery
 
 from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
-from usage_dashboard.processes import wait_until
+from usage_dashboard.machine.processes import wait_until
 
 pytestmark = pytest.mark.faults
 ROLL_UP = "billing.tasks.roll_up"

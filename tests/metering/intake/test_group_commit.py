@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from metering.intake.group_commit import GroupCommit
-from usage_dashboard.processes import wait_until
+from usage_dashboard.machine.processes import wait_until
 
 
 class HeldStore:

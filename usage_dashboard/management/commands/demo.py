@@ -2,8 +2,8 @@ from functools import partial
 
 from django.conf import settings
 
-from usage_dashboard import demo
-from usage_dashboard.launcher import Plan
+from usage_dashboard.demo import demo
+from usage_dashboard.machine.launcher import Plan
 from usage_dashboard.management.commands import run
 
 

@@ -3,8 +3,8 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from usage_dashboard.launcher import Plan, launch
-from usage_dashboard.processes import LaunchError
+from usage_dashboard.machine.launcher import Plan, launch
+from usage_dashboard.machine.processes import LaunchError
 
 
 class Command(BaseCommand):

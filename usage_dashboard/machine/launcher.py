@@ -16,12 +16,12 @@ from django.conf import settings
 from django.db import OperationalError, connection, connections
 
 from accounts.installation.notices import notices
-from usage_dashboard import embedded, interrupts, servers
-from usage_dashboard.orphans import only_launcher, stop_orphans
-from usage_dashboard.preparation import collect_static, migrate
-from usage_dashboard.processes import Child, LaunchError, last_lines, wait_until
-from usage_dashboard.server_account import private_data_directory
-from usage_dashboard.supervision import Supervisor, Write
+from usage_dashboard.machine import embedded, interrupts, servers
+from usage_dashboard.machine.orphans import only_launcher, stop_orphans
+from usage_dashboard.machine.preparation import collect_static, migrate
+from usage_dashboard.machine.processes import Child, LaunchError, last_lines, wait_until
+from usage_dashboard.machine.server_account import private_data_directory
+from usage_dashboard.machine.supervision import Supervisor, Write
 
 WEB_TIMEOUT_SECONDS = 60
 CELERY = ("-m", "celery", "--app", "usage_dashboard")

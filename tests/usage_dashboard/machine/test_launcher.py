@@ -18,11 +18,11 @@ import psycopg2
 import pytest
 from django.conf import settings
 
-from usage_dashboard import embedded
-from usage_dashboard.orphans import only_launcher, record, stop_orphans
-from usage_dashboard.processes import LARGEST_LOG_BYTES, Child, LaunchError, turn_over, wait_until
-from usage_dashboard.server_account import private_data_directory, server_account
-from usage_dashboard.supervision import QUICK_DEATHS, Supervisor
+from usage_dashboard.machine import embedded
+from usage_dashboard.machine.orphans import only_launcher, record, stop_orphans
+from usage_dashboard.machine.processes import LARGEST_LOG_BYTES, Child, LaunchError, turn_over, wait_until
+from usage_dashboard.machine.server_account import private_data_directory, server_account
+from usage_dashboard.machine.supervision import QUICK_DEATHS, Supervisor
 
 pytestmark = pytest.mark.faults
 TIMEOUT_SECONDS = 60

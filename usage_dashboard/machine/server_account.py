@@ -9,7 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from usage_dashboard.processes import Account, LaunchError
+from usage_dashboard.machine.processes import Account, LaunchError
 
 ACCOUNT_NAME = "pgserver"
 

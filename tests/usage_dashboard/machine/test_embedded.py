@@ -12,10 +12,10 @@ import psutil
 import psycopg2
 import pytest
 
-from usage_dashboard import embedded
-from usage_dashboard.processes import Child, LaunchError
-from usage_dashboard.server_account import private_directory, server_account
-from usage_dashboard.servers import start_postgres, start_redis
+from usage_dashboard.machine import embedded
+from usage_dashboard.machine.processes import Child, LaunchError
+from usage_dashboard.machine.server_account import private_directory, server_account
+from usage_dashboard.machine.servers import start_postgres, start_redis
 
 pytestmark = pytest.mark.faults
 

@@ -1,7 +1,7 @@
 """Where the PostgreSQL and the Redis-compatible server for one machine are: all of it follows from DATA_DIR.
 
 Both listen on Unix sockets in one private directory, so that every command finds them without being told, and no port
-can be in use. `usage_dashboard.servers` starts them.
+can be in use. `usage_dashboard.machine.servers` starts them.
 """
 
 import contextlib

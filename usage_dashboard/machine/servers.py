@@ -1,6 +1,6 @@
 """The embedded PostgreSQL and Valkey (a Redis-compatible server): made, started and repaired under DATA_DIR.
 
-Callers hold the data directory's lock (`usage_dashboard.orphans`), so a server found running here is a left-over.
+Callers hold the data directory's lock (`usage_dashboard.machine.orphans`), so a server found running here is a left-over.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import psycopg2
 
-from usage_dashboard.embedded import DATABASE_NAME, DATABASE_USER, REDIS_SOCKET, socket_directory
-from usage_dashboard.processes import Account, Child, LaunchError, last_lines, wait_until
-from usage_dashboard.server_account import (
+from usage_dashboard.machine.embedded import DATABASE_NAME, DATABASE_USER, REDIS_SOCKET, socket_directory
+from usage_dashboard.machine.processes import Account, Child, LaunchError, last_lines, wait_until
+from usage_dashboard.machine.server_account import (
     open_program,
     open_way,
     private_data_directory,

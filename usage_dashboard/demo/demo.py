@@ -13,8 +13,8 @@ from billing.invoices import closing
 from billing.prices import new_models, rating
 from metering.intake import ingest
 from metering.rollups import partitions
-from usage_dashboard import demo_people, demo_usage
-from usage_dashboard.demo_people import PASSWORD, SIGN_INS
+from usage_dashboard.demo import people, usage
+from usage_dashboard.demo.people import PASSWORD, SIGN_INS
 
 __all__ = ["PASSWORD", "SIGN_INS", "fill", "is_filled"]
 
@@ -38,15 +38,15 @@ def fill(*, write: Callable[[str], object]) -> None:
         return
     started_at = database_now()
     with routing_change():
-        enterprise = demo_people.find() or demo_people.create(started_at)
+        enterprise = people.find() or people.create(started_at)
     token, secret = keys.create_ingest_token(name=f"{LOADER} {started_at:%Y-%m-%d %H:%M:%S.%f}")
     partitions.ensure_ahead()
-    _load(demo_usage.Plan(enterprise, days=DAYS), secret=secret, write=write)
+    _load(usage.Plan(enterprise, days=DAYS), secret=secret, write=write)
     with routing_change() as now:
         keys.revoke_ingest_token(token=token, now=now)
 
 
-def _load(plan: demo_usage.Plan, *, secret: str, write: Callable[[str], object]) -> None:
+def _load(plan: usage.Plan, *, secret: str, write: Callable[[str], object]) -> None:
     events = plan.events()
     digest = secrets.digest(secret)
     done = 0
@@ -61,5 +61,5 @@ def _load(plan: demo_usage.Plan, *, secret: str, write: Callable[[str], object])
     rating.catch_up()
     new_models.price_all()
     write(" done.\n")
-    demo_people.set_up_billing()
+    people.set_up_billing()
     closing.close_ended_months(database_now())

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from usage_dashboard.beat import MOST_WAITING, Scheduler
 from usage_dashboard.celery import app
-from usage_dashboard.launcher import Plan, programs
+from usage_dashboard.machine.launcher import Plan, programs
 
 QUEUE = "celery"
 DELIVERIES = "deliveries"

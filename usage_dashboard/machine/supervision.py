@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from usage_dashboard import interrupts
-from usage_dashboard.orphans import record
-from usage_dashboard.processes import Child, LaunchError, last_lines, turn_over
+from usage_dashboard.machine import interrupts
+from usage_dashboard.machine.orphans import record
+from usage_dashboard.machine.processes import Child, LaunchError, last_lines, turn_over
 
 QUICK_DEATHS = 5
 QUICK_DEATHS_WITHIN_SECONDS = 60.0

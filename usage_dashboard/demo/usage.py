@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from metering.intake.formats.events import Event
-from usage_dashboard.demo_people import DemoKey, Enterprise
+from usage_dashboard.demo.people import DemoKey, Enterprise
 
 HOUR: Final = timedelta(hours=1)
 # Share of a day's requests in each UTC hour, and of a week's in each weekday, relative to their mean

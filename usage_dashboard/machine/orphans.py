@@ -12,7 +12,7 @@ from typing import NotRequired, TypedDict
 
 import psutil
 
-from usage_dashboard.processes import Child, LaunchError
+from usage_dashboard.machine.processes import Child, LaunchError
 
 CLOCK_TOLERANCE_SECONDS = (
     3.0  # a process's start time is computed from the boot time, which moves when the clock is set

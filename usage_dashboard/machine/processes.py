@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from usage_dashboard import interrupts
+from usage_dashboard.machine import interrupts
 
 LARGEST_LOG_BYTES = 10_000_000
 PR_SET_PDEATHSIG = 1
