@@ -11,25 +11,34 @@ from accounts.access import Access
 from metering.pages.filter_form import read_filter_form
 from metering.pages.query_strings import shortened
 from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, parse_month
-from metering.usage.queries import Group, UsageQuery
+from metering.usage.groupings import View
+from metering.usage.queries import UsageQuery
 
 MAX_DAYS: Final = 60
 RANGE: Final = ("month", "start", "end", "last")
-VIEW: Final = ("day", "hour", "list", "q", "page")  # what of an open view says nothing about its rows
+SHOWN: Final = (
+    "group",
+    "group_by",
+    "day",
+    "hour",
+    "list",
+    "q",
+    "page",
+)  # what of an open view says nothing about its rows
 
 
 class RefusedExportError(ValueError):
     """A range or a filter that cannot be exported; the message says why."""
 
 
-def read_export_query(data: QueryDict, *, access: Access, today: date) -> UsageQuery:
+def read_export_query(data: QueryDict, *, access: Access, today: date, view: View) -> UsageQuery:
     """The usage to export. Raises RefusedExportError, also for a filter that fits nothing: a page can say that it left
     one out, a file cannot."""
     period = _period(data, today)
     filters = data.copy()
-    for name in (*RANGE, *VIEW):
+    for name in (*RANGE, *SHOWN):
         filters.pop(name, None)
-    form = read_filter_form(filters, access=access, today=today, groups=tuple(Group))
+    form = read_filter_form(filters, access=access, today=today, view=view)
     if form.ignored:
         raise RefusedExportError(" ".join(form.ignored))
     return replace(form.query, period=period)

@@ -21,20 +21,21 @@ from exports.forms import RefusedExportError, read_export_query
 from metering.pages.filter_form import read_filter_form
 from metering.pages.parts import bar_of, page_address
 from metering.rollups.freshness import complete_through
-from metering.usage.queries import Group, UsageQuery
+from metering.usage.groupings import View
+from metering.usage.queries import UsageQuery
 
 
 @dataclass(frozen=True)
 class Export:
     """What can be exported: the page whose view it is, and its rows."""
 
-    name: str
+    view: View
     page: str
     rows: Callable[[UsageQuery, Format], Iterator[str]]
 
 
-ACTIVITY: Final = Export("activity", "metering:activity", activity_rows)
-COST: Final = Export("cost", "billing:cost", cost_rows)
+ACTIVITY: Final = Export(View.ACTIVITY, "metering:activity", activity_rows)
+COST: Final = Export(View.COST, "billing:cost", cost_rows)
 
 
 @require_GET
@@ -87,7 +88,7 @@ def _open(request: SignedInRequest, slug: str) -> Access:
 
 def _form(request: SignedInRequest, access: Access, export: Export, *, refusal: str = "") -> HttpResponse:
     """The form as a page of its own; a refusal stands above it."""
-    form = read_filter_form(request.GET, access=access, today=database_now().date(), groups=tuple(Group))
+    form = read_filter_form(request.GET, access=access, today=database_now().date(), view=export.view)
     address = page_address(export.page, access.organization, form)
     context = {
         "frame": organization_frame(access, page="metering:activity", switch_to=export.page, query=address.view_query),
@@ -103,12 +104,12 @@ def _file(request: SignedInRequest, access: Access, export: Export, form: Format
     """The file, streamed. A refusal is a page for people and a sentence for programs."""
     moment = complete_through()
     try:
-        query = read_export_query(request.GET, access=access, today=database_now().date())
+        query = read_export_query(request.GET, access=access, today=database_now().date(), view=export.view)
     except RefusedExportError as error:
         if "text/html" in request.headers.get("Accept", ""):
             return _form(request, access, export, refusal=str(error))
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
-    name = f"{export.name}-{query.period.start}-{query.period.end}.{form.extension}"
+    name = f"{export.view}-{query.period.start}-{query.period.end}.{form.extension}"
     if request.method == "GET":
         audit.record("usage.exported", actor=actor_of(request), organization=access.organization, target_name=name)
     return StreamingHttpResponse(

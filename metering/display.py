@@ -52,11 +52,12 @@ def byte_size(number: int | Decimal) -> str:
     return _scaled(Decimal(number), BYTE_SUFFIXES, " ") or f"{exact(number)} B"
 
 
-def duration(seconds: int) -> str:
+def duration(seconds: int | Decimal) -> str:
     """121000 → '33.6 hours'; below an hour minutes, below a minute seconds."""
-    if abs(seconds) >= 3600:
+    size = max(seconds, -seconds)
+    if size >= HOUR_SECONDS:
         return f"{Decimal(seconds) / 3600:,.1f} hours".replace("-", "−")
-    if abs(seconds) >= 60:
+    if size >= MINUTE_SECONDS:
         return f"{Decimal(seconds) / 60:,.1f} minutes".replace("-", "−")
     return f"{exact(seconds)} seconds"
 

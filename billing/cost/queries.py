@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from billing.cost import sql as cost_sql
 from billing.models import CreditGrant, LineItem
-from metering.pages.axis import Slot
 from metering.periods import Period, month_of, previous_month
-from metering.usage.queries import SHOWN_PARTS, UsageQuery, fetch
-from metering.usage.rankings import WORDS, pattern
+from metering.usage.breakdown import Breakdown, break_down
+from metering.usage.groupings import Grouping
+from metering.usage.queries import SHOWN_PARTS, Slot, UsageQuery, fetch
+from metering.usage.rankings import pattern
 
 TABLE_PARTS: Final = 20
 ZERO: Final = Decimal(0)
@@ -68,6 +69,11 @@ class Spending:
         """What the days of a period in this month or the one before cost, where the bars are days."""
         return sum((amount for day, amount in self.days().items() if day in period), start=ZERO)
 
+    def breakdown(self, group: Grouping, slots: Sequence[Slot]) -> Breakdown:
+        """The bars by the parts of the query's group."""
+        amounts = ((row.slot, row.part, row.amount) for row in self.slots)
+        return break_down(group, slots, amounts, num_parts=self.num_parts)
+
     def days(self) -> dict[date, Decimal]:
         """What each day cost, of the month before and of this one, where the bars are days."""
         days = dict(self.days_before)
@@ -87,7 +93,7 @@ def found_parts(query: UsageQuery, search: str) -> list[int]:
     parts = part_amounts(query)
     if not search:
         return parts
-    sql = f"SELECT id FROM ({WORDS[query.group]}) AS named WHERE id = ANY(%(parts)s) AND words ILIKE %(pattern)s"
+    sql = f"SELECT id FROM ({query.group.words}) AS named WHERE id = ANY(%(parts)s) AND words ILIKE %(pattern)s"
     found = {part for (part,) in fetch(sql, {"parts": parts, "pattern": pattern(search)})}
     return [part for part in parts if part in found]
 
@@ -116,7 +122,7 @@ def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int) -> S
     named = _without_nothing([_part_cost(columns) for columns in found["part"]])
     rest = _rest([_part_cost(columns) for columns in found["whole"]], named) if num_parts > len(table) else []
     return Spending(
-        slots=tuple(_slot_amounts(found["slot"], has_rest=num_parts > SHOWN_PARTS)),
+        slots=tuple(_slot_amounts(found["slot"])),
         parts=(*named, *rest),
         unpriced=tuple(UnpricedModel(part, int(quantity)) for _, part, _, quantity, _, _ in found["unpriced"]),
         num_parts=num_parts,
@@ -136,7 +142,7 @@ def _without_nothing(rows: Sequence[PartCost]) -> list[PartCost]:
     return [row for row in rows if row.quantity or row.part not in with_some]
 
 
-def _slot_amounts(rows: Iterable[Sequence[Any]], *, has_rest: bool) -> Iterable[SlotAmount]:
+def _slot_amounts(rows: Iterable[Sequence[Any]]) -> Iterable[SlotAmount]:
     """The bars of the leading parts, and of the rest: the row without a part is the whole bar."""
     wholes: dict[Slot, Decimal] = {}
     for slot, part, _, _, amount, _ in rows:
@@ -144,8 +150,7 @@ def _slot_amounts(rows: Iterable[Sequence[Any]], *, has_rest: bool) -> Iterable[
         wholes[slot] = wholes.get(slot, ZERO) + sign * amount
         if part is not None:
             yield SlotAmount(slot, part, amount)
-    if has_rest:
-        yield from (SlotAmount(slot, None, amount) for slot, amount in wholes.items())
+    yield from (SlotAmount(slot, None, amount) for slot, amount in wholes.items())
 
 
 def _rest(wholes: Iterable[PartCost], named: Collection[PartCost]) -> list[PartCost]:

@@ -1,6 +1,6 @@
 """The Cost report: spending → figures, tables and sentences, ready to be drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -9,34 +9,32 @@ from typing import Final
 from accounts.access import Access
 from billing.cost.outlook import Outlook, outlook_of
 from billing.cost.queries import PartCost, Spending, UnpricedModel, found_parts, spending, spending_of
-from billing.cost.series import cost_series
 from billing.display import axis_dollars, dollars, exact_dollars, quantity
 from billing.models import LineItem
 from metering.display import change, exact, plural, share
 from metering.pages.addresses import Address
 from metering.pages.axis import Axis, axis_of
-from metering.pages.figures import Unit, figure_script
-from metering.pages.filter_form import Chart as ChartKind
-from metering.pages.filter_form import FilterForm
-from metering.pages.palette import OTHER_COLOR, colors_of
-from metering.pages.parts import (
-    GROUP_LABELS,
-    Cell,
+from metering.pages.charts import (
     Chart,
-    Choice,
     ComparedDays,
     Comparison,
-    ListPage,
-    ListRow,
+    Look,
+    chart_of,
     compared_days,
-    filter_address,
-    list_address,
-    list_frame,
-    numbers_of,
+    look_of_rest,
+    looks_of,
+    series_of,
 )
+from metering.pages.figures import Unit
+from metering.pages.filter_form import Chart as ChartKind
+from metering.pages.filter_form import FilterForm
+from metering.pages.palette import OTHER_COLOR
+from metering.pages.parts import Cell, Choice, ListPage, ListRow, filter_address, list_frame
+from metering.usage.breakdown import Breakdown
+from metering.usage.groupings import LINE_ITEM, MODEL, Grouping
 from metering.usage.names import Named, Names, names_of
-from metering.usage.queries import Group, Step
-from metering.usage.rankings import PAGE_ROWS, WORDS
+from metering.usage.queries import Step
+from metering.usage.rankings import PAGE_ROWS
 from metering.usage.sums import has_any_usage
 
 NUM_QUANTITIES: Final = 2
@@ -98,6 +96,9 @@ def cost_report(access: Access, form: FilterForm, address: Address, now: datetim
     spent = spending(form.query)
     is_new = not spent.parts and not has_any_usage(access)
     names = _names(access, form.query.group, spent)
+    axis = axis_of(form.query, now, (row.slot for row in spent.slots))
+    breakdown = spent.breakdown(form.query.group, axis.begun)
+    looks = looks_of(breakdown, names, address)
     is_whole = not form.filters and form.query.step == Step.DAY and not form.own_usage_only
     return CostReport(
         period=f"{form.month.start:%B}" if form.day is None else form.period_name,
@@ -105,9 +106,9 @@ def cost_report(access: Access, form: FilterForm, address: Address, now: datetim
         exact_amount=exact_dollars(spent.amount),
         comparison=_comparison(spent, compared_days(form.month, now.date())) if form.query.step == Step.DAY else None,
         unpriced=_unpriced_rows(address, spent, names),
-        chart=_chart(form, address, spent, names, now) if spent.parts else None,
-        part_kind=GROUP_LABELS[form.query.group],
-        parts=_part_rows(form.query.group, address, spent, names),
+        chart=_chart(form, address, axis, breakdown, looks, average=_average(spent, axis)) if spent.parts else None,
+        part_kind=form.query.group.label,
+        parts=_part_rows(form.query.group, spent, looks, names, address),
         outlook=outlook_of(access, form.month, spent, now) if is_whole else Outlook(),
         is_new=is_new,
     )
@@ -127,9 +128,9 @@ def _named_unpriced(spent: Spending) -> tuple[UnpricedModel, ...]:
 def _unpriced_rows(address: Address, spent: Spending, names: Names) -> tuple[UnpricedRow, ...]:
     named = tuple(
         UnpricedRow(
-            names.of(Group.MODEL, row.model_id).name,
+            names.of(MODEL, row.model_id).name,
             exact(row.num_requests),
-            filter_address(address, Group.MODEL, row.model_id, names),
+            filter_address(address, MODEL, row.model_id, names),
         )
         for row in _named_unpriced(spent)
     )
@@ -139,27 +140,19 @@ def _unpriced_rows(address: Address, spent: Spending, names: Names) -> tuple[Unp
     return (*named, rest) if num_others else named
 
 
-def _names(access: Access, group: Group, spent: Spending) -> Names:
-    parts = {row.part for row in spent.parts if row.part is not None}
-    names = names_of(
-        models=(parts if group == Group.MODEL else set()) | {row.model_id for row in _named_unpriced(spent)},
-        users=parts if group == Group.USER else (),
-        api_keys=parts if group == Group.API_KEY else (),
-        organizations=access.organizations,
-    )
-    line_items = {
-        (Group.LINE_ITEM, item.value): Named(item.value, item.label, "", place=item.value - 1) for item in LineItem
-    }
-    return Names({**names.known, **line_items})
+def _names(access: Access, group: Grouping, spent: Spending) -> Names:
+    wanted = {MODEL: {row.model_id for row in _named_unpriced(spent)}}
+    wanted[group] = wanted.get(group, set()) | {row.part for row in spent.parts if row.part is not None}
+    line_items = {(LINE_ITEM, item.value): Named(item.value, item.label, "", place=item.value - 1) for item in LineItem}
+    return Names({**names_of(wanted, access.organizations).known, **line_items})
 
 
-def _list_page(access: Access, form: FilterForm, address: Address, group: Group) -> ListPage:
+def _list_page(access: Access, form: FilterForm, address: Address, group: Grouping) -> ListPage:
     """All parts of a group by what they cost, page by page."""
     query = replace(form.query, group=group)
     found = found_parts(query, form.search)
     page = found[(form.page - 1) * PAGE_ROWS : form.page * PAGE_ROWS]
     spent = spending_of(query, page, num_parts=len(page))
-    names = _names(access, group, spent)
     rows = (
         ListRow(
             name=row.name,
@@ -167,38 +160,30 @@ def _list_page(access: Access, form: FilterForm, address: Address, group: Group)
             address=row.address,
             cells=(Cell(row.quantity, is_wide_only=True), Cell(row.amount), Cell(row.share, is_wide_only=True)),
         )
-        for row in _part_rows(group, address, spent, names)
+        for row in _part_rows(group, spent, {}, _names(access, group, spent), address)
     )
     return ListPage(**list_frame(form, address, group, len(found)), columns=LIST_COLUMNS, rows=tuple(rows))
 
 
-def _amounts(spent: Spending) -> list[tuple[int, Decimal]]:
-    """The parts that the table names, by amount."""
-    sums: dict[int, Decimal] = {}
-    for row in spent.parts:
-        if row.part is not None:
-            sums[row.part] = sums.get(row.part, Decimal(0)) + row.amount
-    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _colors(group: Group, spent: Spending, names: Names) -> dict[int | None, str]:
-    """A colour for each part that has bars of its own."""
-    return colors_of(group, (row.part for row in spent.slots if row.part is not None), names)
-
-
-def _chart(form: FilterForm, address: Address, spent: Spending, names: Names, now: datetime) -> Chart:
-    step = form.query.step
-    is_cumulative = form.chart == ChartKind.CUMULATIVE
-    axis = axis_of(form.query, now, (row.slot for row in spent.slots))
-    looks = _looks(form.query.group, address, spent, names)
-    series = cost_series(spent.slots, axis.begun, looks, is_cumulative=is_cumulative)
-    return Chart(
+def _chart(  # noqa: PLR0913 - what the page knows
+    form: FilterForm,
+    address: Address,
+    axis: Axis,
+    breakdown: Breakdown,
+    looks: Mapping[int | None, Look],
+    *,
+    average: str,
+) -> Chart:
+    step, is_cumulative = form.query.step, form.chart == ChartKind.CUMULATIVE
+    return chart_of(
+        axis,
+        series_of(breakdown.cumulative() if is_cumulative else breakdown, looks),
+        UNIT,
+        address,
         id="cost",
         title="Cumulative cost" if is_cumulative else TITLES[step],
-        total=_average(spent, axis),
-        exact_total=exact_dollars(spent.amount),
-        figure=figure_script(axis, series, UNIT),
-        numbers=numbers_of(axis, series, UNIT, address),
+        total=average,
+        exact_total=exact_dollars(Decimal(breakdown.total)),
         choices=(
             Choice(step.value.title(), str(address.setting("chart", "")), not is_cumulative),
             Choice("Cumulative", str(address.setting("chart", "cumulative")), is_cumulative),
@@ -215,46 +200,38 @@ def _average(spent: Spending, axis: Axis) -> str:
     return f"{dollars(amount / len(ended))} {AVERAGES[axis.step]}"
 
 
-def _looks(group: Group, address: Address, spent: Spending, names: Names) -> dict[int | None, tuple[str, str, str]]:
-    """Name, colour and address of each part that has bars of its own, the dearest first, and of the rest."""
-    colors = _colors(group, spent, names)
-    looks: dict[int | None, tuple[str, str, str]] = {
-        part: (names.of(group, part).name, colors[part], filter_address(address, group, part, names))
-        for part, _ in _amounts(spent)
-        if part in colors
-    }
-    has_rest = any(row.part is None for row in spent.slots)
-    return looks | ({None: ("Other", OTHER_COLOR, _all_address(group, address))} if has_rest else {})
-
-
-def _all_address(group: Group, address: Address) -> str:
-    """The list of all parts, where the group has one."""
-    return list_address(address, group) if group in WORDS else ""
-
-
-def _part_rows(group: Group, address: Address, spent: Spending, names: Names) -> tuple[PartRow, ...]:
-    colors = _colors(group, spent, names)
-    whole = spent.amount
+def _part_rows(
+    group: Grouping, spent: Spending, looks: Mapping[int | None, Look], names: Names, address: Address
+) -> tuple[PartRow, ...]:
+    """The parts by amount, in the colours of their bars, and the rest of them."""
+    costs: dict[int, list[PartCost]] = {}
+    for row in spent.parts:
+        if row.part is not None:
+            costs.setdefault(row.part, []).append(row)
+    by_amount = sorted(costs.items(), key=lambda item: (-_amount(item[1]), item[0]))
+    others = [row for row in spent.parts if row.part is None]
     rows = [
         _part_row(
             names.of(group, part),
-            colors.get(part, OTHER_COLOR),
-            [row for row in spent.parts if row.part == part],
-            whole,
+            looks[part].color if part in looks else OTHER_COLOR,
+            items,
+            spent.amount,
             filter_address(address, group, part, names),
         )
-        for part, _ in _amounts(spent)
+        for part, items in by_amount
     ]
-    others = [row for row in spent.parts if row.part is None]
     if others:
-        num_others = spent.num_parts - len(rows)
-        label = f"Other, {exact(num_others)} {plural(GROUP_LABELS[group], num_others)}"
-        rows.append(_part_row(Named(0, label, ""), OTHER_COLOR, others, whole, _all_address(group, address)))
+        rest = look_of_rest(group, spent.num_parts - len(rows), address)
+        rows.append(_part_row(Named(0, rest.legend, ""), rest.color, others, spent.amount, rest.address))
     return tuple(rows)
 
 
+def _amount(costs: Iterable[PartCost]) -> Decimal:
+    return sum((row.amount for row in costs), start=Decimal(0))
+
+
 def _part_row(name: Named, color: str, costs: Sequence[PartCost], whole: Decimal, address: str) -> PartRow:
-    amount = sum((row.amount for row in costs), start=Decimal(0))
+    amount = _amount(costs)
     is_unpriced = any(row.is_unpriced for row in costs) and not any(row.amount for row in costs)
     return PartRow(
         name=name.name,

@@ -11,7 +11,8 @@ from typing import Final
 
 from billing.line_items import QUANTITIES, QUANTITIES_SQL
 from metering.measures import MEASURES
-from metering.usage.queries import Group, Step, UsageQuery
+from metering.usage.groupings import LINE_ITEM, MODEL
+from metering.usage.queries import Step, UsageQuery
 from metering.usage.sources import (
     IN_DAYS,
     NO_PARTS,
@@ -65,7 +66,7 @@ def _side_by_side(price: str) -> str:
 def ranking(query: UsageQuery) -> str:
     """part, amount: every part with what it cost; users and keys at the month's mean price where a price changed within it,
     which is near enough to rank them by."""
-    if not query.groups_people:
+    if not query.group.has_many_parts:
         coarser = {Step.MINUTE: Step.HOUR, Step.HOUR: Step.DAY, Step.DAY: Step.DAY}[query.step]
         rows = replace(query, step=coarser)
         bars = bars_by_part(rows)
@@ -140,7 +141,7 @@ def _sums_of_parts(query: UsageQuery, sources: Iterable[Source]) -> str:
 
 def _costs(query: UsageQuery, bars: Source, usage_part: str) -> str:
     """Common table expressions `sums` and `costs`: one row per bar, part, SKU and line item; no amount without a price."""
-    part = "price.line_item" if query.group == Group.LINE_ITEM else "usage.part"
+    part = "price.line_item" if query.group == LINE_ITEM else "usage.part"
     return f"""
         sums AS MATERIALIZED ({_sums(bars, usage_part, _day(query))}),
         costs AS MATERIALIZED (
@@ -157,7 +158,7 @@ def _costs(query: UsageQuery, bars: Source, usage_part: str) -> str:
 
 def _days_before(query: UsageQuery) -> str:
     """The amounts of the same filters on the days of the month before; their sums need no parts."""
-    days = replace(query, group=Group.MODEL, step=Step.DAY, hour=None)
+    days = replace(query, group=MODEL, step=Step.DAY, hour=None)
     return f"""
         SELECT usage.slot, {OWN_QUANTITY} * price.unit_price AS amount
         FROM ({_sums(bars_of(days), NO_PARTS, "usage.day")}) AS usage JOIN billing_dailycost price ON {PRICE_OF_DAY}

@@ -10,10 +10,11 @@ from accounts.pages.frame import SignedInRequest
 from billing.cost.report import cost_report
 from metering.pages import show
 from metering.pages.page_version import IN_MONTHS, NAMES_VERSION, USAGE_VERSION, WRITTEN
-from metering.usage.queries import Group
+from metering.usage.groupings import View
 
 COST: Final = show.UsagePage(
     name="billing:cost",
+    view=View.COST,
     template="billing/cost.html",
     report=cost_report,
     versions=(
@@ -24,7 +25,6 @@ COST: Final = show.UsagePage(
         WRITTEN.format(table="billing_budget", conditions="organization_id = ANY(%(ids)s)"),
         WRITTEN.format(table="billing_invoice", conditions="payer_id = ANY(%(ids)s)"),
     ),
-    more_groups=(Group.LINE_ITEM,),
 )
 
 

@@ -9,9 +9,7 @@ from django.conf import settings
 
 from metering.display import short_day
 from metering.periods import midnight
-from metering.usage.queries import Step, UsageQuery
-
-Slot = date | datetime
+from metering.usage.queries import Slot, Step, UsageQuery
 
 WIDTHS: Final[Mapping[Step, timedelta]] = {
     Step.DAY: timedelta(days=1),

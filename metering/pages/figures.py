@@ -1,32 +1,73 @@
-"""Rows → Plotly figures: stacked bars along a UTC axis. Colours and fonts are left to the page, which knows its theme.
+"""Breakdowns → Plotly figures: stacked bars along a UTC axis, built by the `plotly` package from one registered template.
 
-Each trace carries the name of its colour token in `meta.color`; the script reads the tokens and draws (static/js/chart.js).
+Colours and fonts are named as CSS variables (`var(--series-1)`), because only the page knows its theme: static/js/chart.js
+puts in what they are now, and changes nothing else.
 """
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import plotly.graph_objects as go
+import plotly.io
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
-from metering.pages.axis import TICK_EVERY, TITLES, Axis, Slot, label
+from metering.pages.axis import TICK_EVERY, TITLES, Axis, label
+from metering.usage.breakdown import Number
+from metering.usage.queries import Slot
 
-Number = int | Decimal
-Figure = dict[str, Any]
-"""What Plotly draws: its traces and its layout. Plotly's own class of this name copies every value twice."""
 MAX_TICKS: Final = 4
 STEPS: Final = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
+TEMPLATE: Final = "usage_dashboard"
+_QUIET_AXIS: Final = {"fixedrange": True, "showline": False, "zeroline": False, "ticks": ""}
+_UNSEEN: Final = "rgba(0, 0, 0, 0)"
+
+plotly.io.templates[TEMPLATE] = go.layout.Template(
+    layout={
+        "barmode": "relative",
+        "bargap": 0.26,
+        "font": {"family": "var(--font)", "size": 11, "color": "var(--muted)"},
+        "xaxis": {**_QUIET_AXIS, "type": "date", "showgrid": False, "showspikes": False, "ticklabelstandoff": 5},
+        "yaxis": {**_QUIET_AXIS, "gridcolor": "var(--line)", "ticklabelstandoff": 4, "automargin": False},
+        "margin": {"l": 46, "r": 6, "t": 8, "b": 26},
+        "paper_bgcolor": _UNSEEN,
+        "plot_bgcolor": _UNSEEN,
+        "dragmode": False,
+        "hovermode": "x unified",
+        "hoverdistance": 40,
+        "hoverlabel": {
+            "bgcolor": "var(--surface)",
+            "bordercolor": "var(--line)",
+            "font": {"family": "var(--font)", "size": 12, "color": "var(--text)"},
+        },
+        "showlegend": False,
+        "legend": {"traceorder": "reversed"},
+    },
+    data={
+        "bar": [{"type": "bar", "hovertemplate": "%{customdata}", "marker": {"line": {"width": 0}}}],
+        # The total: nothing of it is seen but its line in the tooltip.
+        "scatter": [
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "hovertemplate": "%{customdata}",
+                "marker": {"opacity": 0, "color": _UNSEEN},
+            }
+        ],
+    },
+)
 
 
 @dataclass(frozen=True)
 class Series:
-    """One colour of a chart: a value per bar of the axis. Bars that are still to come have none.
+    """One colour of a chart: a value per bar of the axis that has begun.
 
-    `address` is the page narrowed to this part, if there is one.
+    `color` is the name of a CSS variable; `address` the page narrowed to this part, if there is one.
     """
 
     name: str
@@ -49,25 +90,20 @@ class Unit:
 
 def figure_script(axis: Axis, series: Sequence[Series], unit: Unit) -> SafeString:
     """The figure as a JSON script element, safe against whatever names are in it."""
-    return json_script(stacked_bars(axis, series, unit), encoder=DjangoJSONEncoder)
+    return json_script(stacked_bars(axis, series, unit).to_plotly_json(), encoder=DjangoJSONEncoder)
 
 
-def stacked_bars(axis: Axis, series: Sequence[Series], unit: Unit) -> Figure:
+def stacked_bars(axis: Axis, series: Sequence[Series], unit: Unit) -> go.Figure:
     """Bars stacked in the order of `series`, the first at the bottom, and an unseen trace that gives the tooltip its total."""
-    totals = [sum(values, start=0) for values in zip(*(item.values for item in series), strict=True)]
-    traces = [_bars(item, unit) for item in series]
-    if len(series) > 1:
-        traces.append(_bars(Series("Total", "total", tuple(totals)), unit) | {"type": "scatter"})
     ticks = _ticks(series, unit)
     named = axis.slots[:: TICK_EVERY[axis.step]]
     layout = {
-        "barmode": "relative",
-        "meta": {"title": TITLES[axis.step]},
+        "template": TEMPLATE,
         "xaxis": {
-            "type": "date",
             "range": [_moment(axis.slots[0]), _moment(axis.slots[-1] + axis.width)],
             "tickvals": [_middle(axis, slot) for slot in named],
             "ticktext": [label(slot) for slot in named],
+            "unifiedhovertitle": {"text": f"%{{x|{TITLES[axis.step]}}}"},
         },
         "yaxis": {
             "tickvals": [float(tick) for tick in ticks],
@@ -75,9 +111,39 @@ def stacked_bars(axis: Axis, series: Sequence[Series], unit: Unit) -> Figure:
             "range": _range(series),
         },
     }
-    for trace in traces:
-        trace |= {"x0": _middle(axis, axis.slots[0]), "dx": int(axis.width.total_seconds() * 1000)}
-    return {"data": traces, "layout": layout}
+    return go.Figure({"data": [*_traces(axis, series, unit)], "layout": layout})
+
+
+def as_shown(name: str) -> str:
+    """A name as Plotly's text that reads as it is: Plotly takes tags, entities and %{…} for its own."""
+    return html.escape(name, quote=False).replace("%{", "&#37;{")
+
+
+def _traces(axis: Axis, series: Sequence[Series], unit: Unit) -> list[dict[str, Any]]:
+    where = {"x0": _middle(axis, axis.slots[0]), "dx": int(axis.width.total_seconds() * 1000)}
+    bars = [
+        {
+            "type": "bar",
+            "marker": {"color": f"var(--{item.color})"},
+            "meta": {"address": item.address},
+            **_line(item.name, item.values, unit),
+            **where,
+        }
+        for item in series
+    ]
+    if len(series) <= 1:
+        return bars
+    totals = [sum(values) for values in zip(*(item.values for item in series), strict=True)]
+    return [*bars, {"type": "scatter", **_line("Total", totals, unit), **where}]
+
+
+def _line(name: str, values: Sequence[Number], unit: Unit) -> dict[str, Any]:
+    """A trace's line of the tooltip, and where its values stand."""
+    return {
+        "name": as_shown(name),
+        "y": [float(value) for value in values],
+        "customdata": [as_shown(unit.text(value)) for value in values],
+    }
 
 
 def _moment(slot: Slot) -> str:
@@ -90,21 +156,11 @@ def _middle(axis: Axis, slot: Slot) -> str:
     return _moment(start + axis.width / 2)
 
 
-def _bars(item: Series, unit: Unit) -> dict[str, Any]:
-    return {
-        "type": "bar",
-        "name": item.name,
-        "y": [float(value) for value in item.values],
-        "customdata": [unit.text(value) for value in item.values],
-        "meta": {"color": item.color, "address": item.address},
-    }
-
-
 def _extremes(series: Sequence[Series]) -> tuple[Number, Number]:
     """The deepest and the highest end of a stack; values below zero stack downwards."""
     stacks = list(zip(*(item.values for item in series), strict=True))
-    lowest = min((sum((value for value in stack if value < 0), start=0) for stack in stacks), default=0)
-    highest = max((sum((value for value in stack if value > 0), start=0) for stack in stacks), default=0)
+    lowest = min((sum(value for value in stack if value < 0) for stack in stacks), default=0)
+    highest = max((sum(value for value in stack if value > 0) for stack in stacks), default=0)
     return lowest, highest
 
 

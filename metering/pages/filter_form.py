@@ -11,15 +11,26 @@ from django.conf import settings
 from django.http import QueryDict
 
 from accounts.access import Access
-from metering.display import long_day
+from metering.display import long_day, plural
 from metering.measures import SERVICE_TIERS, USAGE_TYPES, ServiceTier
 from metering.pages.addresses import Parameters
 from metering.pages.axis import has_minutes
 from metering.pages.query_strings import Reader, shortened
 from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, one_day, parse_month
+from metering.usage import groupings
+from metering.usage.groupings import (
+    API_KEY,
+    GROUPINGS,
+    MODEL,
+    ORGANIZATION,
+    USER,
+    Grouping,
+    View,
+    groupings_of,
+)
 from metering.usage.names import Names
 from metering.usage.owned import OwnedIds, find_owned
-from metering.usage.queries import Group, Rank, Step, UsageQuery
+from metering.usage.queries import Rank, Step, UsageQuery
 
 FILTERS: Final = {
     "model": "Model",
@@ -30,11 +41,11 @@ FILTERS: Final = {
     "service_tier": "Service tier",
 }
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    "group": tuple(group.value for group in Group),
+    "group": tuple(GROUPINGS),
     "rank": tuple(rank.value for rank in Rank),
     "chart": ("day", "cumulative"),
     "tokens": ("kind", "group"),
-    "list": tuple(group.value for group in (Group.MODEL, Group.USER, Group.API_KEY, Group.ORGANIZATION)),
+    "list": tuple(word for word, group in GROUPINGS.items() if group.has_list),
 }
 MAX_PAGE: Final = 10_000
 
@@ -61,11 +72,12 @@ class FilterForm:
     """What was asked for and understood: the query, how to show it, and a sentence for each thing that was ignored."""
 
     query: UsageQuery
+    groups: tuple[Grouping, ...]
     month: Period
     current_month: Period
     day: date | None
     hour: int | None
-    listed: Group | None
+    listed: Grouping | None
     page: int
     search: str
     rank: Rank
@@ -93,15 +105,17 @@ def hour_span(hour: int) -> str:
     return f"{hour:02d}:00–{hour + 1:02d}:00"
 
 
-def read_filter_form(data: QueryDict, *, access: Access, today: date, groups: Collection[Group]) -> FilterForm:
-    """The form of a query string. `groups` are the groupings that the page can draw; others fall back to models."""
+def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View) -> FilterForm:
+    """The form of a query string, for one of the two views."""
     reader = Reader(data)
     month, day = _month_and_day(reader, today)
     hour = _hour(reader, day, today)
     choices = {name: reader.choice(name, allowed) for name, allowed in CHOICES.items()}
     filters, owned = read_filters(reader, access)
-    group = Group(choices["group"] or Group.MODEL)
-    listed = Group(choices["list"]) if choices["list"] in groups else None
+    groups = groupings_of(view, num_organizations=len(access.organizations))
+    asked_group = GROUPINGS.get(choices["group"] or reader.choice("group_by", CHOICES["group"]), groupings.DEFAULT)
+    choices["group"] = "" if asked_group == groupings.DEFAULT else asked_group.word
+    listed = GROUPINGS.get(choices["list"])
     page = reader.number("page", lowest=1, highest=MAX_PAGE) or 1
     search = reader.text("q")
     own_usage_only = not access.sees_all_usage
@@ -113,7 +127,7 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, groups: Co
         model_ids=owned.models,
         usage_types=tuple(USAGE_TYPES[item.value] for item in filters if item.name == "usage_type"),
         service_tiers=tuple(SERVICE_TIERS[item.value] for item in filters if item.name == "service_tier"),
-        group=group if group in groups else Group.MODEL,
+        group=_drawn(reader, asked_group, groups),
         step=_step(day, hour),
         hour=hour,
     )
@@ -127,7 +141,8 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, groups: Co
         current_month=month_of(today),
         day=day,
         hour=hour,
-        listed=listed,
+        listed=listed if listed in groups else None,
+        groups=groups,
         page=page,
         search=search,
         rank=Rank(choices["rank"] or Rank.REQUESTS),
@@ -138,6 +153,15 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, groups: Co
         ignored=tuple(reader.ignored),
         own_usage_only=own_usage_only,
     )
+
+
+def _drawn(reader: Reader, asked: Grouping, groups: Collection[Grouping]) -> Grouping:
+    """The grouping asked for, or the usual one where this view cannot draw it. The address keeps it for the other view."""
+    if asked in groups:
+        return asked
+    usual = plural(groupings.DEFAULT.label, 1)
+    reader.ignore(f"This view cannot be grouped by {plural(asked.label, 1)}; it is grouped by {usual}.")
+    return groupings.DEFAULT
 
 
 def _step(day: date | None, hour: int | None) -> Step:
@@ -228,15 +252,10 @@ def read_filters(
 
 def _labels(owned: OwnedIds, names: Names) -> dict[tuple[str, str], str]:
     """(name, value) of each usable filter → what its chip says."""
-    by_group: dict[Group, tuple[int, ...]] = {
-        Group.MODEL: owned.models,
-        Group.USER: owned.users,
-        Group.API_KEY: owned.api_keys,
-        Group.ORGANIZATION: owned.organizations,
-    }
+    by_group = {MODEL: owned.models, USER: owned.users, API_KEY: owned.api_keys, ORGANIZATION: owned.organizations}
     named = {(group, names.of(group, found_id)) for group, ids in by_group.items() for found_id in ids}
     return {
-        **{(group.value, item.address_value): item.name for group, item in named},
+        **{(group.word, item.address_value): item.name for group, item in named},
         **{("usage_type", label): label.replace("_", " ") for label in USAGE_TYPES},
         **{("service_tier", tier.label): tier.label for tier in ServiceTier},
     }

@@ -9,17 +9,14 @@ from metering.display import compact, exact, plural
 from metering.pages.addresses import Address
 from metering.pages.filter_form import FilterForm
 from metering.pages.palette import UNTRACKED_COLOR, color
-from metering.pages.parts import GROUP_LABELS, Cell, Choice, ListPage, ListRow, filter_address, list_address, list_frame
+from metering.pages.parts import Cell, Choice, ListPage, ListRow, filter_address, list_address, list_frame
+from metering.usage.groupings import API_KEY, ORGANIZATION, UNTRACKED, USER, Grouping
 from metering.usage.names import Names, names_of
-from metering.usage.queries import UNTRACKED, Group, Rank
+from metering.usage.queries import Rank
 from metering.usage.rankings import TopRow, ranking_page
 
-TOP_LISTS: Final = (
-    (Group.USER, "Top users"),
-    (Group.ORGANIZATION, "Top organizations"),
-    (Group.API_KEY, "Top API keys"),
-)
-TOP_COLORS: Final = {Group.USER: color(0), Group.ORGANIZATION: color(1), Group.API_KEY: color(0)}
+TOP_LISTS: Final = {USER: color(0), ORGANIZATION: color(1), API_KEY: color(0)}
+"""What has a list beside the charts, and in which colour."""
 
 
 @dataclass(frozen=True)
@@ -54,41 +51,35 @@ class ListPen:
         self._address = address
         self._names = names
 
-    def top_list(self, group: Group, title: str, top: Sequence[TopRow]) -> TopList:
+    def top_list(self, group: Grouping, top: Sequence[TopRow]) -> TopList:
         rows = [row for row in top if row.group == group]
         longest = max((row.value(self._rank) for row in rows), default=0)
         size = max((row.list_size for row in rows), default=0)
         return TopList(
-            title=title,
+            title=f"Top {plural(group.label, 2)}",
             entries=tuple(self._entry(row, longest) for row in rows),
-            ranks=self._ranks if group == Group.USER else (),
-            all_text=f"All {exact(size)} {plural(GROUP_LABELS[group], size)}" if size > len(rows) else "",
+            ranks=self._ranks if group == USER else (),
+            all_text=f"All {exact(size)} {plural(group.label, size)}" if size > len(rows) else "",
             all_address=list_address(self._address, group),
         )
 
     def _entry(self, row: TopRow, longest: int) -> TopEntry:
         name, value = self._names.of(row.group, row.id), row.value(self._rank)
-        is_untracked = row.group == Group.API_KEY and row.id == UNTRACKED
+        is_untracked = row.group == API_KEY and row.id == UNTRACKED
         return TopEntry(
             name=name.name,
             detail=name.detail,
             value=exact(value) if self._rank == Rank.REQUESTS else compact(value),
             width=f"{max(0, value) * 1000 // max(1, longest) / 10}%",
-            color=UNTRACKED_COLOR if is_untracked else TOP_COLORS[row.group],
+            color=UNTRACKED_COLOR if is_untracked else TOP_LISTS[row.group],
             address=filter_address(self._address, row.group, row.id, self._names),
         )
 
 
-def list_page_of(access: Access, form: FilterForm, address: Address, group: Group) -> ListPage:
+def list_page_of(access: Access, form: FilterForm, address: Address, group: Grouping) -> ListPage:
     """All parts of a group, page by page."""
     found = ranking_page(form.query, group, form.rank, search=form.search, page=form.page)
-    ids = [row.id for row in found.rows]
-    names = names_of(
-        models=ids if group == Group.MODEL else (),
-        users=ids if group == Group.USER else (),
-        api_keys=ids if group == Group.API_KEY else (),
-        organizations=access.organizations,
-    )
+    names = names_of({group: [row.id for row in found.rows]}, access.organizations)
     rows = (
         ListRow(
             name=names.of(group, row.id).name,

@@ -9,8 +9,8 @@ month and organization. Only where two parts of one page would meet in a colour 
 from collections.abc import Iterable
 from typing import Final
 
+from metering.usage.groupings import API_KEY, MODEL, UNTRACKED, Grouping
 from metering.usage.names import Names
-from metering.usage.queries import UNTRACKED, Group
 
 NUM_COLORS: Final = 16
 NUM_FIRST_TONE: Final = 8
@@ -18,15 +18,15 @@ UNTRACKED_COLOR: Final = "untracked"
 OTHER_COLOR: Final = "other"
 
 
-def colors_of(group: Group, ids: Iterable[int], names: Names) -> dict[int | None, str]:
+def colors_of(group: Grouping, ids: Iterable[int], names: Names) -> dict[int | None, str]:
     """The colour of each id of a page; None, the rest of the parts, is Other."""
     colors: dict[int | None, str] = {None: OTHER_COLOR}
     taken: set[int] = set()
     for found_id in sorted(set(ids)):
-        if group == Group.API_KEY and found_id == UNTRACKED:
+        if group == API_KEY and found_id == UNTRACKED:
             colors[found_id] = UNTRACKED_COLOR
             continue
-        wanted = names.of(group, found_id).place % (NUM_COLORS if group == Group.MODEL else NUM_FIRST_TONE)
+        wanted = names.of(group, found_id).place % (NUM_COLORS if group == MODEL else NUM_FIRST_TONE)
         slot = _next_free(wanted, taken)
         taken.add(slot)
         colors[found_id] = color(slot)

@@ -16,9 +16,9 @@ from metering.pages.addresses import Address
 from metering.pages.filter_form import FilterForm, read_filter_form
 from metering.pages.first_event import first_event_command
 from metering.pages.page_version import PageState, entity_tag, read_page_state
-from metering.pages.parts import bar_of, groups_of, page_address
+from metering.pages.parts import bar_of, page_address
 from metering.periods import parse_month
-from metering.usage.queries import Group
+from metering.usage.groupings import View
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class UsagePage:
     """`versions` are SQL expressions that change when what the page shows does (metering/pages/page_version.py)."""
 
     name: str
+    view: View
     template: str
     report: Callable[[Access, FilterForm, Address, datetime], object]
     versions: tuple[str, ...]
-    more_groups: tuple[Group, ...] = ()
 
 
 def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
@@ -37,8 +37,7 @@ def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
     access = open_organization(request.user, slug)
     ids = [organization.id for organization in access.organizations]
     state = read_page_state(ids, _month_hint(request.GET), page.versions)
-    groups = groups_of(access, *page.more_groups)
-    form = read_filter_form(request.GET, access=access, today=state.now.date(), groups=groups)
+    form = read_filter_form(request.GET, access=access, today=state.now.date(), view=page.view)
     address = page_address(page.name, access.organization, form)
     frame = organization_frame(access, page="metering:activity", switch_to=page.name, query=address.view_query)
     report = partial(page.report, access, form, address, state.now)
@@ -53,7 +52,7 @@ def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
             "frame": frame,
             "access": access,
             "form": form,
-            "bar": bar_of(access, form, address, groups),
+            "bar": bar_of(access, form, address, form.groups),
             "report": shown if form.own_usage_only else report(),
             "first_event": first_event_command(state.now),
             "complete_through": state.complete_through,

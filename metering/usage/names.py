@@ -1,25 +1,13 @@
-"""Readable names beside ids: one query for the models, users and keys that a page shows."""
+"""Readable names beside ids: one query for all that a page shows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from django.db import connection
-
 from accounts.models import Organization
 from metering.measures import ServiceTier
-from metering.usage.queries import UNTRACKED, Group
-
-# A model's place is its place in the order in which this installation first saw its models; it never changes.
-NAMES_SQL: Final = """
-    SELECT 'model', id, name, name, '', (SELECT count(*) FROM metering_model older WHERE older.id < metering_model.id)
-    FROM metering_model WHERE id = ANY(%(models)s)
-    UNION ALL
-    SELECT 'user', id, coalesce(nullif(name, ''), email), public_id, '', id
-    FROM accounts_user WHERE id = ANY(%(users)s)
-    UNION ALL
-    SELECT 'api_key', id, name, public_id, redacted, id FROM apikeys_apikey WHERE id = ANY(%(api_keys)s)
-"""
+from metering.usage.groupings import API_KEY, GROUPINGS, ORGANIZATION, SERVICE_TIER, UNTRACKED, Grouping
+from metering.usage.queries import fetch
 
 
 @dataclass(frozen=True)
@@ -38,8 +26,7 @@ class Named:
 
 UNTRACKED_NAME: Final = Named(UNTRACKED, "Untracked", "untracked")
 SERVICE_TIER_NAMES: Final = {
-    (Group.SERVICE_TIER, tier.value): Named(tier.value, tier.label, tier.label, place=tier.value - 1)
-    for tier in ServiceTier
+    (SERVICE_TIER, tier.value): Named(tier.value, tier.label, tier.label, place=tier.value - 1) for tier in ServiceTier
 }
 
 
@@ -47,27 +34,24 @@ SERVICE_TIER_NAMES: Final = {
 class Names:
     """The names of a page, by group and id."""
 
-    known: Mapping[tuple[Group, int], Named] = field(default_factory=dict)
+    known: Mapping[tuple[Grouping, int], Named] = field(default_factory=dict)
 
-    def of(self, group: Group, found_id: int) -> Named:
+    def of(self, group: Grouping, found_id: int) -> Named:
         """The name of an id; an id without a name shows itself."""
         return self.known.get((group, found_id), Named(found_id, f"#{found_id}", "", place=found_id))
 
 
-def names_of(
-    *,
-    models: Iterable[int] = (),
-    users: Iterable[int] = (),
-    api_keys: Iterable[int] = (),
-    organizations: Iterable[Organization] = (),
-) -> Names:
-    """The names of these ids and organizations, in one query."""
-    known = {(Group.API_KEY, UNTRACKED): UNTRACKED_NAME, **SERVICE_TIER_NAMES} | {
-        (Group.ORGANIZATION, found.id): Named(found.id, found.name, found.public_id, place=place)
+def names_of(wanted: Mapping[Grouping, Collection[int]], organizations: Iterable[Organization] = ()) -> Names:
+    """The names of the parts with these ids, and of the organizations, in one query; none where nothing needs one."""
+    known = {(API_KEY, UNTRACKED): UNTRACKED_NAME, **SERVICE_TIER_NAMES} | {
+        (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id, place=place)
         for place, found in enumerate(organizations)
     }
-    parameters = {"models": list(models), "users": list(users), "api_keys": list(api_keys)}
-    with connection.cursor() as cursor:
-        cursor.execute(NAMES_SQL, parameters)
-        known |= {(Group(kind), columns[0]): Named(*columns) for kind, *columns in cursor.fetchall()}
-    return Names(known)
+    asked = {grouping: list(ids) for grouping, ids in wanted.items() if grouping.names and ids}
+    if not asked:
+        return Names(known)
+    sql = " UNION ALL ".join(
+        f"SELECT '{grouping.word}', named.* FROM ({grouping.names}) AS named" for grouping in asked
+    )
+    rows = fetch(sql, {grouping.word: ids for grouping, ids in asked.items()})
+    return Names(known | {(GROUPINGS[word], columns[0]): Named(*columns) for word, *columns in rows})

@@ -7,8 +7,8 @@ from typing import Final
 from django.db import connection
 
 from accounts.access import Access
+from metering.usage.groupings import API_KEY, GROUPINGS, MODEL, ORGANIZATION, UNTRACKED, USER, Grouping
 from metering.usage.names import UNTRACKED_NAME, Named, Names
-from metering.usage.queries import UNTRACKED, Group
 
 # A user was once a member; a key or a model has usage in these organizations and, for a reader who sees only their own
 # usage, by themselves. What exists elsewhere is answered like what does not exist.
@@ -54,21 +54,24 @@ def find_owned(
 ) -> tuple[OwnedIds, Names]:
     """The ids behind these address values, and their names. One query, and none when nothing needs one."""
     known = {
-        (Group.ORGANIZATION, found.id): Named(found.id, found.name, found.public_id)
+        (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id)
         for found in access.organizations
         if found.public_id in organizations
     }
     if "untracked" in api_keys:
-        known[Group.API_KEY, UNTRACKED] = UNTRACKED_NAME
+        known[API_KEY, UNTRACKED] = UNTRACKED_NAME
     if models or users or api_keys:
         known |= _look_up(access, models=models, users=users, api_keys=api_keys)
-    ids = {group: tuple(found_id for kind, found_id in known if kind == group) for group in Group}
-    return OwnedIds(ids[Group.MODEL], ids[Group.USER], ids[Group.API_KEY], ids[Group.ORGANIZATION]), Names(known)
+    ids = {
+        group: tuple(found_id for kind, found_id in known if kind == group)
+        for group in (MODEL, USER, API_KEY, ORGANIZATION)
+    }
+    return OwnedIds(ids[MODEL], ids[USER], ids[API_KEY], ids[ORGANIZATION]), Names(known)
 
 
 def _look_up(
     access: Access, *, models: Collection[str], users: Collection[str], api_keys: Collection[str]
-) -> dict[tuple[Group, int], Named]:
+) -> dict[tuple[Grouping, int], Named]:
     parameters: dict[str, list[str] | list[int] | int | None] = {
         "models": list(models),
         "users": list(users),
@@ -78,4 +81,6 @@ def _look_up(
     }
     with connection.cursor() as cursor:
         cursor.execute(OWNED_SQL, parameters)
-        return {(Group(kind), found_id): Named(found_id, *columns) for kind, found_id, *columns in cursor.fetchall()}
+        return {
+            (GROUPINGS[kind], found_id): Named(found_id, *columns) for kind, found_id, *columns in cursor.fetchall()
+        }

@@ -5,27 +5,19 @@ table answers, `metering.usage.sums` and `metering.usage.rankings` ask it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from django.db import connection
 
 from metering.periods import Period
+from metering.usage import groupings
+from metering.usage.groupings import UNTRACKED, Grouping
 
-UNTRACKED: Final = 0
 SHOWN_PARTS: Final = 7
-
-
-class Group(StrEnum):
-    """What the bars are stacked by; the value is what stands in the address."""
-
-    MODEL = "model"
-    USER = "user"
-    API_KEY = "api_key"
-    ORGANIZATION = "organization"
-    SERVICE_TIER = "service_tier"
-    LINE_ITEM = "line_item"
+Slot = date | datetime
+"""What a bar stands for: a UTC day, or the moment at which an hour or minute begins."""
 
 
 class Rank(StrEnum):
@@ -58,14 +50,9 @@ class UsageQuery:
     model_ids: tuple[int, ...] = ()
     usage_types: tuple[int, ...] = ()
     service_tiers: tuple[int, ...] = ()
-    group: Group = Group.MODEL
+    group: Grouping = groupings.DEFAULT
     step: Step = Step.DAY
     hour: int | None = None
-
-    @property
-    def groups_people(self) -> bool:
-        """Whether the parts are users or keys, of which there may be thousands."""
-        return self.group in (Group.USER, Group.API_KEY)
 
     @property
     def is_of_untracked(self) -> bool:
@@ -117,15 +104,6 @@ class UsageQuery:
             "usage_types": list(self.usage_types),
             "service_tiers": list(self.service_tiers),
         }
-
-
-PART_COLUMNS: Final = {
-    Group.MODEL: "sku.model_id",
-    Group.USER: "usage.user_id",
-    Group.API_KEY: "usage.api_key_id",
-    Group.ORGANIZATION: "usage.organization_id",
-    Group.SERVICE_TIER: "sku.service_tier",
-}
 
 
 def fetch(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -3,27 +3,20 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from metering.usage.queries import UNTRACKED, Group, Rank, UsageQuery, fetch
+from metering.usage.groupings import GROUPINGS, UNTRACKED, Grouping
+from metering.usage.queries import Rank, UsageQuery, fetch
 from metering.usage.sources import keys_of, parts_of
 
 TOP_ROWS: Final = 8
 PAGE_ROWS: Final = 50
 TOKENS: Final = "sum(usage.input_tokens) + sum(usage.output_tokens)"
-# What a search looks into: id and words of each part, and nothing that the list does not show.
-WORDS: Final = {
-    Group.MODEL: "SELECT id, name AS words FROM metering_model",
-    Group.USER: "SELECT id, coalesce(nullif(name, ''), email) AS words FROM accounts_user",
-    Group.API_KEY: "SELECT id, concat_ws(' ', name, redacted) AS words FROM apikeys_apikey"
-    f" UNION ALL SELECT {UNTRACKED}, 'Untracked'",
-    Group.ORGANIZATION: "SELECT id, name AS words FROM accounts_organization",
-}
 
 
 @dataclass(frozen=True)
 class TopRow:
     """One row of a list: the user, key, model or organization with this id, and what it used; and how long the list is."""
 
-    group: Group
+    group: Grouping
     id: int
     requests: int
     tokens: int
@@ -68,14 +61,14 @@ def top_lists(query: UsageQuery, rank: Rank) -> tuple[TopRow, ...]:
         ORDER BY list, place
     """
     return tuple(
-        TopRow(Group(group), found_id, int(requests), int(tokens), list_size)
+        TopRow(GROUPINGS[group], found_id, int(requests), int(tokens), list_size)
         for group, found_id, requests, tokens, list_size in fetch(sql, query.parameters())
     )
 
 
-def ranking_page(query: UsageQuery, group: Group, rank: Rank, *, search: str, page: int) -> RankingPage:
+def ranking_page(query: UsageQuery, group: Grouping, rank: Rank, *, search: str, page: int) -> RankingPage:
     """The page (from 1) of all parts whose name has the searched text, the largest first. A page beyond the last is empty."""
-    matches = f"WHERE part IN (SELECT id FROM ({WORDS[group]}) AS named WHERE words ILIKE %(pattern)s)"
+    matches = f"WHERE part IN (SELECT id FROM ({group.words}) AS named WHERE words ILIKE %(pattern)s)"
     parts = parts_of(replace(query, group=group))
     sql = f"""
         WITH parts AS (

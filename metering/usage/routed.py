@@ -16,8 +16,8 @@ from apikeys.coverage.explanation import explain
 from apikeys.routing import ATTRIBUTED
 from metering.models import MonthlyUsage, UsageEvent
 from metering.periods import Period
+from metering.usage.groupings import API_KEY, UNTRACKED, USER
 from metering.usage.names import names_of
-from metering.usage.queries import UNTRACKED, Group
 
 MAX_ROWS: Final = 200
 
@@ -48,12 +48,14 @@ def routed_usage(
     named, and its usage is not found by the key."""
     organizations = {found.id: found for found in access.organizations}
     rows = _sums(access, day, user_ids=user_ids, api_key_ids=api_key_ids)
-    names = names_of(users={row["user_id"] for row in rows}, api_keys={row["shown_key"] for row in rows} - {UNTRACKED})
+    names = names_of(
+        {USER: {row["user_id"] for row in rows}, API_KEY: {row["shown_key"] for row in rows} - {UNTRACKED}}
+    )
     return [
         RoutedUsage(
             organization=organizations[row["organization_id"]].name,
-            user=names.of(Group.USER, row["user_id"]).name,
-            key=names.of(Group.API_KEY, row["shown_key"]).name,
+            user=names.of(USER, row["user_id"]).name,
+            key=names.of(API_KEY, row["shown_key"]).name,
             requests=int(row["requests"]),
             sentence=explain(
                 row["routing"],

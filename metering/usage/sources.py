@@ -7,12 +7,12 @@ and that hour alone.
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final
 
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
-from metering.usage.queries import PART_COLUMNS, UNTRACKED, Group, Step, UsageQuery
+from metering.usage.groupings import API_KEY, MODEL, UNTRACKED, Grain, Grouping
+from metering.usage.queries import Step, UsageQuery
 
 SKU_JOIN: Final = "JOIN metering_sku sku ON sku.id = usage.sku_id"
 IN_DAYS: Final = "usage.day >= %(start)s AND usage.day < %(end)s"
@@ -29,15 +29,6 @@ MINUTES_SQL: Final = f"""(
 
 
 NO_PARTS: Final = "NULL::bigint"
-
-
-class Grain(StrEnum):
-    """What rows are told apart by, beside SKU and time; the value stands in the names of their tables."""
-
-    KEY = ""
-    USER = "user"
-    UNTRACKED = "untracked"
-    ORGANIZATION = "organization"
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,7 @@ class Source:
 
 def is_wide(query: UsageQuery) -> bool:
     """Whether there may be far more rows by part than without parts: then only the leading parts are read bar by bar."""
-    return query.groups_people and query.step != Step.MINUTE and _grain(query) != _grain(query, query.group)
+    return query.group.has_many_parts and query.step != Step.MINUTE and _grain(query) != _grain(query, query.group)
 
 
 def bars_of(query: UsageQuery) -> Source:
@@ -84,7 +75,7 @@ def bars_by_part(query: UsageQuery) -> Source:
 def leading_bars(query: UsageQuery, leaders: str = "leaders") -> tuple[Source, ...]:
     """The rows of the bars of the parts in the parameter `leaders`. Untracked usage, which may be most, has its own rows."""
     source, are_leaders = bars_by_part(query), f"ANY(%({leaders})s::bigint[])"
-    if query.group != Group.API_KEY or query.user_ids:
+    if query.group != API_KEY or query.user_ids:
         return (source.narrowed(f"{source.part} = {are_leaders}"),)
     tracked = source.narrowed(f"usage.api_key_id = ANY(array_remove(%({leaders})s::bigint[], {UNTRACKED}))")
     if query.step == Step.HOUR:
@@ -102,13 +93,13 @@ def keys_of(query: UsageQuery) -> Source:
     return _whole(query, Grain.KEY)
 
 
-def _grain(query: UsageQuery, group: Group = Group.MODEL) -> Grain:
+def _grain(query: UsageQuery, group: Grouping = MODEL) -> Grain:
     """The coarsest rows that know the query's filters and this group."""
-    if query.is_of_untracked and group != Group.USER:
+    if query.is_of_untracked and group.grain != Grain.USER:
         return Grain.UNTRACKED
-    if query.api_key_ids or group == Group.API_KEY:
+    if query.api_key_ids or group.grain == Grain.KEY:
         return Grain.KEY
-    return Grain.USER if query.user_ids or group == Group.USER else Grain.ORGANIZATION
+    return Grain.USER if query.user_ids else group.grain
 
 
 def _bars(query: UsageQuery, grain: Grain) -> Source:
@@ -136,7 +127,7 @@ def _whole(query: UsageQuery, grain: Grain) -> Source:
 
 def _source(query: UsageQuery, grain: Grain, rows: str, slot: str, when: str) -> Source:
     filters = query.filters("usage", by_user=grain in (Grain.KEY, Grain.USER), by_key=grain == Grain.KEY)
-    part = PART_COLUMNS.get(query.group, NO_PARTS)
-    if grain == Grain.UNTRACKED and query.group == Group.API_KEY:
+    part = query.group.column or NO_PARTS
+    if grain == Grain.UNTRACKED and query.group == API_KEY:
         part = f"{UNTRACKED}::bigint"
     return Source(rows, slot, part, f"{when} AND {filters}")

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from accounts.access import Access
-from metering.pages.axis import Slot
 from metering.periods import Period
-from metering.usage.queries import SHOWN_PARTS, Step, UsageQuery, fetch
+from metering.usage.breakdown import Breakdown, break_down
+from metering.usage.groupings import Grouping
+from metering.usage.queries import SHOWN_PARTS, Slot, Step, UsageQuery, fetch
 from metering.usage.sources import bars_by_part, bars_of, is_wide, leading_bars, parts_of
 
 # What the charts show, each a sum over usage rows. Context is all input that was not read from the cache.
@@ -49,12 +50,20 @@ class Activity:
     compared: dict[str, int] = field(default_factory=dict)
 
     def total(self, quantity: str) -> int:
-        return total(self.rows, quantity)
+        """The sum of one quantity over all bars and parts."""
+        return sum(row.quantities[quantity] for row in self.rows)
 
+    def bars(self, quantity: str, slots: Sequence[Slot]) -> tuple[int, ...]:
+        """One quantity of all parts together, per bar."""
+        sums = dict.fromkeys(slots, 0)
+        for row in self.rows:
+            sums[row.slot] += row.quantities[quantity]
+        return tuple(sums.values())
 
-def total(rows: Sequence[PartSums], quantity: str) -> int:
-    """The sum of one quantity over all bars and parts."""
-    return sum(row.quantities[quantity] for row in rows)
+    def breakdown(self, quantity: str, group: Grouping, slots: Sequence[Slot]) -> Breakdown:
+        """One quantity by the parts of the query's group."""
+        amounts = ((row.slot, row.part, row.quantities[quantity]) for row in self.rows)
+        return break_down(group, slots, amounts, num_parts=self.num_parts[quantity])
 
 
 def activity_of(query: UsageQuery, compared_with: Period | None = None) -> Activity:
@@ -106,7 +115,7 @@ def _ranked_parts(
 ) -> tuple[dict[str, list[int]], list[str], dict[str, int]]:
     """For each quantity the parts that have any of it, the largest first; the quantities that there are; and those of the
     compared period. Sums are near enough to rank parts by."""
-    knows_bars = query.step == Step.DAY and not query.groups_people
+    knows_bars = query.step == Step.DAY and not query.group.has_many_parts
     whole = bars_by_part(query) if knows_bars else parts_of(query)
     near = ", ".join(f"({expression})::float8" for expression in QUANTITIES.values())
     has = ", ".join(HAS_BARS if knows_bars else (f"{expression} <> 0" for expression in QUANTITIES.values()))

@@ -13,8 +13,10 @@ const loadPlotly = () => {
   return library;
 };
 
-// The colour that a token has now, as the browser reckons it for this element; and the font.
-const tokens = (element) => {
+// Figures name colours and fonts as CSS variables, `var(--line)`. Plotly reads no variables: this is what they are now.
+const VARIABLE = /^var\(--([\w-]+)\)$/;
+
+const themeOf = (element) => {
   const style = getComputedStyle(element);
   return (name) => {
     if (name === "font") return style.getPropertyValue("--font").trim();
@@ -25,45 +27,18 @@ const tokens = (element) => {
   };
 };
 
-const bar = (trace, token) => ({
-  ...trace,
-  marker: { color: token(trace.meta.color), line: { width: 0 } },
-  hovertemplate: "%{customdata}",
-});
-
-const total = (trace) => ({
-  ...trace,
-  mode: "markers",
-  marker: { opacity: 0, color: "rgba(0,0,0,0)" },
-  hovertemplate: "%{customdata}",
-});
-
-const themed = (figure, token) => {
-  const font = { family: token("font"), size: 11, color: token("muted") };
-  const axis = { fixedrange: true, showline: false, zeroline: false, tickfont: font, ticks: "" };
-  return {
-    data: figure.data.map((trace) => (trace.type === "bar" ? bar(trace, token) : total(trace))),
-    layout: {
-      ...figure.layout,
-      xaxis: { ...figure.layout.xaxis, ...axis, showgrid: false, showspikes: false, ticklabelstandoff: 5, unifiedhovertitle: { text: `%{x|${figure.layout.meta.title}}` } },
-      yaxis: { ...figure.layout.yaxis, ...axis, gridcolor: token("line"), ticklabelstandoff: 4, automargin: false },
-      font,
-      bargap: 0.26,
-      dragmode: false,
-      hovermode: "x unified",
-      hoverdistance: 40,
-      hoverlabel: { bgcolor: token("surface"), bordercolor: token("line"), font: { ...font, size: 12, color: token("text") } },
-      legend: { traceorder: "reversed" },
-      showlegend: false,
-      margin: { l: 46, r: 6, t: 8, b: 26 },
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-    },
+// The figure in the box as it looks in this theme; nothing but variables is changed.
+const themedFigure = (box, canvas) => {
+  const theme = themeOf(canvas);
+  const put = (_key, value) => {
+    const [, name] = (typeof value === "string" && VARIABLE.exec(value)) || [];
+    return name ? theme(name) : value;
   };
+  return JSON.parse(box.querySelector("script").textContent, put);
 };
 
 const react = (Plotly, box, canvas, size = {}) => {
-  const figure = themed(JSON.parse(box.querySelector("script").textContent), tokens(canvas));
+  const figure = themedFigure(box, canvas);
   const layout = { ...figure.layout, ...size };
   return Plotly.react(canvas, figure.data, layout, { displayModeBar: false, responsive: true, showTips: false });
 };

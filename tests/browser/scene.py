@@ -15,6 +15,7 @@ from metering.models import Sku
 from tests.rollup_rows import add_hour, add_usage, make_key, sku_of
 from tests.world import World, make_world
 
+PLOTLY_NAMES: Final = ("R&D <prod>", "a<br>b", "%{y} share")
 SCRIPT_NAME: Final = "<script>alert('model')</script>"
 LONG_NAME: Final = ("a-very-long-model-name-that-goes-on-and-on-" * 3)[:128]
 NUM_KEYS: Final = 60

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from metering.models import OrganizationDailyUsage
 from tests.browser.conftest import OpenBrowser
-from tests.browser.scene import NUM_KEYS, PRICE, SCRIPT_NAME, Scene
+from tests.browser.scene import NUM_KEYS, PLOTLY_NAMES, PRICE, SCRIPT_NAME, Scene
 from tests.rollup_rows import add_usage, sku_of
 from tests.world import PASSWORD
 
@@ -91,6 +91,21 @@ def test_a_click_on_a_bar_opens_the_day_and_the_chip_closes_it(browse: OpenBrows
     page.get_by_label("Close 10:00–11:00").click()
     page.get_by_label(f"Close {first:%b} 1").click()
     expect(page.locator(".moment")).to_have_count(0)
+
+
+def test_the_tooltip_shows_names_and_values_as_they_are(browse: OpenBrowser, scene: Scene) -> None:
+    day = scene.today.replace(year=scene.today.year - 1, month=3, day=1)
+    for name in PLOTLY_NAMES:
+        add_usage(scene.world.acme, day, scene.world.bob, None, sku_of(name), num_model_requests=1000)
+    window = browse(scene.world.alice)
+    page = window.open(f"{ACTIVITY}?month={day:%Y-%m}")
+    box = page.locator("#chart-requests .bars .point path").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 3)
+    tooltip = page.locator("#chart-requests .hoverlayer .legend")
+    expect(tooltip).to_contain_text("Total : 3,000")
+    for name in PLOTLY_NAMES:
+        expect(tooltip).to_contain_text(f"{name} : 1,000")
 
 
 def test_export_gives_a_file_with_the_filters_of_the_page(browse: OpenBrowser, scene: Scene, tmp_path: Path) -> None:

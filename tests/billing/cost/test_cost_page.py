@@ -14,7 +14,7 @@ from accounts.models import Organization, User
 from billing.alerts import Budget
 from billing.display import axis_dollars, dollars, exact_dollars
 from billing.models import CreditGrant, Invoice, LineItem
-from metering.pages.parts import ComparedDays, compared_days
+from metering.pages.charts import ComparedDays, compared_days
 from metering.periods import Period, month_of
 from tests.metering.pages.test_activity_page import bars, figures, page_of
 from tests.rollup_rows import add_cost, add_usage, make_key, sku_of
@@ -116,7 +116,7 @@ def test_models_have_the_colours_of_the_activity_page(spent: World, client_of: S
         figures(page_of(client, MARCH))["cost"]["data"],
         figures(page_of(client, MARCH.replace("cost", "activity")))["requests"]["data"],
     ]
-    colors = [{trace["name"]: trace["meta"]["color"] for trace in data} for data in drawn]
+    colors = [{trace["name"]: trace["marker"]["color"] for trace in data if trace["type"] == "bar"} for data in drawn]
     assert colors[0]["gpt-4o"] == colors[1]["gpt-4o"]
     assert colors[0]["o3"] == colors[1]["o3"]
 

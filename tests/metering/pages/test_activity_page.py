@@ -1,5 +1,6 @@
 """The Activity page shows what was used, of the right people, and nothing else."""
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -50,7 +51,7 @@ def figures(page: str) -> dict[str, Any]:
 
 
 def bars(figure: dict[str, Any]) -> dict[str, float]:
-    return {trace["name"]: sum(trace["y"]) for trace in figure["data"] if trace["type"] == "bar"}
+    return {html.unescape(trace["name"]): sum(trace["y"]) for trace in figure["data"] if trace["type"] == "bar"}
 
 
 def top_list(page: str, title: str) -> list[tuple[str, str]]:
@@ -104,7 +105,7 @@ def test_untracked_usage_can_be_filtered_by(usage: World, client_of: SignIn) -> 
     page = page_of(client_of(usage.alice), f"{MARCH}&api_key=untracked&group=api_key")
     requests = figures(page)["requests"]
     assert bars(requests) == {"Untracked": 341}
-    assert requests["data"][0]["meta"]["color"] == "untracked"
+    assert requests["data"][0]["marker"]["color"] == "var(--untracked)"
 
 
 def test_more_than_seven_parts_end_in_other(world: World, client_of: SignIn) -> None:
@@ -120,7 +121,11 @@ def test_more_than_seven_parts_end_in_other(world: World, client_of: SignIn) -> 
 def test_a_model_keeps_its_colour_whatever_is_shown_beside_it(usage: World, client_of: SignIn) -> None:
     client = client_of(usage.alice)
     colors = [
-        {trace["name"]: trace["meta"]["color"] for trace in figures(page_of(client, address))["requests"]["data"]}
+        {
+            trace["name"]: trace["marker"]["color"]
+            for trace in figures(page_of(client, address))["requests"]["data"]
+            if trace["type"] == "bar"
+        }
         for address in (MARCH, f"{MARCH}&model=o3", f"{MARCH}&user={usage.bob.public_id}")
     ]
     assert len({found["o3"] for found in colors}) == 1

@@ -1,14 +1,13 @@
-"""The figures of the charts: what Plotly is told to draw, checked by Plotly's own schema."""
+"""The figures of the charts: what Plotly is told to draw. Building one raises ValueError for a property that it has not."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-import plotly.graph_objects as go
 import pytest
 
 from metering.pages.axis import Axis
-from metering.pages.figures import Series, Unit, figure_script, stacked_bars
+from metering.pages.figures import TEMPLATE, Series, Unit, as_shown, figure_script, stacked_bars
 from metering.usage.queries import Step
 
 DAYS = tuple(date(2026, 10, 1) + timedelta(days=n) for n in range(31))
@@ -20,7 +19,7 @@ DOLLARS = Unit(text=lambda value: f"${value}", axis_text=lambda value: f"${value
 
 def series(axis: Axis, *numbers: Decimal | int) -> list[Series]:
     return [
-        Series(f"part {n}", f"chart-{n}", (number,) * len(axis.slots), f"?n={n}") for n, number in enumerate(numbers)
+        Series(f"part {n}", f"series-{n}", (number,) * len(axis.slots), f"?n={n}") for n, number in enumerate(numbers)
     ]
 
 
@@ -30,33 +29,59 @@ def series(axis: Axis, *numbers: Decimal | int) -> list[Series]:
     [(5,), (5, 7), (Decimal("0.000000000001"), Decimal("1.5")), (0, 0), (10**18, -(10**17)), ()],
     ids=["one part", "two parts", "tiny money", "nothing", "huge and corrected", "no part"],
 )
-def test_plotly_takes_every_property(axis: Axis, numbers: tuple[Decimal | int, ...]) -> None:
-    figure = go.Figure(
-        stacked_bars(axis, series(axis, *numbers), DOLLARS)
-    )  # raises ValueError for a property it has not
+def test_each_part_is_bars_and_several_have_a_total(axis: Axis, numbers: tuple[Decimal | int, ...]) -> None:
+    figure = stacked_bars(axis, series(axis, *numbers), DOLLARS)
     assert [trace.type for trace in figure.data] == ["bar"] * len(numbers) + ["scatter"] * (len(numbers) > 1)
 
 
 def test_each_bar_has_its_height_its_exact_text_and_its_place() -> None:
-    first, second, total = stacked_bars(MONTH, series(MONTH, Decimal("0.1"), Decimal("0.2")), DOLLARS)["data"]
-    assert first["y"] == [0.1] * 31
-    assert second["customdata"] == ["$0.2"] * 31
-    assert total["customdata"] == ["$0.3"] * 31
-    assert first["x0"] == "2026-10-01 12:00:00"
-    assert first["dx"] == 24 * 60 * 60 * 1000
-    assert first["meta"] == {"color": "chart-0", "address": "?n=0"}
+    first, second, total = stacked_bars(MONTH, series(MONTH, Decimal("0.1"), Decimal("0.2")), DOLLARS).data
+    assert list(first.y) == [0.1] * 31
+    assert list(second.customdata) == ["$0.2"] * 31
+    assert list(total.customdata) == ["$0.3"] * 31
+    assert first.x0 == "2026-10-01 12:00:00"
+    assert first.dx == 24 * 60 * 60 * 1000
+    assert first.marker.color == "var(--series-0)"
+    assert first.meta == {"address": "?n=0"}
 
 
 def test_ticks_are_round_and_the_highest_stack_has_room() -> None:
-    axis = stacked_bars(MONTH, series(MONTH, 30, 42), DOLLARS)["layout"]["yaxis"]
-    assert axis["tickvals"] == [0.0, 20.0, 40.0, 60.0]
-    assert axis["ticktext"] == ["$0", "$20", "$40", "$60"]
-    assert axis["range"] == [0.0, pytest.approx(75.6)]
+    axis = stacked_bars(MONTH, series(MONTH, 30, 42), DOLLARS).layout.yaxis
+    assert list(axis.tickvals) == [0.0, 20.0, 40.0, 60.0]
+    assert list(axis.ticktext) == ["$0", "$20", "$40", "$60"]
+    assert list(axis.range) == [0.0, pytest.approx(75.6)]
+
+
+def drawn(*items: Series) -> dict[str, dict[str, object]]:
+    """The figure as the page carries it."""
+    script = figure_script(MONTH, items, DOLLARS)
+    assert script.count("</script>") == 1
+    figure: dict[str, dict[str, object]] = json.loads(script.partition(">")[2].rpartition("<")[0])
+    return figure
+
+
+def test_what_all_figures_share_comes_from_one_template_without_a_color_of_its_own() -> None:
+    template = json.dumps(drawn(Series("part", "series-1", (1,) * 31))["layout"]["template"])
+    assert "#" not in template
+    assert "var(--muted)" in template
+    assert stacked_bars(MONTH, series(MONTH, 1), DOLLARS).layout.template.layout.hovermode == "x unified"
+    assert TEMPLATE == "usage_dashboard"
 
 
 def test_a_name_cannot_leave_its_script_element() -> None:
     name = "</script><script>alert(1)</script>"
-    script = figure_script(MONTH, [Series(name, "chart-0", (1,) * 31)], DOLLARS)
-    assert script.count("</script>") == 1
-    figure = json.loads(script.partition(">")[2].rpartition("<")[0])
-    assert figure["data"][0]["name"] == name
+    figure = drawn(Series(name, "series-0", (1,) * 31))
+    assert "alert(1)" in json.dumps(figure)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("R&D <prod>", "R&amp;D &lt;prod&gt;"),
+        ("a<br>b", "a&lt;br&gt;b"),
+        ("%{y} share", "&#37;{y} share"),
+        ("50 % of “all”", "50 % of “all”"),
+    ],
+)
+def test_names_are_written_so_that_plotly_shows_them_as_they_are(name: str, shown: str) -> None:
+    assert as_shown(name) == shown

@@ -11,24 +11,24 @@ from accounts.access import open_organization
 from accounts.models import Membership, Organization, User
 from metering.pages.filter_form import FilterForm, read_filter_form
 from metering.periods import Period
-from metering.usage.queries import Group, Rank
+from metering.usage.groupings import GROUPINGS, MODEL, USER, View
+from metering.usage.queries import Rank
 from tests.rollup_rows import add_usage, make_key, sku_of
 from tests.world import World, join
 
 TODAY = date(2026, 11, 22)
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
-ALL_GROUPS = tuple(Group)
 
 
-def read(user: User, text: str, slug: str = "acme", groups: tuple[Group, ...] = ALL_GROUPS) -> FilterForm:
-    return read_filter_form(QueryDict(text), access=open_organization(user, slug), today=TODAY, groups=groups)
+def read(user: User, text: str, slug: str = "acme", view: View = View.COST) -> FilterForm:
+    return read_filter_form(QueryDict(text), access=open_organization(user, slug), today=TODAY, view=view)
 
 
 def test_an_empty_query_string_is_the_current_month_of_everything(world: World) -> None:
     form = read(world.alice, "")
     assert form.query.period == NOVEMBER
     assert set(form.query.organization_ids) == {world.acme.pk, world.labs.pk, world.japan.pk}
-    assert (form.query.group, form.rank, form.filters, form.ignored) == (Group.MODEL, Rank.REQUESTS, (), ())
+    assert (form.query.group, form.rank, form.filters, form.ignored) == (MODEL, Rank.REQUESTS, (), ())
     assert form.parameters == ()
 
 
@@ -108,12 +108,32 @@ def test_repeated_single_values_count_once_and_it_is_said(world: World) -> None:
     assert len(form.ignored) == 2
 
 
-def test_a_grouping_that_the_page_cannot_draw_falls_back_to_models_and_is_kept_for_the_other_page(
-    world: World,
-) -> None:
-    form = read(world.alice, "group=line_item", groups=(Group.MODEL, Group.USER))
-    assert form.query.group == Group.MODEL
+@pytest.mark.parametrize("name", ["group", "group_by"])
+def test_a_grouping_that_the_view_cannot_draw_is_said_and_kept_for_the_other_view(world: World, name: str) -> None:
+    form = read(world.alice, f"{name}=line_item", view=View.ACTIVITY)
+    assert form.query.group == MODEL
+    assert form.ignored == ("This view cannot be grouped by line item; it is grouped by model.",)
     assert ("group", "line_item") in form.parameters
+    assert read(world.alice, f"{name}=line_item", view=View.COST).ignored == ()
+
+
+def test_an_organization_alone_cannot_be_grouped_by_organization_and_it_is_said(world: World) -> None:
+    alone = world.charlie.default_organization
+    assert alone is not None
+    form = read(world.charlie, "group=organization", slug=alone.slug)
+    assert form.query.group == MODEL
+    assert form.ignored == ("This view cannot be grouped by organization; it is grouped by model.",)
+
+
+@pytest.mark.parametrize("word", [word for word in GROUPINGS if word != "model"])
+def test_group_by_means_the_same_as_group(world: World, word: str) -> None:
+    form = read(world.alice, f"group_by={word}")
+    assert form.query.group == GROUPINGS[word]
+    assert ("group", word) in form.parameters
+
+
+def test_of_group_and_group_by_the_first_counts(world: World) -> None:
+    assert read(world.alice, "group_by=model&group=user").query.group == USER
 
 
 def test_long_values_are_quoted_shortly(world: World) -> None:
@@ -143,5 +163,5 @@ def test_no_query_string_breaks_the_form(world: World, pairs: list[tuple[str, st
     data = QueryDict(mutable=True)
     for name, value in pairs:
         data.appendlist(name, value)
-    form = read_filter_form(data, access=open_organization(world.alice, "acme"), today=TODAY, groups=ALL_GROUPS)
+    form = read_filter_form(data, access=open_organization(world.alice, "acme"), today=TODAY, view=View.COST)
     assert set(form.query.organization_ids) <= {world.acme.pk, world.labs.pk, world.japan.pk}

@@ -13,7 +13,8 @@ from billing.cost import queries as costs
 from billing.models import DailyCost, LineItem
 from metering.models import DailyUsage, HourlyUsage, Model, Sku
 from metering.periods import month_of, one_day
-from metering.usage.queries import SHOWN_PARTS, UNTRACKED, Group, Step, UsageQuery
+from metering.usage.groupings import API_KEY, MODEL, UNTRACKED, USER
+from metering.usage.queries import SHOWN_PARTS, Step, UsageQuery
 from metering.usage.sums import activity_of
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.world import World, make_user
@@ -21,7 +22,7 @@ from tests.world import World, make_user
 NUM_USERS = 10
 NUM_EVENTS = 300
 UNTRACKED_SINCE = datetime(2023, 6, 1, tzinfo=UTC)
-GROUPS = (Group.USER, Group.API_KEY, Group.MODEL)
+GROUPS = (USER, API_KEY, MODEL)
 Row = HourlyUsage | DailyUsage
 Sums = dict[tuple[date | None, int | None], Decimal]
 
@@ -89,7 +90,7 @@ def sums_of(query: UsageQuery, amounts: dict[int, dict[str, Decimal]]) -> Sums:
     models = dict(Sku.objects.values_list("id", "model_id"))
     sums: Sums = defaultdict(Decimal)
     for row in rows_of(query):
-        part = {Group.USER: row.user_id, Group.API_KEY: row.api_key_id}.get(query.group, models[row.sku_id])
+        part = {USER: row.user_id, API_KEY: row.api_key_id}.get(query.group, models[row.sku_id])
         slot = row.hour if isinstance(row, HourlyUsage) else row.day
         for measure, factor in amounts[row.sku_id].items():
             sums[slot, part] += getattr(row, measure) * factor

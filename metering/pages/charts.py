@@ -1,0 +1,198 @@
+"""A breakdown as both views show it: chart, line of names, numbers, and the same parts in the same colours everywhere."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.utils.safestring import SafeString
+
+from metering.display import exact, plural, short_day
+from metering.pages.addresses import Address
+from metering.pages.axis import HEADINGS, Axis, label
+from metering.pages.figures import Series, Unit, figure_script
+from metering.pages.palette import OTHER_COLOR, colors_of
+from metering.pages.parts import Choice, filter_address, list_address
+from metering.periods import Period, previous_month
+from metering.usage.breakdown import Breakdown, Number
+from metering.usage.groupings import Grouping
+from metering.usage.names import Names
+from metering.usage.queries import Slot, Step
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the line of names above a chart."""
+
+    label: str
+    color: str
+    value: str
+    address: str
+
+
+@dataclass(frozen=True)
+class NumberRow:
+    """One bar in numbers; its address opens it by the next smaller step, where there is one."""
+
+    label: str
+    address: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The values of a chart as a table: one row per bar that has begun."""
+
+    heading: str
+    columns: tuple[str, ...]
+    rows: tuple[NumberRow, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How whole days compare with the same days of the month before; `days` names these."""
+
+    percent: str
+    days: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart with its caption, its total, the line of names, and the same numbers as a table."""
+
+    id: str
+    title: str
+    total: str
+    exact_total: str
+    figure: SafeString
+    numbers: Numbers
+    entries: tuple[Entry, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one part of a breakdown looks wherever it is named. `legend` is its name in the line above the chart."""
+
+    name: str
+    legend: str
+    color: str
+    address: str
+
+
+def looks_of(breakdown: Breakdown, names: Names, address: Address) -> dict[int | None, Look]:
+    """The looks of the stacked parts by id, in the order of the stack; None is the rest."""
+    group = breakdown.group
+    ids = [part.id for part in breakdown.parts if part.id is not None]
+    colors = colors_of(group, ids, names)
+    looks: dict[int | None, Look] = {
+        part: Look(name := names.of(group, part).name, name, colors[part], filter_address(address, group, part, names))
+        for part in ids
+    }
+    return looks if breakdown.rest is None else looks | {None: look_of_rest(group, breakdown.num_others, address)}
+
+
+def look_of_rest(group: Grouping, num_others: int, address: Address) -> Look:
+    """How all parts are named that have no row or bars of their own: 'Other, 12 models' leads to the list of all."""
+    legend = f"Other, {exact(num_others)} {plural(group.label, num_others)}" if num_others else "Other"
+    return Look("Other", legend, OTHER_COLOR, list_address(address, group) if group.has_list else "")
+
+
+def chart_of(  # noqa: PLR0913 - one keyword for each thing that is written on a chart
+    axis: Axis,
+    series: Sequence[Series],
+    unit: Unit,
+    address: Address,
+    *,
+    id: str,  # noqa: A002 - what HTML calls it
+    title: str,
+    total: str,
+    exact_total: str,
+    entries: tuple[Entry, ...] = (),
+    choices: tuple[Choice, ...] = (),
+    comparison: Comparison | None = None,
+) -> Chart:
+    """The chart of these series; its bars open in the view at `address`."""
+    return Chart(
+        id=id,
+        title=title,
+        total=total,
+        exact_total=exact_total,
+        figure=figure_script(axis, series, unit),
+        numbers=_numbers(axis, series, unit, address),
+        entries=entries,
+        choices=choices,
+        comparison=comparison,
+    )
+
+
+def series_of(breakdown: Breakdown, looks: Mapping[int | None, Look]) -> tuple[Series, ...]:
+    """What is drawn of the stacked parts."""
+    found = ((part, looks[part.id]) for part in breakdown.stacked)
+    return tuple(Series(look.name, look.color, part.values, look.address) for part, look in found)
+
+
+def entries_of(
+    breakdown: Breakdown, looks: Mapping[int | None, Look], text: Callable[[Number], str]
+) -> tuple[Entry, ...]:
+    """The line of names above a chart, each with its total."""
+    found = ((part, looks[part.id]) for part in breakdown.stacked)
+    return tuple(Entry(look.legend, look.color, text(part.total), look.address) for part, look in found)
+
+
+def _numbers(axis: Axis, series: Sequence[Series], unit: Unit, address: Address) -> Numbers:
+    """The table of a chart, with a total where there is more than one series."""
+    columns = [item.values for item in series]
+    if len(series) > 1:
+        columns.append(tuple(sum(values) for values in zip(*columns, strict=True)))
+    return Numbers(
+        heading=HEADINGS[axis.step],
+        columns=tuple(item.name for item in series) + (("Total",) if len(series) > 1 else ()),
+        rows=tuple(
+            NumberRow(label(slot), _slot_address(address, axis, slot), tuple(map(unit.text, values)))
+            for slot, values in zip(axis.begun, zip(*columns, strict=True), strict=True)
+        ),
+    )
+
+
+def _slot_address(address: Address, axis: Axis, slot: Slot) -> str:
+    """Where a bar leads: a day to its hours, an hour to its minutes, a minute nowhere."""
+    if axis.step == Step.DAY:
+        return str(address.without("list", "q", "page").setting("day", f"{slot:%Y-%m-%d}"))
+    if axis.opens and isinstance(slot, datetime):
+        return str(address.setting("hour", f"{slot.hour}"))
+    return ""
+
+
+@dataclass(frozen=True)
+class ComparedDays:
+    """Days of a month, and those of the month before that they are compared with. All of them are over."""
+
+    days: Period
+    before: Period
+    label: str
+
+
+def compared_days(month: Period, today: date) -> ComparedDays | None:
+    """Of a month that goes on, the whole days that it has had and as many of the month before; None before it has had one.
+
+    A month that is over is compared with the month before as a whole.
+    """
+    previous = previous_month(month)
+    if today not in month:
+        return ComparedDays(month, previous, days_of(previous))
+    num_days = min((today - month.start).days, previous.num_days)
+    if num_days == 0:
+        return None
+    before = _first_days(previous, num_days)
+    return ComparedDays(_first_days(month, num_days), before, f"{days_of(before)}, whole days")
+
+
+def _first_days(period: Period, num_days: int) -> Period:
+    return Period(period.start, period.start + timedelta(days=num_days))
+
+
+def days_of(period: Period) -> str:
+    """'Oct 1–22'."""
+    last = period.end - timedelta(days=1)
+    return short_day(period.start) if period.num_days == 1 else f"{short_day(period.start)}–{last.day}"
