@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from billing.line_items import QUANTITIES
 from billing.models import LineItem
+from billing.priced_usage import amount, side_by_side
 from exports.columns import Column, Format, Kind, Source, Statement, chunks, exact_cell, named_cell
 from exports.names import (
     DATE_COLUMN,
@@ -83,11 +83,11 @@ def _statement(query: UsageQuery, form: Format) -> Statement:
     sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in SUMS)
     rows_sql = f"""
         SELECT usage.organization_id, usage.user_id, usage.api_key_id, usage.sku_id,
-            {", ".join(f"usage.{measure}" for measure in SUMS)}, {_cost_sql(priced)} AS cost
+            {", ".join(f"usage.{measure}" for measure in SUMS)}, {amount("prices", priced)} AS cost
         {_usage_sql(query, priced, with_skus=query.filters_skus)} AND usage.sku_id <> ALL(%(alike)s)
         UNION ALL
         SELECT usage.organization_id, usage.user_id, usage.api_key_id, min(usage.sku_id), {sums},
-            sum({_cost_sql(priced)}) AS cost
+            sum({amount("prices", priced)}) AS cost
         {_usage_sql(query, priced, with_skus=True)} AND usage.sku_id = ANY(%(alike)s)
         GROUP BY usage.organization_id, usage.user_id, usage.api_key_id,
             sku.model_id, sku.usage_type, sku.service_tier, sku.batch
@@ -107,25 +107,8 @@ def _usage_sql(query: UsageQuery, priced: Sequence[LineItem], *, with_skus: bool
 def _prices_sql(priced: Sequence[LineItem]) -> str:
     """The unit prices of one day: a row for each organization and SKU with the line items side by side, so that joining
     it multiplies nothing."""
-    unit_prices = [
-        f"max(unit_price) FILTER (WHERE line_item = {line_item.value}) AS price_{line_item.value}"
-        for line_item in priced
-    ]
     return f"""
-        SELECT {", ".join(["organization_id", "sku_id", *unit_prices])} FROM billing_dailycost
+        SELECT {", ".join(["organization_id", "sku_id", *side_by_side("unit_price", priced)])} FROM billing_dailycost
         WHERE organization_id = ANY(%(organization_ids)s) AND day = days.day
         GROUP BY organization_id, sku_id
     """
-
-
-def _cost_sql(priced: Sequence[LineItem]) -> str:
-    """The cost of one usage row: quantity × unit price over the line items that have any price in these days; null if no
-    quantity of the row has one."""
-    prices = {f"prices.price_{line_item.value}": QUANTITIES[line_item] for line_item in priced}
-    if not prices:
-        return "NULL::numeric"
-    is_priced = " OR ".join(f"({price} IS NOT NULL AND {quantity} <> 0)" for price, quantity in prices.items())
-    total = " + ".join(
-        f"CASE WHEN {price} IS NULL THEN 0 ELSE ({quantity}) * {price} END" for price, quantity in prices.items()
-    )
-    return f"CASE WHEN {is_priced} THEN {total} END"

@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from billing.line_items import QUANTITIES, UNITS
+from billing.line_items import UNITS
 from billing.models import LineItem
+from billing.priced_usage import quantity_of
 from exports.columns import Column, Format, Kind, Statement, chunks, exact_cell, named_cell
 from exports.names import (
     DATE_COLUMN,
@@ -46,11 +47,7 @@ COLUMNS: Final = (
     *KEY_COLUMNS,
 )
 ORDER: Final = (PERSON_AND_KEY, "skus.model_id", "sums.line_item", "sums.unit_price")
-QUANTITY: Final = (
-    "CASE cost.line_item "
-    + " ".join(f"WHEN {line_item.value} THEN {quantity}" for line_item, quantity in QUANTITIES.items())
-    + " END"
-)
+QUANTITY: Final = quantity_of("cost")
 
 
 def cost_rows(query: UsageQuery, form: Format) -> Iterator[str]:

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from billing.line_items import QUANTITIES, QUANTITIES_SQL
+from billing.line_items import QUANTITIES_SQL
+from billing.priced_usage import quantity_of, side_by_side, sum_of_amounts
 from metering.measures import MEASURES
-from metering.usage.groupings import LINE_ITEM, MODEL
+from metering.usage.groupings import LINE_ITEM
 from metering.usage.queries import Step, UsageQuery
 from metering.usage.sources import (
     IN_DAYS,
@@ -22,17 +23,13 @@ from metering.usage.sources import (
     bars_of,
     is_wide,
     leading_bars,
+    other_days,
     parts_of,
 )
 
 USED: Final = ", ".join(f"usage.{measure}" for measure in MEASURES)
 MEASURE_SUMS: Final = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)
-# The quantity that a usage row has of the line item of a price row.
-OWN_QUANTITY: Final = (
-    "CASE price.line_item "
-    + " ".join(f"WHEN {line_item.value} THEN {expression}" for line_item, expression in QUANTITIES.items())
-    + " END"
-)
+OWN_QUANTITY: Final = quantity_of("price")
 ONCE: Final = "OFFSET 0"  # keeps PostgreSQL from reckoning a quantity again wherever it is used
 LINE_SUMS: Final = "sum(quantity), coalesce(sum(amount), 0), coalesce(sum(quantity) FILTER (WHERE amount IS NULL), 0)"
 PRICE_OF_DAY: Final = (
@@ -46,21 +43,7 @@ UNPRICED: Final = """
         IN (SELECT organization_id, sku_id, slot FROM costs WHERE amount IS NULL)
     GROUP BY sku.model_id
 """
-# What usage rows cost in all at the prices of `wide`, in one pass. A sum for each line item, of the rows that have its
-# price: adding zeros takes longer, and floats are no quicker.
-AMOUNT: Final = " + ".join(
-    f"coalesce(sum(({expression}) * wide.price_{line_item.value})"
-    f" FILTER (WHERE wide.price_{line_item.value} IS NOT NULL), 0)"
-    for line_item, expression in QUANTITIES.items()
-)
-
-
-def _side_by_side(price: str) -> str:
-    """The line items of price rows as columns `price_1`, `price_2` …"""
-    return ", ".join(
-        f"max({price}) FILTER (WHERE line_item = {line_item.value}) AS price_{line_item.value}"
-        for line_item in QUANTITIES
-    )
+AMOUNT: Final = sum_of_amounts("wide")
 
 
 def ranking(query: UsageQuery) -> str:
@@ -72,15 +55,14 @@ def ranking(query: UsageQuery) -> str:
         bars = bars_by_part(rows)
         return f"WITH {_costs(rows, bars, bars.part)} SELECT part, coalesce(sum(amount), 0) FROM costs GROUP BY part"
     parts = parts_of(query)
-    sku_join = SKU_JOIN if "sku." in parts.conditions else ""
     return f"""
         WITH {_prices(query)},
         wide AS MATERIALIZED (
-            SELECT organization_id, sku_id, {_side_by_side("CASE WHEN is_steady THEN unit_price ELSE mean_price END")}
+            SELECT organization_id, sku_id, {", ".join(side_by_side("CASE WHEN is_steady THEN unit_price ELSE mean_price END"))}
             FROM prices WHERE is_charged GROUP BY 1, 2
         )
         SELECT {parts.part} AS part, {AMOUNT} AS amount
-        FROM {parts.rows} AS usage {sku_join}
+        FROM {parts.rows} AS usage {parts.sku_join}
         LEFT JOIN wide ON wide.organization_id = usage.organization_id AND wide.sku_id = usage.sku_id
         WHERE {parts.conditions} GROUP BY 1 HAVING bool_or(wide.sku_id IS NOT NULL)
     """
@@ -158,11 +140,11 @@ def _costs(query: UsageQuery, bars: Source, usage_part: str) -> str:
 
 def _days_before(query: UsageQuery) -> str:
     """The amounts of the same filters on the days of the month before; their sums need no parts."""
-    days = replace(query, group=MODEL, step=Step.DAY, hour=None)
+    days = other_days(query, "before_start", "before_end")
     return f"""
         SELECT usage.slot, {OWN_QUANTITY} * price.unit_price AS amount
-        FROM ({_sums(bars_of(days), NO_PARTS, "usage.day")}) AS usage JOIN billing_dailycost price ON {PRICE_OF_DAY}
-    """.replace("%(start)s", "%(before_start)s").replace("%(end)s", "%(before_end)s")
+        FROM ({_sums(days, NO_PARTS, days.slot)}) AS usage JOIN billing_dailycost price ON {PRICE_OF_DAY}
+    """
 
 
 def _prices(query: UsageQuery) -> str:
@@ -219,7 +201,7 @@ def _leading(query: UsageQuery) -> str:
     return f"""
         , {_prices(query)}, {_changed_days(query)},
         wide AS MATERIALIZED (
-            SELECT organization_id, day, sku_id, {_side_by_side("unit_price")} FROM billing_dailycost
+            SELECT organization_id, day, sku_id, {", ".join(side_by_side("unit_price"))} FROM billing_dailycost
             WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s GROUP BY 1, 2, 3
         ),
         leading_rows AS MATERIALIZED ({rows}),

@@ -42,6 +42,8 @@ class Source:
     slot: str
     part: str
     conditions: str
+    sku_join: str = SKU_JOIN
+    """What joins `sku` where only its filters are needed: nothing where there are none."""
 
     @property
     def from_where(self) -> str:
@@ -50,8 +52,7 @@ class Source:
     @property
     def lean_from_where(self) -> str:
         """For what asks nothing of `sku` itself: joined only where a filter needs it."""
-        join = SKU_JOIN if "sku." in self.conditions else ""
-        return f"FROM {self.rows} AS usage {join} WHERE {self.conditions}"
+        return f"FROM {self.rows} AS usage {self.sku_join} WHERE {self.conditions}"
 
     def narrowed(self, condition: str) -> "Source":
         return replace(self, conditions=f"{self.conditions} AND {condition}")
@@ -65,6 +66,13 @@ def is_wide(query: UsageQuery) -> bool:
 def bars_of(query: UsageQuery) -> Source:
     """The rows of the bars as a whole, which know no users or keys as parts."""
     return _bars(query, _grain(query))
+
+
+def other_days(query: UsageQuery, start: str, end: str) -> Source:
+    """As `bars_of`, whole days, from the day in the parameter `start` to before the one in `end`."""
+    when = f"usage.day >= %({start})s AND usage.day < %({end})s"
+    grain = _grain(query)
+    return _source(query, grain, f"metering_{grain}dailyusage", "usage.day", when)
 
 
 def bars_by_part(query: UsageQuery) -> Source:
@@ -130,4 +138,4 @@ def _source(query: UsageQuery, grain: Grain, rows: str, slot: str, when: str) ->
     part = query.group.column or NO_PARTS
     if grain == Grain.UNTRACKED and query.group == API_KEY:
         part = f"{UNTRACKED}::bigint"
-    return Source(rows, slot, part, f"{when} AND {filters}")
+    return Source(rows, slot, part, f"{when} AND {filters}", SKU_JOIN if query.filters_skus else "")

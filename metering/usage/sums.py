@@ -1,7 +1,7 @@
 """What was used per bar and part, and in all: frozen rows for the Activity page (docs/metrics.md defines each number)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from accounts.access import Access
@@ -9,7 +9,7 @@ from metering.periods import Period
 from metering.usage.breakdown import Breakdown, break_down
 from metering.usage.groupings import Grouping
 from metering.usage.queries import SHOWN_PARTS, Slot, Step, UsageQuery, fetch
-from metering.usage.sources import bars_by_part, bars_of, is_wide, leading_bars, parts_of
+from metering.usage.sources import bars_by_part, bars_of, is_wide, leading_bars, other_days, parts_of
 
 # What the charts show, each a sum over usage rows. Context is all input that was not read from the cache.
 QUANTITIES: Final = {
@@ -125,9 +125,8 @@ def _ranked_parts(
     if not knows_bars and query.step != Step.MINUTE:
         sql += f" UNION ALL SELECT 'whole', NULL, {nothing}, {', '.join(HAS_BARS)} {bars_of(query).from_where}"
     if compared_with is not None:
-        days = bars_of(replace(query, step=Step.DAY))
-        before_days = days.from_where.replace("%(start)s", "%(compared_start)s").replace("%(end)s", "%(compared_end)s")
-        sql += f" UNION ALL SELECT 'before', NULL, {_sums(QUANTITIES)}, {nothing} {before_days}"
+        days = other_days(query, "compared_start", "compared_end")
+        sql += f" UNION ALL SELECT 'before', NULL, {_sums(QUANTITIES)}, {nothing} {days.from_where}"
         parameters |= {"compared_start": compared_with.start, "compared_end": compared_with.end}
     ranked: dict[str, list[tuple[float, int]]] = {name: [] for name in QUANTITIES}
     present: set[str] = set()
