@@ -170,29 +170,48 @@ class RollupMeasures(models.Model):
         abstract = True
 
 
-class HourlyUsage(RollupMeasures):
-    """Usage per UTC hour, user, key and SKU. `api_key_id` 0 is untracked usage."""
+class UsageOfHours(RollupMeasures):
+    """Sums per UTC hour and SKU; each table tells more apart, in its primary key."""
 
-    pk = models.CompositePrimaryKey("organization_id", "hour", "user_id", "api_key_id", "sku_id")
     organization_id = models.BigIntegerField()
     hour = models.DateTimeField()
-    user_id = models.BigIntegerField()
-    api_key_id = models.BigIntegerField()
     sku_id = models.IntegerField()
+
+    class Meta:
+        abstract = True
 
     def __str__(self) -> str:
         return f"{self.hour}: {self.num_model_requests} requests"
 
 
-class DailyUsage(RollupMeasures):
+class UsageOfDays(RollupMeasures):
+    """Sums per UTC day and SKU; each table tells more apart, in its primary key."""
+
+    organization_id = models.BigIntegerField()
+    day = models.DateField()
+    sku_id = models.IntegerField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.num_model_requests} requests"
+
+
+class HourlyUsage(UsageOfHours):
+    """Usage per UTC hour, user, key and SKU. `api_key_id` 0 is untracked usage."""
+
+    pk = models.CompositePrimaryKey("organization_id", "hour", "user_id", "api_key_id", "sku_id")
+    user_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+
+
+class DailyUsage(UsageOfDays):
     """Usage per UTC day, user, key and SKU. `api_key_id` 0 is untracked usage."""
 
     pk = models.CompositePrimaryKey("organization_id", "day", "user_id", "api_key_id", "sku_id")
-    organization_id = models.BigIntegerField()
-    day = models.DateField()
     user_id = models.BigIntegerField()
     api_key_id = models.BigIntegerField()
-    sku_id = models.IntegerField()
 
     class Meta:
         indexes: ClassVar = [
@@ -206,82 +225,43 @@ class DailyUsage(RollupMeasures):
             ),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.day}: {self.num_model_requests} requests"
 
-
-class UserHourlyUsage(RollupMeasures):
+class UserHourlyUsage(UsageOfHours):
     """Usage per user, UTC hour and SKU: a few rows however many keys a user has."""
 
     pk = models.CompositePrimaryKey("organization_id", "user_id", "hour", "sku_id")
-    organization_id = models.BigIntegerField()
     user_id = models.BigIntegerField()
-    hour = models.DateTimeField()
-    sku_id = models.IntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.hour}: {self.num_model_requests} requests"
 
 
-class UserDailyUsage(RollupMeasures):
+class UserDailyUsage(UsageOfDays):
     """Usage per user, UTC day and SKU."""
 
     pk = models.CompositePrimaryKey("organization_id", "user_id", "day", "sku_id")
-    organization_id = models.BigIntegerField()
     user_id = models.BigIntegerField()
-    day = models.DateField()
-    sku_id = models.IntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.day}: {self.num_model_requests} requests"
 
 
-class UntrackedHourlyUsage(RollupMeasures):
+class UntrackedHourlyUsage(UsageOfHours):
     """Untracked usage of a whole organization per UTC hour and SKU, which belongs to all its users."""
 
     pk = models.CompositePrimaryKey("organization_id", "hour", "sku_id")
-    organization_id = models.BigIntegerField()
-    hour = models.DateTimeField()
-    sku_id = models.IntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.hour}: {self.num_model_requests} requests"
 
 
-class UntrackedDailyUsage(RollupMeasures):
+class UntrackedDailyUsage(UsageOfDays):
     """Untracked usage of a whole organization per UTC day and SKU."""
 
     pk = models.CompositePrimaryKey("organization_id", "day", "sku_id")
-    organization_id = models.BigIntegerField()
-    day = models.DateField()
-    sku_id = models.IntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.day}: {self.num_model_requests} requests"
 
 
-class OrganizationHourlyUsage(RollupMeasures):
+class OrganizationHourlyUsage(UsageOfHours):
     """Usage per UTC hour and SKU of a whole organization."""
 
     pk = models.CompositePrimaryKey("organization_id", "hour", "sku_id")
-    organization_id = models.BigIntegerField()
-    hour = models.DateTimeField()
-    sku_id = models.IntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.hour}: {self.num_model_requests} requests"
 
 
-class OrganizationDailyUsage(RollupMeasures):
+class OrganizationDailyUsage(UsageOfDays):
     """Usage per UTC day and SKU of a whole organization: a few rows a day however many keys it has."""
 
     pk = models.CompositePrimaryKey("organization_id", "day", "sku_id")
-    organization_id = models.BigIntegerField()
-    day = models.DateField()
-    sku_id = models.IntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.day}: {self.num_model_requests} requests"
 
 
 class MonthlyUsage(RollupMeasures):
