@@ -153,6 +153,7 @@ MIDDLEWARE = [
     "accounts.limits.LimitPages",
 ]
 ROOT_URLCONF = "usage_dashboard.urls"
+MENU = "usage_dashboard.menu.MENU"
 WSGI_APPLICATION = "usage_dashboard.wsgi.application"
 
 TEMPLATES = [

@@ -27,6 +27,7 @@ from accounts.members.invitations import (
 )
 from accounts.models import Invitation, User
 from accounts.pages.frame import SignedInRequest
+from accounts.pages.menu import menu
 
 GONE = (UsedError, RevokedError, ExpiredError)
 
@@ -56,7 +57,7 @@ def acceptance(request: SignedInRequest, token: str) -> HttpResponse:
     except InvitationRefusedError as error:
         return _refusal(request, _find(token), error)
     messages.success(request, f"You are in {found.organization.name} now.")
-    return redirect("metering:activity", found.organization.slug)
+    return redirect(menu().usage, found.organization.slug)
 
 
 @require_POST

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.access import Access
 from accounts.models import Organization
+from accounts.pages.menu import menu
 from metering.display import exact, plural, short_day
 from metering.pages.addresses import Address, Parameters
 from metering.pages.filter_form import FILTERS, FilterForm, hour_span
@@ -110,13 +111,9 @@ def page_address(name: str, organization: Organization, form: FilterForm) -> Add
 
 def bar_of(access: Access, form: FilterForm, address: Address, groups: Sequence[Grouping]) -> Bar:
     """The controls of the page at `address`, each a link to the view that it leads to."""
-    cost = reverse("billing:cost", args=[access.organization.slug])
-    activity = reverse("metering:activity", args=[access.organization.slug])
+    views = [(page.label, reverse(page.name, args=[access.organization.slug])) for page in menu().views]
     return Bar(
-        views=(
-            Choice("Cost", str(address.at(cost)), address.path == cost),
-            Choice("Activity", str(address.at(activity)), address.path == activity),
-        ),
+        views=tuple(Choice(label, str(address.at(path)), address.path == path) for label, path in views),
         month=f"{form.month.start:%B %Y}",
         period=form.period_name,
         previous_address=_month_address(address, previous_month(form.month), form),

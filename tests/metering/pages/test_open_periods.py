@@ -12,28 +12,28 @@ from billing.models import LineItem
 from metering.pages.activity_report import ActivityReport, activity_report
 from metering.pages.addresses import Address
 from metering.pages.axis import axis_of
+from metering.pages.charts import Chart, Comparison
 from metering.pages.filter_form import read_filter_form
-from metering.pages.parts import Chart, Comparison
 from metering.periods import one_day
-from metering.usage.queries import Group, Step, UsageQuery
+from metering.usage.groupings import View
+from metering.usage.queries import Step, UsageQuery
 from tests.rollup_rows import add_cost, add_hour, add_usage, sku_of
 from tests.world import World
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
 TODAY = NOW.date()
-GROUPS = (Group.MODEL,)
 
 
 def cost(world: World, text: str = "", now: datetime = NOW) -> CostReport:
     access = open_organization(world.alice, "acme")
-    form = read_filter_form(QueryDict(text), access=access, today=now.date(), groups=GROUPS)
+    form = read_filter_form(QueryDict(text), access=access, today=now.date(), view=View.COST)
     return cost_report(access, form, Address("/", form.parameters), now)
 
 
 def activity(world: World, text: str = "", now: datetime = NOW) -> ActivityReport:
     access = open_organization(world.alice, "acme")
-    form = read_filter_form(QueryDict(text), access=access, today=now.date(), groups=GROUPS)
+    form = read_filter_form(QueryDict(text), access=access, today=now.date(), view=View.ACTIVITY)
     return activity_report(access, form, Address("/", form.parameters), now)
 
 

@@ -1,0 +1,29 @@
+"""The pages that the frame around every page leads to."""
+
+from typing import Final
+
+from accounts.pages.menu import ADMINS, OWNERS, Menu, Page
+
+MENU: Final = Menu(
+    organization=(
+        Page("General", "accounts:organization"),
+        Page("Members", "accounts:members", ADMINS),
+        Page("Usage", "metering:activity"),
+        Page("Billing", "billing:billing", ADMINS),
+        Page("Key coverage", "metering:coverage", ADMINS),
+        Page("Audit log", "accounts:audit", OWNERS),
+    ),
+    user=(
+        Page("Profile", "accounts:profile"),
+        Page("API keys", "apikeys:keys"),
+        Page("Organizations", "accounts:organizations"),
+        Page("Security", "accounts:security"),
+    ),
+    staff=(
+        Page("Prices (staff)", "billing:prices", right="billing.view_price"),
+        Page("Credit (staff)", "billing:credit", right="billing.view_creditgrant"),
+        Page("Invoices (staff)", "billing:all_invoices", right="billing.view_invoice"),
+    ),
+    views=(Page("Cost", "billing:cost"), Page("Activity", "metering:activity")),
+    usage="metering:activity",
+)
