@@ -53,7 +53,8 @@ def _story(document: Document) -> list[Any]:
     story: list[Any] = [
         _pair(_party(document.seller), _right(_text(f"{document.kind} {document.number}", size=16), _facts(document))),
         Spacer(0, 10 * mm),
-        _pair([_small("Billed to" if document.kind == "Invoice" else "Credited to"), *_party(document.buyer)], []),
+        _small("Billed to" if document.kind == "Invoice" else "Credited to"),
+        *_party(document.buyer),
         Spacer(0, 10 * mm),
     ]
     for section in document.sections:
@@ -89,7 +90,7 @@ def _lines(document: Document, section: Section) -> Table:
     ]
     if document.is_consolidated:
         rows.append([_small(f"Sum of {section.organization}"), "", _text(section.subtotal, right=True)])
-    table = Table(rows, COLUMNS, repeatRows=1)
+    table = _table(rows, COLUMNS, repeat_rows=1)
     table.setStyle(_rules([("LINEBELOW", (0, 0), (-1, -1), 0.4, RULE), ("LINEABOVE", (0, 0), (-1, 0), 0.8, TEXT)]))
     return table
 
@@ -108,9 +109,14 @@ def _totals(document: Document) -> Table:
     below = [document.balance] if document.balance else []
     below += [("Amount due (USD)", document.to_pay)] if document.to_pay else []
     cells += [["", _text(name, right=True), _text(amount, right=True)] for name, amount in below]
-    table = Table(cells, (WIDTH - 110 * mm, 76 * mm, 34 * mm))
+    table = _table(cells, (WIDTH - 110 * mm, 76 * mm, 34 * mm))
     table.setStyle(_rules([("LINEABOVE", (1, len(rows)), (-1, len(rows)), 0.8, TEXT)]))
     return table
+
+
+def _table(rows: list[list[Any]], widths: tuple[float, ...], *, repeat_rows: int = 0) -> Table:
+    """A table whose rows go on on the next page, however much text is in a cell: no party's address breaks a document."""
+    return Table(rows, widths, repeatRows=repeat_rows, splitInRow=1)
 
 
 def _rules(more: list[tuple[Any, ...]]) -> TableStyle:
@@ -125,7 +131,7 @@ def _rules(more: list[tuple[Any, ...]]) -> TableStyle:
 
 
 def _pair(left: list[Paragraph], right: list[Paragraph]) -> Table:
-    table = Table([[left, right]], (WIDTH * 0.45, WIDTH * 0.55))
+    table = _table([[left, right]], (WIDTH * 0.45, WIDTH * 0.55))
     table.setStyle(_rules([]))
     return table
 
