@@ -1,8 +1,10 @@
 """Request traces (`TIMESTAMP,ContextTokens,GeneratedTokens`, as in the Azure LLM inference trace of 2023) as usage events."""
 
 import csv
+import hashlib
 import http.client
 import json
+import re
 import time
 import urllib.parse
 from collections import Counter
@@ -14,6 +16,7 @@ from typing import Any, Final
 COLUMNS: Final = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"]
 ATTEMPTS: Final = 8
 TIMEOUT_SECONDS: Final = 60
+ID_PREFIX_CHARACTERS: Final = 40
 
 
 class TraceError(Exception):
@@ -25,7 +28,8 @@ def events(path: Path, *, api_key_id: str, model: str, start: datetime) -> Itera
 
     Ids follow from the file's name and the row, so that the same file sent twice is stored once.
     """
-    with path.open(newline="", encoding="utf-8") as file:
+    prefix = id_prefix(path.stem)
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a byte order mark in front
         rows = csv.DictReader(file)
         try:
             columns = list(rows.fieldnames or [])
@@ -39,7 +43,7 @@ def events(path: Path, *, api_key_id: str, model: str, start: datetime) -> Itera
                 moment = datetime.fromisoformat(row["TIMESTAMP"][:26]).replace(tzinfo=UTC)
                 first = first or moment
                 yield {
-                    "id": f"{path.stem[:40]}-{number}",
+                    "id": f"{prefix}-{number}",
                     "timestamp": (start + (moment - first)).isoformat(),
                     "usage_type": "completions",
                     "model": model,
@@ -49,6 +53,13 @@ def events(path: Path, *, api_key_id: str, model: str, start: datetime) -> Itera
                 }
             except (TypeError, ValueError) as error:
                 raise TraceError(f"{path}, row {number}: {error}") from error
+
+
+def id_prefix(name: str) -> str:
+    """What the ids of a file's events begin with: the name, if it is short and ids may have its characters, else as much of
+    it as they may have and a digest of all of it."""
+    kept = re.sub(r"[^!-~]+", "-", name)[:ID_PREFIX_CHARACTERS]
+    return name if kept == name else f"{kept[:-9]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
 class Sender:
@@ -68,7 +79,8 @@ class Sender:
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def send(self, batch: list[dict[str, Any]]) -> Counter[str]:
-        """How many of the batch were accepted, duplicates and rejected. Raises TraceError if the server refuses it."""
+        """How many of the batch were `accepted`, `duplicates` and `rejected`, and how many of these by code, as
+        `rejected: unknown_api_key`. Raises TraceError if the server refuses the batch as a whole."""
         body = json.dumps(batch).encode()
         for attempt in range(ATTEMPTS):
             try:
@@ -78,7 +90,8 @@ class Sender:
                 status, answer = 0, str(error)
             if status == http.HTTPStatus.OK:
                 counts = json.loads(answer)
-                return Counter({name: counts[name] for name in ("accepted", "duplicates", "rejected")})
+                codes = Counter(f"rejected: {found['code']}" for found in counts["results"] if "code" in found)
+                return codes + Counter({name: counts[name] for name in ("accepted", "duplicates", "rejected")})
             if status and status < http.HTTPStatus.INTERNAL_SERVER_ERROR:
                 break
             time.sleep(min(0.25 * 2**attempt, 10))

@@ -3,10 +3,14 @@ from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from django.core.management.base import BaseCommand, CommandError
 
 from metering.intake.traces import Sender, TraceError, events, replay
+
+REJECTED: Final = "rejected: "
+ANSWERS: Final = ("accepted", "duplicates", "rejected")
 
 
 def _utc(text: str) -> datetime:
@@ -37,7 +41,8 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"{file.name}: {summary}")
         if counts["rejected"]:
-            raise CommandError("Some events were rejected.")
+            codes = sorted((name.removeprefix(REJECTED), n) for name, n in counts.items() if name.startswith(REJECTED))
+            raise CommandError(f"Some events were rejected: {', '.join(f'{code} ({n:,})' for code, n in codes)}.")
 
     def _replay(self, file: Path, batch: int, speed: float | None, options: dict[str, str]) -> Counter[str]:
         trace = list(
@@ -46,7 +51,9 @@ class Command(BaseCommand):
         counts: Counter[str] = Counter()
         with closing(Sender(options["url"], options["token"])) as sender:
             for counts in replay(sender, trace, batch_size=max(1, batch), speed=speed):
-                self.stderr.write(f"\r{file.name}: {counts.total():,} of {len(trace):,} events", ending="")
+                self.stderr.write(
+                    f"\r{file.name}: {sum(counts[name] for name in ANSWERS):,} of {len(trace):,} events", ending=""
+                )
                 self.stderr.flush()
         self.stderr.write("")
         return counts

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from pytest_django.live_server_helper import LiveServer
 
 from billing.prices import rating
+from metering.intake.traces import id_prefix
 from metering.models import DailyUsage, UsageEvent
 from tests.engine import days_ago, make_key, make_token, num_events, total_of
 from tests.world import World
@@ -115,3 +116,26 @@ def test_an_address_that_is_none_is_a_sentence(trace: Path, url: str) -> None:
 
 def replay_without_database(path: Path, url: str = "http://127.0.0.1:9") -> None:
     replay(path, url, start=date(2026, 11, 1))
+
+
+def test_a_file_as_browsers_and_spreadsheets_save_it_is_stored(
+    world: World, trace: Path, live_server: LiveServer
+) -> None:
+    saved = trace.with_name("code (1) – Ünïcode and a rather long name of a file.csv")
+    saved.write_bytes(b"\xef\xbb\xbf" + trace.read_bytes().replace(b"\n", b"\r\n"))
+    options = {"token": make_token(), "api_key_id": make_key(world.rita).public_id}
+    assert replay(saved, live_server.url, **options).endswith(": 57 accepted, 0 duplicates, 0 rejected\n")
+    assert replay(saved, live_server.url, **options).endswith(": 0 accepted, 57 duplicates, 0 rejected\n")
+
+
+def test_a_refusal_says_its_code(world: World, trace: Path, live_server: LiveServer) -> None:
+    with pytest.raises(CommandError, match=r"Some events were rejected: unknown_api_key \(57\)\."):
+        replay(trace, live_server.url, token=make_token())
+
+
+def test_ids_of_two_files_are_never_the_same() -> None:
+    names = ["a b", "a-b", "a(b", "x" * 50, "x" * 51, "é", "è", "trace"]
+    prefixes = [id_prefix(name) for name in names]
+    assert len(set(prefixes)) == len(names)
+    assert all(0 < len(prefix) <= 40 and prefix.isascii() and " " not in prefix for prefix in prefixes)
+    assert id_prefix("trace") == "trace"
