@@ -43,6 +43,7 @@ check: .venv/installed-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
+	.venv/bin/python -m tests.shape
 	.venv/bin/python $(WITHOUT_DATABASE) manage.py makemigrations --check --dry-run
 	.venv/bin/djlint templates --lint --quiet
 

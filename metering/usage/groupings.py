@@ -86,11 +86,12 @@ ORGANIZATION: Final = Grouping(
     words="SELECT id, name AS words FROM accounts_organization",
     only_of_several_organizations=True,
 )
+USAGE_TYPE: Final = Grouping(word="usage_type", label="Usage type", column="sku.usage_type")
 SERVICE_TIER: Final = Grouping(word="service_tier", label="Service tier", column="sku.service_tier")
 LINE_ITEM: Final = Grouping(word="line_item", label="Line item", column=None, views=frozenset({View.COST}))
 
 GROUPINGS: Final = {
-    grouping.word: grouping for grouping in (MODEL, USER, API_KEY, ORGANIZATION, SERVICE_TIER, LINE_ITEM)
+    grouping.word: grouping for grouping in (MODEL, USER, API_KEY, ORGANIZATION, USAGE_TYPE, SERVICE_TIER, LINE_ITEM)
 }
 DEFAULT: Final = MODEL
 

@@ -5,8 +5,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from accounts.models import Organization
-from metering.measures import ServiceTier
-from metering.usage.groupings import API_KEY, GROUPINGS, ORGANIZATION, SERVICE_TIER, UNTRACKED, Grouping
+from metering.measures import ServiceTier, UsageType
+from metering.usage.groupings import (
+    API_KEY,
+    GROUPINGS,
+    ORGANIZATION,
+    SERVICE_TIER,
+    UNTRACKED,
+    USAGE_TYPE,
+    Grouping,
+)
 from metering.usage.queries import fetch
 
 
@@ -28,6 +36,12 @@ UNTRACKED_NAME: Final = Named(UNTRACKED, "Untracked", "untracked")
 SERVICE_TIER_NAMES: Final = {
     (SERVICE_TIER, tier.value): Named(tier.value, tier.label, tier.label, place=tier.value - 1) for tier in ServiceTier
 }
+USAGE_TYPE_NAMES: Final = {
+    (USAGE_TYPE, usage_type.value): Named(
+        usage_type.value, usage_type.label.replace("_", " "), usage_type.label, place=usage_type.value - 1
+    )
+    for usage_type in UsageType
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Names:
 
 def names_of(wanted: Mapping[Grouping, Collection[int]], organizations: Iterable[Organization] = ()) -> Names:
     """The names of the parts with these ids, and of the organizations, in one query; none where nothing needs one."""
-    known = {(API_KEY, UNTRACKED): UNTRACKED_NAME, **SERVICE_TIER_NAMES} | {
+    known = {(API_KEY, UNTRACKED): UNTRACKED_NAME, **SERVICE_TIER_NAMES, **USAGE_TYPE_NAMES} | {
         (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id, place=place)
         for place, found in enumerate(organizations)
     }
