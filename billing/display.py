@@ -1,13 +1,11 @@
 """Money and quantities as people read them."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final
 
 from billing.line_items import UNITS
 from billing.models import LineItem
+from billing.money import CENT
 from metering.display import axis, byte_size, compact, exact
-
-CENT: Final = Decimal("0.01")
 
 
 def dollars(amount: Decimal | int) -> str:

@@ -18,6 +18,7 @@ from accounts.changes import change, routing_change
 from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.members import invitations as inviting
+from accounts.members.forms import InvitationForm, RoleForm
 from accounts.members.membership import members_of
 from accounts.models import Invitation, Membership, User
 from accounts.organizations.organizations import (
@@ -27,7 +28,6 @@ from accounts.organizations.organizations import (
     require_may_manage,
     set_role,
 )
-from accounts.pages.forms import InvitationForm, RoleForm
 from accounts.pages.frame import SignedInRequest, organization_frame
 
 PAGE = "accounts:members"

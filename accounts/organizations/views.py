@@ -14,6 +14,7 @@ from accounts.audit.audit import actor_of
 from accounts.changes import routing_change
 from accounts.limits import LimitReachedError
 from accounts.models import Membership, Organization, User
+from accounts.organizations.forms import OrganizationNameForm, UsageVisibilityForm
 from accounts.organizations.organizations import (
     ChangeRefusedError,
     create_organization,
@@ -21,7 +22,6 @@ from accounts.organizations.organizations import (
     rename_organization,
     set_usage_visibility,
 )
-from accounts.pages.forms import OrganizationNameForm, UsageVisibilityForm
 from accounts.pages.frame import SignedInRequest, organization_frame, user_frame
 
 PAGE = "accounts:organization"

@@ -12,8 +12,8 @@ from billing.cost.queries import Spending, matters_in
 from billing.display import dollars
 from billing.invoices.credits import GrantState, state_of
 from billing.invoices.grants import Balance, balances, pure
+from billing.invoices.listing import InvoiceRow, invoice_row
 from billing.models import Invoice
-from billing.pages.organization_page import InvoiceRow, invoice_row
 from metering.display import long_day
 from metering.periods import Period, month_of
 

@@ -12,23 +12,10 @@ from billing.budgets.forecast import WINDOW_DAYS, forecast
 from billing.display import dollars
 from billing.invoices.balance import balance_of
 from billing.invoices.credits import GrantState, state_of
-from billing.invoices.documents import state_of as invoice_state
 from billing.invoices.grants import balances, expiring_soon, pure
-from billing.models import Invoice
+from billing.invoices.listing import InvoiceRow, invoice_rows
 from metering.display import long_day
 from metering.periods import Period, month_of
-
-
-@dataclass(frozen=True)
-class InvoiceRow:
-    pk: int
-    number: str
-    kind: str
-    month: str
-    issued: str
-    due: str
-    amount: str
-    state: str
 
 
 @dataclass(frozen=True)
@@ -83,27 +70,6 @@ def billing_report(access: Access, now: datetime) -> BillingReport:
         invoices=invoice_rows(organization) if access.is_owner else (),
         budget=_budget(organization, now) if access.is_owner else None,
         endpoints=_endpoints(organization) if access.is_owner else (),
-    )
-
-
-def invoice_rows(payer: Organization) -> tuple[InvoiceRow, ...]:
-    """The payer's documents, the newest first."""
-    found = Invoice.objects.filter(payer=payer).order_by("-month", "-id")
-    return tuple(invoice_row(invoice) for invoice in found)
-
-
-def invoice_row(invoice: Invoice) -> InvoiceRow:
-    """An invoice in a list."""
-    is_note = invoice.kind == Invoice.Kind.CREDIT_NOTE
-    return InvoiceRow(
-        pk=invoice.pk,
-        number=invoice.number or "Draft",
-        kind=invoice.get_kind_display(),
-        month=f"{invoice.month:%B %Y}",
-        issued=long_day(invoice.issue_date) if invoice.issue_date else "",
-        due=long_day(invoice.due_date) if invoice.due_date and not is_note else "",
-        amount=dollars(invoice.total),
-        state=invoice_state(invoice),
     )
 
 

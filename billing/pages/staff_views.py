@@ -23,9 +23,9 @@ from billing.invoices import balance, closing, grants, holds, invoices
 from billing.invoices.balance import RefundRefusedError
 from billing.invoices.grants import GrantRefusedError, GrantTerms
 from billing.invoices.invoices import InvoiceRefusedError
+from billing.invoices.listing import invoice_row
 from billing.models import CreditGrant, Invoice, MonthClose, PriceChange
 from billing.pages.forms import GrantForm, PriceForm, RefundForm, ReleaseForm
-from billing.pages.organization_page import invoice_row
 from billing.pages.organization_views import pdf_response
 from billing.pages.staff_lists import page_of
 from billing.prices import listing, rerating
