@@ -142,17 +142,13 @@ def entries_of(
 
 def _numbers(axis: Axis, series: Sequence[Series], unit: Unit, address: Address) -> Numbers:
     """The table of a chart, with a total where there is more than one series."""
-    columns = [item.values for item in series]
-    if len(series) > 1:
-        columns.append(tuple(sum(values) for values in zip(*columns, strict=True)))
-    return Numbers(
-        heading=HEADINGS[axis.step],
-        columns=tuple(item.name for item in series) + (("Total",) if len(series) > 1 else ()),
-        rows=tuple(
-            NumberRow(label(slot), _slot_address(address, axis, slot), tuple(map(unit.text, values)))
-            for slot, values in zip(axis.begun, zip(*columns, strict=True), strict=True)
-        ),
-    )
+    total = ("Total",) if len(series) > 1 else ()
+    rows = []
+    for number, slot in enumerate(axis.begun):
+        values = [item.values[number] for item in series]
+        shown = (*values, sum(values)) if total else values
+        rows.append(NumberRow(label(slot), _slot_address(address, axis, slot), tuple(map(unit.text, shown))))
+    return Numbers(HEADINGS[axis.step], (*(item.name for item in series), *total), tuple(rows))
 
 
 def _slot_address(address: Address, axis: Axis, slot: Slot) -> str:

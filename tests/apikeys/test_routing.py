@@ -370,9 +370,8 @@ def test_no_event_ever_counts_twice_or_in_two_organizations(world: World, steps:
 
 @pytest.mark.django_db(transaction=True)
 def test_events_that_arrive_while_the_default_is_switched_are_wholly_before_or_after(world: World) -> None:
-    key, token = make_key(world.rita), make_token()
+    key, token, done = make_key(world.rita), make_token(), threading.Event()
     join(world.rita, world.labs, role="reader")
-    done = threading.Event()
 
     def report() -> int:
         count = 0
@@ -390,13 +389,12 @@ def test_events_that_arrive_while_the_default_is_switched_are_wholly_before_or_a
         try:
             for number in range(20):
                 done.wait(0.02)
+                to = [world.labs, world.acme][number % 2]
                 with routing_change() as now:
-                    home = [world.labs, world.acme][number % 2]
-                    organizations.set_default_organization(user=world.rita, organization=home, now=now)
+                    organizations.set_default_organization(user=world.rita, organization=to, now=now)
         finally:
             done.set()
-        reported = reporting.result()
-    assert num_events() == reported
+        assert num_events() == reporting.result()
     changes = list(DefaultOrganizationChange.objects.filter(user=world.rita).order_by("effective_at"))
     for organization_id, at in UsageEvent.objects.values_list("organization_id", "occurred_at"):
         assert organization_id == [change for change in changes if change.effective_at <= at][-1].organization_id
