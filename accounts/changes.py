@@ -9,7 +9,7 @@ Processes remember people's keys and histories under a version (`apikeys.directo
 3. It takes effect at a moment read now, and its transaction changes what it changes.
 
 So an event is routed either wholly before a change or wholly after it, in every process, and nobody but the people of a
-change waits for it. docs/decisions/0010 has the reasons.
+change waits for it. docs/decisions/0011 has the reasons.
 """
 
 import time

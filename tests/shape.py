@@ -1,6 +1,7 @@
 """The shape of the code in figures, each beside what it should stay within. `make check` prints them.
 
-Exits with 1 where a folder, a file or a function is larger than the house style lets it be.
+Exits with 1 where a folder, a file or a function is larger than the house style lets it be, or where two decision records
+have one number.
 """
 
 import ast
@@ -82,6 +83,12 @@ def too_large(modules: list[Module]) -> list[str]:
     ]
 
 
+def numbers_given_twice(decisions: Path) -> list[str]:
+    """Decision records whose number another one has, too: references name records by number."""
+    numbers = Counter(path.name.partition("-")[0] for path in decisions.glob("*.md"))
+    return [f"{number} is the number of {count} decision records" for number, count in numbers.items() if count > 1]
+
+
 def figures(apps: list[Module], tests: list[Module]) -> list[tuple[str, str, str]]:
     """What is counted, the figure, and what it should be."""
     of_cost = [module for module in apps if module.path.is_relative_to("billing/cost")]
@@ -108,8 +115,9 @@ def main() -> int:
     for what, figure, wanted in figures(apps, tests):
         print(f"{what:<46} {figure:<22} {wanted}")
     problems = too_large([*apps, *tests, *modules_of("benchmarks")])
+    problems = [f"Too large: {problem}" for problem in problems] + numbers_given_twice(ROOT / "docs/decisions")
     for problem in problems:
-        print(f"Too large: {problem}.")
+        print(f"{problem}.")
     return 1 if problems else 0
 
 
