@@ -14,12 +14,12 @@ from django.db import connection, transaction
 from accounts.clock import database_now
 from accounts.installation import time_limits
 from accounts.models import User
+from accounts.periods import Period, month_of
 from billing.invoices import proof as billed_proof
 from billing.prices import rating
 from billing.prices.rating import COST_SQL, HAS_COST
 from metering import isolation
 from metering.models import Verification
-from metering.periods import Period, month_of
 from metering.rollups import proof
 from metering.rollups import run as rollups
 from metering.rollups.proof import Drift

@@ -1,6 +1,5 @@
 """What a person may ask an export for: a month or a range of days, and the filters of the open view."""
 
-import re
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
@@ -8,9 +7,9 @@ from typing import Final
 from django.http import QueryDict
 
 from accounts.access import Access
+from accounts.periods import Period, month_of, parse_day, parse_month
 from metering.pages.filter_form import read_filter_form
 from metering.pages.query_strings import shortened
-from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, parse_month
 from metering.usage.groupings import View
 from metering.usage.queries import UsageQuery
 
@@ -70,11 +69,8 @@ def _range(start: str, end: str) -> Period:
 
 
 def _day(name: str, text: str) -> date:
-    try:
-        day = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
-    except ValueError:
-        day = None
-    if day is None or not FIRST_YEAR <= day.year <= LAST_YEAR:
+    day = parse_day(text)
+    if day is None:
         raise RefusedExportError(f"“{name}” must be a day like 2026-11-01, not “{shortened(text)}”.")
     return day
 

@@ -9,6 +9,7 @@ from django.db.models import Sum
 
 from accounts.audit.audit import Actor
 from accounts.models import Organization
+from accounts.periods import Period, midnight, month_of
 from billing.invoices import closing, invoices
 from billing.models import DailyCost, Invoice, LineItem, Price, PriceSource
 from billing.money import to_cents
@@ -17,7 +18,6 @@ from billing.prices import rating, rerating
 from billing.prices.rerating import Terms
 from metering.measures import MEASURES
 from metering.models import Model, OrganizationDailyUsage
-from metering.periods import Period, midnight, month_of
 from tests.rollup_rows import sku_of
 
 ACTOR: Final = Actor(name="tests")

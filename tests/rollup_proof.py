@@ -5,10 +5,10 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Model
 
+from accounts.periods import Period
 from billing import proof
 from billing.models import DailyCost
 from metering.models import RollupMeasures
-from metering.periods import Period
 from metering.rollups.proof import days_with_events
 
 ROLLUPS: tuple[type[Model], ...] = tuple(

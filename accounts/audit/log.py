@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django import forms
@@ -11,6 +11,7 @@ from django.db.models import Case, CharField, Exists, F, GenericIPAddressField, 
 
 from accounts.addresses import plain_address
 from accounts.models import AuditEvent, Membership, Organization
+from accounts.periods import midnight
 from accounts.spreadsheets import harmless
 
 PAGE_SIZE: Final = 50
@@ -95,9 +96,9 @@ class AuditFilterForm(forms.Form):
                 Q(shown_actor__icontains=text) | Q(target_name__icontains=text) | Q(target_id=text) | _address(text)
             )
         if since := chosen.get("since"):
-            events = events.filter(occurred_at__gte=_midnight(since))
+            events = events.filter(occurred_at__gte=midnight(since))
         if (until := chosen.get("until")) and until < date.max:
-            events = events.filter(occurred_at__lt=_midnight(until + timedelta(days=1)))
+            events = events.filter(occurred_at__lt=midnight(until + timedelta(days=1)))
         return events.order_by("-id")
 
 
@@ -171,7 +172,3 @@ def _address(text: str) -> Q:
     """PostgreSQL compares addresses as addresses; other text is none."""
     address = plain_address(text)
     return Q(shown_address=address) if address else Q()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)

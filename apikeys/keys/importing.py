@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Final
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from django.db import transaction
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.models import User
+from accounts.periods import midnight
 from apikeys import secrets
 from apikeys.keys.keys import TRACKED_BY_DEFAULT_FROM, InvalidNameError, clean_name
 from apikeys.models import APIKey, TrackingChange
@@ -94,7 +95,7 @@ def _read(row: dict[str, str | None], users: dict[str, User], now: datetime) -> 
 def _moment(text: str) -> datetime:
     try:
         if len(text) == len("2023-12-20"):
-            return datetime.combine(date.fromisoformat(text), time.min, UTC)
+            return midnight(date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("“created” is a date (2023-12-20) or a moment (2023-12-20T08:30:00Z).") from None

@@ -16,13 +16,13 @@ from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.models import Organization
+from accounts.periods import Period, month_of
 from billing.alerts import Budget, BudgetAlert
 from billing.budgets.forecast import WINDOW_DAYS, forecast
 from billing.display import dollars
 from billing.money import CENT
 from billing.notices import outbox
 from metering import isolation
-from metering.periods import Period, month_of
 
 REMEMBERED_SECONDS: Final = 1.0
 MAX_REMEMBERED: Final = 100_000

@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
+from accounts.periods import Period
 from billing.money import to_cents
-from metering.periods import Period
 
 WINDOW_DAYS: Final = 28
 LEVEL_DAYS: Final = 14

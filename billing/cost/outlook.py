@@ -7,6 +7,7 @@ from typing import Final
 
 from accounts.access import Access
 from accounts.models import Organization
+from accounts.periods import Period, month_of
 from billing.budgets.forecast import forecast
 from billing.cost.queries import Spending, matters_in
 from billing.display import dollars
@@ -15,7 +16,6 @@ from billing.invoices.grants import Balance, balances, pure
 from billing.invoices.listing import InvoiceRow, invoice_row
 from billing.models import Invoice
 from metering.display import long_day
-from metering.periods import Period, month_of
 
 SHOWN_INVOICES: Final = 4
 INVOICE_FIELDS: Final = ("id", "kind", "state", "number", "month", "total", "issue_date", "due_date", "held_at")

@@ -10,9 +10,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
+from accounts.periods import Period, month_of, previous_month
 from billing.cost import sql as cost_sql
 from billing.models import CreditGrant, LineItem
-from metering.periods import Period, month_of, previous_month
 from metering.usage.breakdown import Breakdown, break_down
 from metering.usage.groupings import Grouping
 from metering.usage.queries import SHOWN_PARTS, Slot, UsageQuery, fetch

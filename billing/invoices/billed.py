@@ -10,10 +10,10 @@ from typing import Final
 
 from django.db import connection
 
+from accounts.periods import Period
 from billing.models import Invoice
 from billing.money import to_cents_sql
 from billing.payer_history import BEGINNING, OWNED_SQL
-from metering.periods import Period
 
 RUNNING_SQL: Final = f"""
 daily AS (

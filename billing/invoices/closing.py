@@ -17,12 +17,12 @@ from django.db import connection
 from django.db.models import Min
 
 from accounts.models import Organization
+from accounts.periods import Period, month_of, next_month, parse_month
 from billing.invoices import invoices
 from billing.models import DailyCost, Invoice, MonthClose
 from billing.payer_history import PAYER
 from metering import isolation
 from metering.models import FailedItem
-from metering.periods import Period, month_of, next_month, parse_month
 
 TASK: Final = "close_month"
 PROGRESS_STEP: Final = 20

@@ -8,12 +8,12 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef, Q
 
+from accounts.periods import Period
 from billing.invoices.billed import charged_days
 from billing.invoices.credits import ZERO, pay, used_by
 from billing.invoices.grants import pure
 from billing.invoices.invoices import applied_credit
 from billing.models import CreditApplication, CreditGrant, Invoice
-from metering.periods import Period
 from metering.rollups.proof import Drift
 
 LAYER: Final = "credit = grants"

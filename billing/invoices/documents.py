@@ -10,12 +10,12 @@ from typing import Final
 from django.conf import settings
 
 from accounts.models import Organization
+from accounts.periods import month_of
 from billing.display import dollars
 from billing.invoices.invoices import Party
 from billing.line_items import UNITS
 from billing.models import CreditApplication, Invoice, InvoiceLine, LineItem
 from metering.display import exact, long_day
-from metering.periods import month_of
 
 HELD: Final = "Held"
 

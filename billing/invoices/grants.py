@@ -10,11 +10,11 @@ from django.db import transaction
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import Organization
+from accounts.periods import month_of, next_month, one_day
 from billing.invoices.billed import billed_days
 from billing.invoices.credits import ZERO, Grant, pay, used_by
 from billing.models import CreditGrant, Invoice
 from billing.money import CENT
-from metering.periods import month_of, next_month, one_day
 
 
 class GrantRefusedError(ValueError):

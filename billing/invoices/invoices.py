@@ -18,6 +18,7 @@ from django.db.models import Max, Sum
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import Organization
+from accounts.periods import Period, month_of
 from billing.billed_days import BilledDay
 from billing.display import dollars
 from billing.invoices import balance, holds
@@ -27,7 +28,6 @@ from billing.invoices.grants import pure
 from billing.models import BillingDetails, CreditApplication, CreditGrant, Invoice, InvoiceLine
 from billing.money import to_cents
 from billing.notices import outbox
-from metering.periods import Period, month_of
 
 FINAL: Final = (Invoice.State.OPEN, Invoice.State.PAID)
 # The parts of a document as those of the credit note that takes it back.

@@ -8,10 +8,10 @@ credit note took back. All sums are PostgreSQL's, one month at a time.
 from collections.abc import Iterator
 from typing import Any, Final
 
+from accounts.periods import Period
 from billing.invoices import credit_proof
 from billing.money import to_cents_sql
 from billing.payer_history import PAYER, payer_join
-from metering.periods import Period
 from metering.rollups.proof import Drift
 from metering.rollups.run import bounds_of
 

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.models import Organization
+from accounts.periods import FIRST_YEAR, LAST_YEAR, is_known
 from billing.budgets.budgets import MAX_THRESHOLD
 from billing.models import BillingDetails, LineItem
 from billing.money import BILLED_DIGITS
@@ -16,7 +17,6 @@ from billing.notices import webhook_addresses
 from billing.prices.rerating import PriceRefusedError, Terms
 from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
 from metering.models import Model
-from metering.periods import FIRST_YEAR, LAST_YEAR
 
 ANY: Final = ("", "Any")
 MAX_THRESHOLDS: Final = 10
@@ -136,7 +136,7 @@ class PriceForm(forms.Form):
         if self.errors:
             return cleaned
         amount: Decimal | None = cleaned["amount"]
-        if not FIRST_YEAR <= cleaned["effective_date"].year <= LAST_YEAR:
+        if not is_known(cleaned["effective_date"]):
             raise ValidationError(f"Prices begin in the years {FIRST_YEAR} to {LAST_YEAR}.")
         try:
             cleaned["terms"] = Terms(
@@ -197,6 +197,6 @@ class GrantForm(forms.Form):
 
 def _known_day(day: date) -> date:
     """The day. Raises ValidationError outside of the calendar that usage has."""
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+    if not is_known(day):
         raise ValidationError(f"Give a day of the years {FIRST_YEAR} to {LAST_YEAR}.")
     return day

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from accounts.access import Access
 from accounts.models import Organization
+from accounts.periods import Period, month_of
 from billing.alerts import Budget, WebhookEndpoint
 from billing.budgets import budgets
 from billing.budgets.forecast import WINDOW_DAYS, forecast
@@ -15,7 +16,6 @@ from billing.invoices.credits import GrantState, state_of
 from billing.invoices.grants import balances, expiring_soon, pure
 from billing.invoices.listing import InvoiceRow, invoice_rows
 from metering.display import long_day
-from metering.periods import Period, month_of
 
 
 @dataclass(frozen=True)

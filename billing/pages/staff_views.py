@@ -17,6 +17,7 @@ from accounts.audit.audit import actor_of
 from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.pages.frame import SignedInRequest, user_frame
+from accounts.periods import midnight
 from accounts.staff.second_factor import lacks_second_factor, second_factor_page
 from billing.display import dollars
 from billing.invoices import balance, closing, grants, holds, invoices
@@ -30,7 +31,6 @@ from billing.pages.organization_views import pdf_response
 from billing.pages.staff_lists import page_of
 from billing.prices import listing, rerating
 from billing.prices.rerating import ClosedMonthError
-from metering.periods import midnight
 
 PRICES = "billing:prices"
 NUM_UNPRICED = 20

@@ -11,10 +11,10 @@ from django.db import connection, transaction
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import Organization
+from accounts.periods import Period, month_of
 from billing.models import PriceChange
 from billing.payer_history import BEGINNING, PayerSince
 from billing.prices.rerating import find_effect, keep_adjustments
-from metering.periods import Period, month_of
 from metering.rollups import run
 
 

@@ -16,6 +16,7 @@ from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.installation import time_limits
 from accounts.models import Organization
+from accounts.periods import month_of, next_month
 from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.payer_history import PAYER, payer_join
 from billing.prices import rating
@@ -24,7 +25,6 @@ from billing.prices.rating import COST_SQL, HAS_COST
 from metering import isolation
 from metering.measures import ServiceTier, UsageType
 from metering.models import Model
-from metering.periods import month_of, next_month
 from metering.rollups import run
 
 # The rows whose cost the book in this transaction sees otherwise than what is stored. A row that vanishes has no price

@@ -15,9 +15,9 @@ from django.db import connection, transaction
 from django.db.models import Count
 
 from accounts.clock import database_now
+from accounts.periods import midnight
 from metering.intake.formats.events import Refusal
 from metering.models import Model
-from metering.periods import midnight
 
 NEW_MODELS_LOCK: Final = 0x5553_4147_4504  # an advisory lock's key: any number that nothing else here uses
 OVER_THE_LIMIT: Final = Refusal(

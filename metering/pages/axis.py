@@ -7,8 +7,8 @@ from typing import Final
 
 from django.conf import settings
 
+from accounts.periods import midnight
 from metering.display import short_day
-from metering.periods import midnight
 from metering.usage.queries import Slot, Step, UsageQuery
 
 WIDTHS: Final[Mapping[Step, timedelta]] = {

@@ -6,13 +6,13 @@ from datetime import date, datetime, timedelta
 
 from django.utils.safestring import SafeString
 
+from accounts.periods import Period, previous_month
 from metering.display import exact, plural, short_day
 from metering.pages.addresses import Address
 from metering.pages.axis import HEADINGS, Axis, label
 from metering.pages.figures import Series, Unit, figure_script
 from metering.pages.palette import OTHER_COLOR, colors_of
 from metering.pages.parts import Choice, filter_address, list_address
-from metering.periods import Period, previous_month
 from metering.usage.breakdown import Breakdown, Number
 from metering.usage.groupings import Grouping
 from metering.usage.names import Names

@@ -1,6 +1,5 @@
 """The filter form: the only maker of a UsageQuery. It never refuses; what it cannot use it leaves out, and says so."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
@@ -11,12 +10,12 @@ from django.conf import settings
 from django.http import QueryDict
 
 from accounts.access import Access
+from accounts.periods import Period, month_of, one_day, parse_day, parse_month
 from metering.display import long_day, plural
 from metering.measures import SERVICE_TIERS, USAGE_TYPES, ServiceTier
 from metering.pages.addresses import Parameters
 from metering.pages.axis import has_minutes
 from metering.pages.query_strings import Reader, shortened
-from metering.periods import FIRST_YEAR, LAST_YEAR, Period, month_of, one_day, parse_month
 from metering.usage import groupings
 from metering.usage.groupings import (
     API_KEY,
@@ -186,15 +185,6 @@ def _month_and_day(reader: Reader, today: date) -> tuple[Period, date | None]:
         reader.ignore(f"{long_day(day)} is not in {month.start:%B %Y}; this is the whole month.")
         return month, None
     return month, day
-
-
-def parse_day(text: str) -> date | None:
-    """'2026-11-14' → that day; None for anything else."""
-    try:
-        day = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
-    except ValueError:
-        return None
-    return day if day is not None and FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def _hour(reader: Reader, day: date | None, today: date) -> int | None:

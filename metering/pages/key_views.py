@@ -19,6 +19,7 @@ from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.models import User
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.periods import month_of, one_day, parse_day
 from apikeys.coverage.coverage import (
     AskedRecentlyError,
     MemberKeys,
@@ -31,9 +32,8 @@ from apikeys.coverage.coverage import (
 from apikeys.coverage.key_history import history_of
 from apikeys.keys.listing import keys_seen_by
 from metering.display import exact, share
-from metering.pages.filter_form import parse_day, read_filters
+from metering.pages.filter_form import read_filters
 from metering.pages.query_strings import Reader, shortened
-from metering.periods import month_of, one_day
 from metering.usage.routed import UsersMonth, months_of_users, routed_usage
 
 PAGE = "metering:coverage"

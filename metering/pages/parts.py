@@ -10,10 +10,10 @@ from django.urls import reverse
 from accounts.access import Access
 from accounts.models import Organization
 from accounts.pages.menu import menu
+from accounts.periods import Period, next_month, previous_month
 from metering.display import exact, plural, short_day
 from metering.pages.addresses import Address, Parameters
 from metering.pages.filter_form import FILTERS, FilterForm, hour_span
-from metering.periods import Period, next_month, previous_month
 from metering.usage import groupings
 from metering.usage.groupings import Grouping
 from metering.usage.names import Names

@@ -12,12 +12,12 @@ from django.utils.cache import get_conditional_response
 
 from accounts.access import Access, open_organization
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.periods import parse_month
 from metering.pages.addresses import Address
 from metering.pages.filter_form import FilterForm, read_filter_form
 from metering.pages.first_event import first_event_command
 from metering.pages.page_version import PageState, entity_tag, read_page_state
 from metering.pages.parts import bar_of, page_address
-from metering.periods import parse_month
 from metering.usage.groupings import View
 
 

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.clock import database_now
+from accounts.periods import one_day
 from metering import isolation
-from metering.periods import one_day
 
 TABLE: Final = "metering_usageevent"
 DAYS_AHEAD: Final = 3

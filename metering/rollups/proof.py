@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from metering.periods import Period, one_day
+from accounts.periods import Period, one_day
 from metering.rollups import partitions
 from metering.rollups.run import RAW_HOURS_SQL, bounds_of
 from metering.rollups.tables import DAILY, HOURLY, IN_DAYS, IN_HOURS, MONTHLY, OF_DAYS, OF_HOURS

@@ -14,8 +14,8 @@ from django.db import connection, transaction
 
 from accounts.clock import database_now
 from accounts.installation import time_limits
+from accounts.periods import Period, midnight
 from metering import isolation
-from metering.periods import Period, midnight
 from metering.rollups import partitions, run
 from metering.rollups.proof import days_with_events
 from metering.rollups.tables import HOURLY, OF_HOURS

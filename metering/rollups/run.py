@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.installation import time_limits
+from accounts.periods import Period, month_of
 from apikeys.routing import ATTRIBUTED
 from metering import isolation
 from metering.measures import MEASURES
-from metering.periods import Period, month_of
 from metering.rollups import partitions
 from metering.rollups.tables import (
     COLUMNS,

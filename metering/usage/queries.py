@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from metering.periods import Period
+from accounts.periods import Period
 from metering.usage import groupings
 from metering.usage.groupings import UNTRACKED, Grouping
 

@@ -12,10 +12,10 @@ from django.db.models import Case, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.access import Access
+from accounts.periods import Period
 from apikeys.coverage.explanation import explain
 from apikeys.routing import ATTRIBUTED
 from metering.models import MonthlyUsage, UsageEvent
-from metering.periods import Period
 from metering.usage.groupings import API_KEY, UNTRACKED, USER
 from metering.usage.names import names_of
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from accounts.access import Access
-from metering.periods import Period
+from accounts.periods import Period
 from metering.usage.breakdown import Breakdown, break_down
 from metering.usage.groupings import Grouping
 from metering.usage.queries import SHOWN_PARTS, Slot, Step, UsageQuery, fetch

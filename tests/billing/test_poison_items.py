@@ -16,6 +16,7 @@ from pytest_django import Settings
 
 from accounts.clock import database_now
 from accounts.models import Organization, User
+from accounts.periods import month_of
 from apikeys.models import APIKey
 from billing.alerts import Budget, BudgetAlert, Delivery, UnpricedAlert, WebhookEndpoint
 from billing.budgets import budgets
@@ -23,7 +24,6 @@ from billing.models import Invoice, PriceChange, PriceSource
 from billing.notices import endpoints
 from billing.prices import rerating
 from metering.models import FailedItem, HourlyUsage, IngestBatch, Verification
-from metering.periods import month_of
 from metering.rollups import partitions
 from metering.rollups import run as rollups
 from tests.billing.notices.test_webhooks import Receiver, receiver

@@ -14,6 +14,7 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 
 from accounts.models import User
+from accounts.periods import Period
 from apikeys.keys import keys
 from apikeys.models import APIKey
 from billing.models import LineItem
@@ -21,7 +22,6 @@ from exports.activity import activity_rows
 from exports.columns import CSV, INCOMPLETE, ROWS_AT_A_TIME, Column, Kind, chunks, each_ahead
 from metering.measures import MEASURES, ServiceTier, UsageType
 from metering.models import DailyUsage, Sku
-from metering.periods import Period
 from metering.usage.queries import UsageQuery
 from tests.export_skus import make_sku
 from tests.rollup_rows import add_cost, add_usage

@@ -6,11 +6,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.clock import database_now
 from accounts.models import Organization
+from accounts.periods import Period, month_of, parse_month, previous_month
 from billing.display import dollars
 from billing.invoices import closing, holds
 from billing.invoices.documents import state_of
 from billing.models import Invoice
-from metering.periods import Period, month_of, parse_month, previous_month
 
 STEP: Final = 50  # payers between two lines
 

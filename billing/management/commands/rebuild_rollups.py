@@ -3,8 +3,8 @@ from datetime import date
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.periods import Period, one_day
 from billing import proof
-from metering.periods import Period, one_day
 
 
 class Command(BaseCommand):

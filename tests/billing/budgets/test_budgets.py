@@ -14,6 +14,7 @@ from pytest_django import Settings
 from accounts.changes import routing_change
 from accounts.clock import database_now
 from accounts.models import AuditEvent, RoutingVersion
+from accounts.periods import month_of, next_month, previous_month
 from apikeys import directory
 from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
 from billing.budgets import budgets
@@ -21,7 +22,6 @@ from billing.budgets.budgets import BudgetRefusedError
 from billing.notices import deliveries, endpoints
 from billing.prices import rating
 from metering.intake import skus
-from metering.periods import month_of, next_month, previous_month
 from tests.engine import make_event, make_key, make_token, send
 from tests.money import ACTOR, model_of, set_price, use
 from tests.world import Role, World, join, make_world

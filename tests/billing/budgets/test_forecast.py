@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.periods import Period
 from billing.budgets.forecast import Forecast, forecast
-from metering.periods import Period
 from tests.money import NOVEMBER, OCTOBER
 
 WEEK = ("10", "12", "12", "11", "9", "2", "1")

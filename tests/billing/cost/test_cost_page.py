@@ -11,11 +11,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Organization, User
+from accounts.periods import Period, month_of
 from billing.alerts import Budget
 from billing.display import axis_dollars, dollars, exact_dollars
 from billing.models import CreditGrant, Invoice, LineItem
 from metering.pages.charts import ComparedDays, compared_days
-from metering.periods import Period, month_of
 from tests.metering.pages.test_activity_page import bars, figures, page_of
 from tests.rollup_rows import add_cost, add_usage, make_key, sku_of
 from tests.world import World

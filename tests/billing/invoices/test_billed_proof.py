@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from accounts.clock import database_now
 from accounts.models import RoutingVersion
+from accounts.periods import Period, month_of, previous_month
 from apikeys import directory
 from billing.invoices import closing, grants, invoices
 from billing.invoices import proof as billed_proof
@@ -18,7 +19,6 @@ from billing.invoices.grants import GrantTerms
 from billing.models import BillingDetails, DailyCost, Invoice
 from billing.prices import rating
 from metering.intake import skus
-from metering.periods import Period, month_of, previous_month
 from metering.rollups.proof import Drift
 from tests.engine import make_event, make_key, make_token, send
 from tests.money import ACTOR, NOVEMBER, OCTOBER, at, change_price, close, set_price, terms, use

@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
+from accounts.periods import Period, month_of
 from billing.invoices import closing, credit_proof, grants, invoices, proof
 from billing.invoices.documents import document_of
 from billing.invoices.grants import GrantTerms
 from billing.invoices.invoices import applied_credit
 from billing.invoices.pdf import invoice_pdf
 from billing.models import CreditGrant, Invoice
-from metering.periods import Period, month_of
 from tests.money import ACTOR, NOVEMBER, OCTOBER, at, close, release_held, set_price, use
 from tests.world import World
 

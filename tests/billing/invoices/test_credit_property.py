@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Organization
+from accounts.periods import Period, month_of
 from billing.invoices import closing, grants, invoices, proof
 from billing.invoices.credits import pay, used_by
 from billing.invoices.grants import GrantRefusedError, GrantTerms, pure
 from billing.invoices.invoices import applied_credit
 from billing.models import CreditGrant, Invoice
-from metering.periods import Period, month_of
 from tests.money import ACTOR, NOVEMBER, OCTOBER, at, billed_by_hand, set_price, use
 from tests.world import World
 

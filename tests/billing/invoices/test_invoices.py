@@ -7,13 +7,13 @@ import pytest
 from django.db import InternalError, connection, transaction
 
 from accounts.models import AuditEvent
+from accounts.periods import month_of
 from billing.invoices import closing, grants, invoices
 from billing.invoices.closing import MonthNotOverError
 from billing.invoices.grants import GrantTerms
 from billing.invoices.invoices import InvoiceRefusedError
 from billing.models import BillingDetails, CreditGrant, Invoice, InvoiceLine, MonthClose
 from billing.prices import payers
-from metering.periods import month_of
 from tests.money import (
     ACTOR,
     DECEMBER,

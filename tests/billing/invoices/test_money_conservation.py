@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Organization
+from accounts.periods import Period, month_of, next_month
 from billing.invoices import balance, grants, invoices, proof
 from billing.invoices.credits import pay, used_by
 from billing.invoices.grants import GrantRefusedError, GrantTerms, pure
@@ -20,7 +21,6 @@ from billing.money import to_cents
 from billing.prices import payers, rerating
 from billing.prices.rerating import ClosedMonthError
 from billing.refunds import BalanceRefund
-from metering.periods import Period, month_of, next_month
 from tests.money import (
     ACTOR,
     DECEMBER,

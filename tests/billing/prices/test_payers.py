@@ -7,12 +7,12 @@ import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent, Organization
+from accounts.periods import Period, month_of
 from billing.invoices import closing, invoices, proof
 from billing.models import DailyCost, Invoice
 from billing.payer_history import BEGINNING, PayerSince
 from billing.prices import payers, rerating
 from billing.prices.payers import PayerRefusedError
-from metering.periods import Period, month_of
 from tests.money import (
     ACTOR,
     NOVEMBER,

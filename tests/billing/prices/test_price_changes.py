@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent
+from accounts.periods import one_day
 from billing.models import CostAdjustment, DailyCost, LineItem, Price, PriceChange
 from billing.prices import rerating
 from billing.prices.rerating import ClosedMonthError, PriceRefusedError, preview
 from billing.proof import EXPECTED_COST, STORED_COST
-from metering.periods import one_day
 from metering.rollups import proof
 from tests.money import ACTOR, NOVEMBER, OCTOBER, change_price, close, set_price, terms, total_of, use
 from tests.world import World

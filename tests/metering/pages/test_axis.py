@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pytest_django import Settings
 
+from accounts.periods import Period, one_day
 from metering.pages.axis import axis_of, has_minutes, label
-from metering.periods import Period, one_day
 from metering.usage.queries import Slot, Step, UsageQuery
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

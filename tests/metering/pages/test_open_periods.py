@@ -7,6 +7,7 @@ import pytest
 from django.http import QueryDict
 
 from accounts.access import open_organization
+from accounts.periods import one_day
 from billing.cost.report import CostReport, cost_report
 from billing.models import LineItem
 from metering.pages.activity_report import ActivityReport, activity_report
@@ -14,7 +15,6 @@ from metering.pages.addresses import Address
 from metering.pages.axis import axis_of
 from metering.pages.charts import Chart, Comparison
 from metering.pages.filter_form import read_filter_form
-from metering.periods import one_day
 from metering.usage.groupings import View
 from metering.usage.queries import Step, UsageQuery
 from tests.rollup_rows import add_cost, add_hour, add_usage, sku_of

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from accounts.access import open_organization
 from accounts.models import Membership, Organization, User
+from accounts.periods import Period
 from metering.pages.filter_form import FilterForm, read_filter_form
-from metering.periods import Period
 from metering.usage.groupings import GROUPINGS, MODEL, USER, View
 from metering.usage.queries import Rank
 from tests.rollup_rows import add_usage, make_key, sku_of

@@ -7,10 +7,10 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
+from accounts.periods import one_day
 from apikeys.models import APIKey
 from billing import proof
 from billing.prices import rating
-from metering.periods import one_day
 from metering.rollups.proof import days_with_events
 from tests.engine import days_ago, make_event, make_key, make_token, send, total_of
 from tests.rollup_proof import drift, everything

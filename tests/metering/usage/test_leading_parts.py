@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from accounts.periods import month_of, one_day
 from billing.cost import queries as costs
 from billing.models import DailyCost, LineItem
 from metering.models import DailyUsage, HourlyUsage, Model, Sku
-from metering.periods import month_of, one_day
 from metering.usage.groupings import API_KEY, MODEL, UNTRACKED, USER
 from metering.usage.queries import SHOWN_PARTS, Step, UsageQuery
 from metering.usage.sums import activity_of

@@ -18,13 +18,13 @@ from django.test import Client
 
 from accounts.clock import database_now
 from accounts.models import User
+from accounts.periods import month_of
 from apikeys.models import APIKey
 from billing.display import dollars, exact_dollars
 from billing.line_items import QUANTITIES_SQL
 from metering.display import exact
 from metering.measures import ALLOWED_MEASURES, UsageType
 from metering.pages.axis import label
-from metering.periods import month_of
 from tests.engine import days_ago, make_key, make_token, roll_up, send
 from tests.metering.pages.test_activity_page import figures, page_of, top_list
 from tests.world import World, join

@@ -55,6 +55,20 @@ def month_of(day: date) -> Period:
     return Period(start, start + timedelta(days=calendar.monthrange(day.year, day.month)[1]))
 
 
+def is_known(day: date) -> bool:
+    """Whether the day is in the calendar: nothing was used before it or will be after it."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+def parse_day(text: str) -> date | None:
+    """'2026-11-14' → that day; None for anything else."""
+    try:
+        day = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+    except ValueError:
+        return None
+    return day if day is not None and is_known(day) else None
+
+
 def parse_month(text: str) -> Period | None:
     """'2026-11' → that month; None for anything else."""
     match = re.fullmatch(r"([0-9]{4})-(0[1-9]|1[0-2])", text)
