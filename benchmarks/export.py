@@ -93,7 +93,7 @@ def measure(world: World, *, quick: bool) -> Figure:
 def _fill(world: World, start: date, *, num_skus: int) -> int:
     """One event a day for each key and SKU, rolled up by the product; returns the number of daily rows."""
     wanted = [
-        (model, int(UsageType.COMPLETIONS), int(ServiceTier.DEFAULT), batch, 0)
+        (model, int(UsageType.COMPLETIONS), int(ServiceTier.DEFAULT), batch, 0, False)
         for batch in (False, True)
         for model in MODELS
     ][:num_skus]

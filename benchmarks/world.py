@@ -67,7 +67,7 @@ def make_world(slug: str) -> World:
         )
         api_keys = _make_keys(people)
         _, token = keys.create_ingest_token(name=slug)
-    wanted = [(model, int(UsageType.COMPLETIONS), int(ServiceTier.DEFAULT), False, 0) for model in MODELS]
+    wanted = [(model, int(UsageType.COMPLETIONS), int(ServiceTier.DEFAULT), False, 0, False) for model in MODELS]
     ids = skus.add(wanted)
     made = [Key(api_key.id, api_key.public_id, api_key.user_id) for api_key in api_keys]
     _analyze()

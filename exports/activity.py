@@ -21,13 +21,14 @@ from exports.names import (
     TIMESTAMP_COLUMN,
     day_by_day_sql,
 )
-from metering.measures import MEASURES, ServiceTier, UsageType
+from metering.measures import MEASURES, UsageType
+from metering.service_tiers import BUILT_IN, NAME_SQL
 from metering.usage.queries import UsageQuery, fetch
 
 TEXT_USAGE_TYPES: Final = (UsageType.COMPLETIONS, UsageType.EMBEDDINGS, UsageType.MODERATIONS)
 OPERATIONS: Final = {usage_type.value: usage_type.label for usage_type in UsageType}
 CAPABILITIES: Final = OPERATIONS | dict.fromkeys(TEXT_USAGE_TYPES, "text")
-TIERS: Final = {tier.value: tier.label for tier in ServiceTier}
+TIER_CELL: Final = f"coalesce({named_cell('sku.service_tier', BUILT_IN)}, {NAME_SQL.format(number='sku.service_tier')})"
 COLUMNS: Final = (
     Column("operation", named_cell("sku.usage_type", OPERATIONS), source=Source.SKU),
     Column("n_context_tokens_total", "sums.input_tokens", Kind.WHOLE),
@@ -42,7 +43,7 @@ COLUMNS: Final = (
     DATE_COLUMN,
     *ORGANIZATION_COLUMNS,
     *PERSON_COLUMNS,
-    Column("service_tier", named_cell("sku.service_tier", TIERS), source=Source.SKU),
+    Column("service_tier", TIER_CELL, Kind.TEXT, Source.SKU),
     Column("batch", "sku.batch", Kind.NUMBER, Source.SKU),
     Column("n_cached_context_tokens_total", "sums.input_cached_tokens", Kind.WHOLE),
     Column("n_cache_write_context_tokens_total", "sums.input_cache_write_tokens", Kind.WHOLE),

@@ -24,6 +24,7 @@ INPUT_PARTS: Final = (
     "input_cache_write_tokens",
     "input_audio_tokens",
 )
+UNIT_MEASURES: Final = ("images", "seconds", "characters")
 OUTPUT_PARTS: Final = ("output_audio_tokens",)
 TOKEN_MEASURES: Final = ("input_tokens", *INPUT_PARTS, "output_tokens", *OUTPUT_PARTS)
 
@@ -44,7 +45,10 @@ class UsageType(models.IntegerChoices):
 
 
 class ServiceTier(models.IntegerChoices):
-    """Processing tiers that providers price apart. `auto` and `standard` in an event mean `default`."""
+    """Processing tiers that providers price apart; other words of theirs are in `service_tiers`.
+
+    In an event `auto`, `standard` and `on_demand` mean `default`, and `fast` means `priority`.
+    """
 
     DEFAULT = 1, "default"
     FLEX = 2, "flex"
@@ -52,11 +56,15 @@ class ServiceTier(models.IntegerChoices):
     SCALE = 4, "scale"
 
 
+BATCH_TIER: Final = "batch"
+"""What some providers call the tier of batches: the default tier with `batch: true`."""
 USAGE_TYPES: Final = {usage_type.label: usage_type for usage_type in UsageType}
 SERVICE_TIERS: Final = {
     **{tier.label: tier for tier in ServiceTier},
     "auto": ServiceTier.DEFAULT,
     "standard": ServiceTier.DEFAULT,
+    "on_demand": ServiceTier.DEFAULT,
+    "fast": ServiceTier.PRIORITY,
 }
 ALLOWED_MEASURES: Final[dict[UsageType, frozenset[str]]] = {
     UsageType.COMPLETIONS: frozenset({"num_model_requests", *TOKEN_MEASURES}),

@@ -33,7 +33,9 @@ class Model(models.Model):
 class Sku(models.Model):
     """All that a price can depend on, as one number: a small dictionary that keeps events and rollups narrow.
 
-    `context_band` is the largest threshold of `measures.CONTEXT_BANDS` that the request's input exceeded, or 0.
+    `service_tier` is a ServiceTier, or a number of `service_tiers`. `context_band` is the largest threshold of
+    `measures.CONTEXT_BANDS` that the request's input exceeded, or 0. `in_both_units`: its events report tokens and also their
+    images, seconds or characters, of which one is charged; null for usage from before these were told apart.
     """
 
     id = models.AutoField(primary_key=True)
@@ -42,18 +44,32 @@ class Sku(models.Model):
     service_tier = models.SmallIntegerField(choices=ServiceTier.choices)
     batch = models.BooleanField()
     context_band = models.IntegerField()
+    in_both_units = models.BooleanField(null=True, db_default=False)
 
     class Meta:
         verbose_name = "SKU"
         constraints = [
             models.UniqueConstraint(
-                fields=["model", "usage_type", "service_tier", "batch", "context_band"],
+                fields=["model", "usage_type", "service_tier", "batch", "context_band", "in_both_units"],
                 name="sku_unique",
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.model}, {self.get_usage_type_display()}"
+
+
+class ServiceTierWord(models.Model):
+    """A provider's word for a service tier that is none of ServiceTier. Its id, from 100 on, is the number in SKUs."""
+
+    id = models.SmallAutoField(primary_key=True)
+    word = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["word"], name="service_tier_word_unique")]
+
+    def __str__(self) -> str:
+        return self.word
 
 
 class IngestBatch(models.Model):

@@ -15,7 +15,8 @@ from billing.models import BillingDetails, LineItem
 from billing.money import BILLED_DIGITS
 from billing.notices import webhook_addresses
 from billing.prices.rerating import PriceRefusedError, Terms
-from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
+from metering import service_tiers
+from metering.measures import CONTEXT_BANDS, UsageType
 from metering.models import Model
 
 ANY: Final = ("", "Any")
@@ -90,9 +91,9 @@ class PriceForm(forms.Form):
         choices=[ANY, *UsageType.choices], required=False, coerce=lambda value: UsageType(int(value)), empty_value=None
     )
     service_tier = forms.TypedChoiceField(
-        choices=[ANY, *ServiceTier.choices],
+        choices=lambda: [ANY, *service_tiers.names().items()],
         required=False,
-        coerce=lambda value: ServiceTier(int(value)),
+        coerce=int,
         empty_value=None,
     )
     batch = forms.TypedChoiceField(

@@ -11,10 +11,11 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Final
 
-from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 
 from billing.models import LineItem, Price, PriceSource
+from billing.prices import price_list
+from billing.prices.price_list import Entry
 from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
 from metering.models import Model
 
@@ -22,8 +23,10 @@ PACKAGE: Final = "genai-prices"
 RELEASE: Final = f"{PACKAGE} {version(PACKAGE)}"
 FIRST_DATE: Final = date(2000, 1, 1)
 """From when a price holds that the package gives without a start."""
-NAMED_PROVIDERS: Final = ("openai",)
-"""Asked by name when the model's name alone says nothing to the package: OpenAI's embeddings, for example."""
+FREE: Final = ":free"
+"""How names end that OpenRouter serves for nothing; the package lists them without a price."""
+INCLUDED: Final = ", in another unit"
+"""How the source of a price ends that is 0 because the model is charged in another unit of the same event."""
 SMALLEST_STEP: Final = Decimal("1e-12")
 THOUSAND: Final = 1_000
 MILLION: Final = 1_000_000
@@ -42,10 +45,12 @@ SOURCES: Final[dict[LineItem, tuple[tuple[str, int], ...]]] = {
     LineItem.SECOND: (("audio_hours", SECONDS_PER_HOUR), ("input_audio_hours", SECONDS_PER_HOUR)),
     LineItem.CHARACTER: (("input_mchars", MILLION),),
 }
-# Calls that the package prices per model, and that events report as usage types of their own.
-CALL_SOURCES: Final = {
-    UsageType.WEB_SEARCH_CALLS: "web_searches_kcount",
-    UsageType.FILE_SEARCH_CALLS: "storage_searches_kcount",
+# What the package prices apart and events tell by their usage type: calls that they report as types of their own, and the
+# output of image requests, which is images.
+TYPE_SOURCES: Final[dict[tuple[LineItem, UsageType], tuple[str, int]]] = {
+    (LineItem.REQUEST, UsageType.WEB_SEARCH_CALLS): ("web_searches_kcount", THOUSAND),
+    (LineItem.REQUEST, UsageType.FILE_SEARCH_CALLS): ("storage_searches_kcount", THOUSAND),
+    (LineItem.OUTPUT, UsageType.IMAGES): ("output_image_mtok", MILLION),
 }
 TOKEN_ITEMS: Final = (
     LineItem.INPUT,
@@ -80,11 +85,12 @@ class DefaultPrice:
     usage_type: UsageType | None = None
     service_tier: ServiceTier | None = None
     batch: bool | None = None
+    is_included: bool = False
 
     @property
-    def is_general(self) -> bool:
-        """Whether it holds for batches and every service tier."""
-        return self.service_tier is None and self.batch is None
+    def source(self) -> str:
+        """What the book says of where the price comes from."""
+        return f"{RELEASE}{INCLUDED}" if self.is_included else RELEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +102,17 @@ class Listing:
     prices: tuple[DefaultPrice, ...] = ()
 
 
-_listings: dict[int, Listing] = {}
+_listings: dict[int, tuple[ModelInfo, Listing]] = {}
 
 
-def look_up(model_name: str) -> Listing:
-    """The package's prices for a model name as the API reports it."""
-    found = find(model_name)
-    return _listing(*found) if found else Listing()
+def look_up(model_name: str, provider_id: str = "") -> Listing:
+    """The package's prices for a model name as the API reports it, with one seller if it is known."""
+    found = find(model_name, provider_id)
+    return listing_of(found) if found else Listing()
 
 
 def add(found: Iterable[tuple[Model, Listing]]) -> None:
-    """Add these prices to the book, and note that the models were looked up. Prices that exist stay.
-
-    What a person priced for every request is not undercut by the package's price of batches or service tiers.
-    """
+    """Add these prices to the book, and note that the models were looked up. Prices that exist stay."""
     listings = {model.pk: listing for model, listing in found}
     new = listings.keys() - set(PriceSource.objects.filter(model__in=listings).values_list("model", flat=True))
     PriceSource.objects.bulk_create(
@@ -121,14 +124,8 @@ def add(found: Iterable[tuple[Model, Listing]]) -> None:
         )
         for model_id in sorted(new)
     )
-    own = priced_by_people(new)
     Price.objects.bulk_create(
-        [
-            _row(model_id, price)
-            for model_id in sorted(new)
-            for price in listings[model_id].prices
-            if price.is_general or (model_id, price.line_item) not in own
-        ],
+        [_row(model_id, price) for model_id in sorted(new) for price in listings[model_id].prices],
         ignore_conflicts=True,
     )
 
@@ -143,34 +140,34 @@ def _row(model_id: int, price: DefaultPrice) -> Price:
         context_band=price.context_band,
         effective_date=price.effective_date,
         unit_price=price.unit_price,
-        source=RELEASE,
+        source=price.source,
     )
 
 
-def _listing(provider_id: str, model: ModelInfo) -> Listing:
+def listing_of(entry: Entry) -> Listing:
     """Remembered for the life of the process, as the package's entries are: thousands of names may lead to one entry."""
+    provider, model = entry
     if id(model) not in _listings:
-        _listings[id(model)] = Listing(provider_id, model.id, tuple(default_prices(model)))
-    return _listings[id(model)]
+        _listings[id(model)] = (model, Listing(provider.id, model.id, tuple(default_prices(model))))
+    return _listings[id(model)][1]
 
 
-def priced_by_people(model_ids: Iterable[int]) -> set[tuple[int, int]]:
-    """(model, line item) for which a person, not the package, set a price of every request."""
-    general = Price.objects.filter(
-        model__in=model_ids, organization__isnull=True, service_tier__isnull=True, batch__isnull=True
-    )
-    return set(general.exclude(source__startswith=PACKAGE).values_list("model", "line_item"))
+def find(model_name: str, provider_id: str = "") -> Entry | None:
+    """The package's entry for a model name as the API reports it; None if it has none, or none without knowing who sells it."""
+    if provider_id:
+        return price_list.find_of(model_name, provider_id)
+    if found := price_list.inferred(model_name):
+        return found
+    possible = [entry for entry in price_list.possible(model_name) if listing_of(entry).prices]
+    different = {listing_of(entry).prices for entry in possible}
+    return possible[0] if len(different) == 1 else None
 
 
-def find(model_name: str) -> tuple[str, ModelInfo] | None:
-    """(provider id, model) of the package's entry for a model name as the API reports it; None if it has none."""
-    for provider_id in (None, *NAMED_PROVIDERS):
-        try:
-            provider, model = get_snapshot().find_provider_model(model_name, None, provider_id, None)
-        except LookupError:
-            continue
-        return provider.id, model
-    return None
+def candidates(model_name: str) -> list[Listing]:
+    """The sellers of a model that has no price because they sell it differently and its name says none of them."""
+    if find(model_name):
+        return []
+    return [listing for entry in price_list.possible(model_name) if (listing := listing_of(entry)).prices]
 
 
 def default_prices(model: ModelInfo) -> list[DefaultPrice]:
@@ -179,7 +176,7 @@ def default_prices(model: ModelInfo) -> list[DefaultPrice]:
     Daily usage cannot be told apart by the time of day: of prices that depend on it, the one that holds for the longest
     part of the day counts. A price that the package does not list any more from some day on ends then.
     """
-    prices: list[DefaultPrice] = []
+    prices = [DefaultPrice(item, 0, FIRST_DATE, Decimal(0)) for item in TOKEN_ITEMS if model.id.endswith(FREE)]
     starts = _start_dates(model)
     general = {start: _prices_of_day(model, start, {}) for start in starts}
     for tier, batch, context in CONTEXTS:
@@ -228,18 +225,20 @@ def _listed(prices: ModelPrice) -> Iterator[tuple[Scope, Decimal]]:
                 for band, amount in _bands(price):
                     yield (line_item, band, None), _per_unit(amount, per)
                 break
-    for usage_type, key in CALL_SOURCES.items():
+    for (line_item, usage_type), (key, per) in TYPE_SOURCES.items():
         if (price := listed.get(key)) is not None:
-            yield (LineItem.REQUEST, 0, usage_type), _per_unit(price, THOUSAND)
+            for band, amount in _bands(price):
+                yield (line_item, band, usage_type), _per_unit(amount, per)
 
 
 def _uncharged(priced: set[LineItem]) -> list[DefaultPrice]:
     """Explicit zeros for what the provider counts but charges otherwise: images of a model that is charged by the token,
-    or tokens of one that is charged by the second. Without them that usage would read as unpriced.
+    or tokens of one that is charged by the second. They hold for events that report both; without the charged unit there
+    is no price.
     """
     by_token, by_unit = not priced.isdisjoint(TOKEN_ITEMS), not priced.isdisjoint(UNIT_ITEMS)
     free = UNIT_ITEMS if by_token and not by_unit else TOKEN_ITEMS if by_unit and not by_token else ()
-    return [DefaultPrice(line_item, 0, FIRST_DATE, Decimal(0)) for line_item in free]
+    return [DefaultPrice(line_item, 0, FIRST_DATE, Decimal(0), is_included=True) for line_item in free]
 
 
 def _per_unit(price: Decimal, per: int) -> Decimal:

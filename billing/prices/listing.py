@@ -15,6 +15,7 @@ from billing.display import exact_dollars
 from billing.line_items import UNITS
 from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.prices.book import FIRST_DATE
+from metering import service_tiers
 from metering.display import compact, long_day
 
 MAX_CHANGES: Final = 20
@@ -96,7 +97,8 @@ def find_prices(search: str) -> QuerySet[Price]:
 
 def price_rows(prices: Iterable[Price], today: date) -> tuple[PriceRow, ...]:
     """Prices as they are shown."""
-    return tuple(_price_row(price, today) for price in prices)
+    tiers = service_tiers.names()
+    return tuple(_price_row(price, today, tiers) for price in prices)
 
 
 class UnpricedUsage(Sequence[UnpricedRow]):
@@ -192,11 +194,11 @@ def per_unit(unit_price: Decimal, line_item: LineItem) -> str:
     return f"{exact_dollars(unit_price)} per {unit[:-1]}"
 
 
-def _price_row(price: Price, today: date) -> PriceRow:
+def _price_row(price: Price, today: date, tiers: Mapping[int, str]) -> PriceRow:
     line_item = LineItem(price.line_item)
     scope = [
         price.get_usage_type_display() if price.usage_type else "",
-        f"{price.get_service_tier_display()} tier" if price.service_tier else "",
+        f"{tiers.get(price.service_tier, price.service_tier)} tier" if price.service_tier else "",
         {True: "batch", False: "not batch", None: ""}[price.batch],
         f"above {price.context_band:,} tokens" if price.context_band else "",
         price.organization.name if price.organization else "",

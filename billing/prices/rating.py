@@ -10,7 +10,8 @@ from django.db import connection, transaction
 from billing.budgets import budgets
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL
 from billing.payer_history import PAYER, payer_join
-from metering import isolation
+from billing.prices.book import INCLUDED, PACKAGE
+from metering import isolation, service_tiers
 from metering.models import FailedItem, IngestBatch
 from metering.rollups import run
 
@@ -22,29 +23,38 @@ PAYER_SQL: Final = f"""
 LEFT JOIN accounts_organization AS organization ON organization.id = usage.organization_id
 {payer_join("usage.organization_id", "usage.day")}
 """
-# The price of a line item on a day: in each scope the latest row that has begun; of the scopes that have a price then,
-# the organization's own before its payer's before the general, the most specific first, and the highest context band that
-# the SKU reaches.
+# Whose price it is comes before how special it is: the organization's own before its payer's, before what people set for
+# everybody, before the default price list; in each the most specific scope, and the highest context band that the SKU reaches.
+# In each scope the latest row that has begun. A scope whose pricing has ended is passed over; but where people ended pricing
+# for everybody, the list does not take its place. The list knows nothing of tiers that it does not name; and that a unit is
+# free because another one is charged holds for events that report both.
 PRICE_SQL: Final = f"""
-SELECT latest.id, latest.unit_price
+SELECT chosen.id, chosen.unit_price
 FROM (
-    SELECT DISTINCT ON (organization_id, usage_type, service_tier, batch, context_band) price.*
-    FROM billing_price AS price
-    WHERE price.model_id = sku.model_id
-      AND price.line_item = item.line_item
-      AND (price.organization_id IN (usage.organization_id, {PAYER}) OR price.organization_id IS NULL)
-      AND (price.usage_type = sku.usage_type OR price.usage_type IS NULL)
-      AND (price.service_tier = sku.service_tier OR price.service_tier IS NULL)
-      AND (price.batch = sku.batch OR price.batch IS NULL)
-      AND price.context_band <= sku.context_band
-      AND price.effective_date <= usage.day
-    ORDER BY organization_id, usage_type, service_tier, batch, context_band, effective_date DESC
-) AS latest
-WHERE latest.unit_price IS NOT NULL
-ORDER BY
-    latest.organization_id IS NULL, latest.organization_id <> usage.organization_id,
-    latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL, latest.context_band DESC
-LIMIT 1
+    SELECT latest.*
+    FROM (
+        SELECT DISTINCT ON (organization_id, is_listed, usage_type, service_tier, batch, context_band) price.*, is_listed
+        FROM billing_price AS price, starts_with(price.source, '{PACKAGE}') AS is_listed
+        WHERE price.model_id = sku.model_id
+          AND price.line_item = item.line_item
+          AND (price.organization_id IN (usage.organization_id, {PAYER}) OR price.organization_id IS NULL)
+          AND (price.usage_type = sku.usage_type OR price.usage_type IS NULL)
+          AND (price.service_tier = sku.service_tier
+               OR price.service_tier IS NULL AND (sku.service_tier < {service_tiers.OTHER} OR NOT is_listed))
+          AND (sku.in_both_units IS NOT FALSE OR right(price.source, {len(INCLUDED)}) <> '{INCLUDED}')
+          AND (price.batch = sku.batch OR price.batch IS NULL)
+          AND price.context_band <= sku.context_band
+          AND price.effective_date <= usage.day
+        ORDER BY organization_id, is_listed, usage_type, service_tier, batch, context_band, effective_date DESC
+    ) AS latest
+    WHERE latest.unit_price IS NOT NULL OR (latest.organization_id IS NULL AND NOT latest.is_listed)
+    ORDER BY
+        latest.organization_id IS NULL, latest.organization_id <> usage.organization_id, latest.is_listed,
+        latest.unit_price IS NULL,
+        latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL, latest.context_band DESC
+    LIMIT 1
+) AS chosen
+WHERE chosen.unit_price IS NOT NULL
 """
 ALL_USAGE: Final = "metering_organizationdailyusage AS usage JOIN metering_sku AS sku ON sku.id = usage.sku_id"
 # Looked up row by row, whatever the statistics say (OFFSET keeps the order of the joins): the work grows with what was

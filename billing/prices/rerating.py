@@ -22,8 +22,8 @@ from billing.payer_history import PAYER, payer_join
 from billing.prices import rating
 from billing.prices.book import FIRST_DATE, SMALLEST_STEP
 from billing.prices.rating import COST_SQL, HAS_COST
-from metering import isolation
-from metering.measures import ServiceTier, UsageType
+from metering import isolation, service_tiers
+from metering.measures import UsageType
 from metering.models import Model
 from metering.rollups import run
 
@@ -108,7 +108,7 @@ class Terms:
     unit_price: Decimal | None
     organization: Organization | None = None
     usage_type: UsageType | None = None
-    service_tier: ServiceTier | None = None
+    service_tier: int | None = None
     batch: bool | None = None
     context_band: int = 0
 
@@ -140,7 +140,7 @@ class Terms:
             self.model.name,
             self.line_item.label,
             self.usage_type.label if self.usage_type else "",
-            f"{self.service_tier.label} tier" if self.service_tier else "",
+            f"{service_tiers.names().get(self.service_tier, self.service_tier)} tier" if self.service_tier else "",
             {True: "batch", False: "not batch", None: ""}[self.batch],
             f"above {self.context_band:,} tokens" if self.context_band else "",
             f"for {self.organization.name}" if self.organization else "",
@@ -196,14 +196,14 @@ class Effect:
         return sum((day.after for day in self.days), start=Decimal(0))
 
 
-def preview(terms: Terms) -> Effect:
+def preview(terms: Terms, *, source: str = "preview") -> Effect:
     """Which days and organizations the change would alter, by how much. Nothing is kept."""
     if terms.model.pk is None:
         return Effect(None, (), (), None)
     with transaction.atomic(), connection.cursor() as cursor:
         time_limits.take_long(cursor)
         savepoint = transaction.savepoint()
-        old_unit_price = _write(terms, source="preview")
+        old_unit_price = _write(terms, source=source)
         find_effect(cursor, start=terms.effective_date, terms=terms, organization=terms.organization)
         closed = _closed(cursor)
         cursor.execute(SUMMARY_SQL)

@@ -12,7 +12,7 @@ from typing import Final
 from accounts.audit.audit import Actor
 from billing.models import Price, PriceChange, PriceSource
 from billing.prices import rerating
-from billing.prices.book import PACKAGE, RELEASE, DefaultPrice, default_prices, find, priced_by_people
+from billing.prices.book import PACKAGE, RELEASE, DefaultPrice, default_prices, find
 from billing.prices.rerating import Terms
 from metering.models import Model
 
@@ -27,6 +27,7 @@ class Difference:
     is_in_book: bool
     book_price: Decimal | None
     is_kept: bool
+    source: str = RELEASE
 
     @property
     def list_price(self) -> Decimal | None:
@@ -48,7 +49,7 @@ def apply(difference: Difference) -> PriceChange:
     """
     if difference.is_kept:
         raise ValueError("A price that a person set is not overwritten.")
-    return rerating.change_price(difference.terms, actor=ACTOR, source=RELEASE)
+    return rerating.change_price(difference.terms, actor=ACTOR, source=difference.source)
 
 
 def note_release() -> None:
@@ -58,10 +59,8 @@ def note_release() -> None:
 
 def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Difference]:
     book = {_scope(price): price for price in Price.objects.filter(model=model, organization__isnull=True)}
-    of_people = priced_by_people([model.pk])
     for price in listed:
         own = book.get(_scope(price))
-        is_theirs = own is not None and not own.source.startswith(PACKAGE)
         if own is None or own.unit_price != price.unit_price:
             yield Difference(
                 terms=Terms(
@@ -76,7 +75,8 @@ def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Diffe
                 ),
                 is_in_book=own is not None,
                 book_price=own.unit_price if own else None,
-                is_kept=is_theirs or ((model.pk, price.line_item) in of_people and not price.is_general),
+                source=price.source,
+                is_kept=own is not None and not own.source.startswith(PACKAGE),
             )
 
 

@@ -63,7 +63,7 @@ class PostponedCorrection:
     event_id: bytes
     corrects: bytes
     api_key_id: int
-    sku: tuple[str, int, int, bool]
+    sku: tuple[str, int, int | str, bool]
     measures: tuple[int, ...]
 
 
@@ -166,7 +166,7 @@ class Admission:
         found = self._destination(event)
         if isinstance(found, Refusal):
             return found
-        if isinstance(event, Correction):
+        if isinstance(event, Correction) and not isinstance(sku_key[2], str):
             return self._postpone(place, event, sku_key, found)
         organization_id, *homes = found.organization_ids
         sku = skus.part_of(sku_key)

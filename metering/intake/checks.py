@@ -1,26 +1,34 @@
 """What makes an event acceptable by itself, whoever sends it and whenever (product.md, section 3)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final
 
 from django.conf import settings
 
+from metering import service_tiers
 from metering.intake.formats.events import Correction, Event, Refusal
 from metering.intake.skus import SkuKey, context_band
 from metering.measures import (
     ALLOWED_MEASURES,
+    BATCH_TIER,
     INPUT_PARTS,
     MEASURES,
     MODEL_OPTIONAL,
     OUTPUT_PARTS,
-    SERVICE_TIERS,
+    UNIT_MEASURES,
     USAGE_TYPES,
+    ServiceTier,
     UsageType,
 )
 
+MAX_MODEL_LENGTH: Final = 128
 _measures: Final = attrgetter(*MEASURES)
+INPUT_OVERLAP: Final = (
+    " A token counts in one of them: cached audio is in `input_cached_tokens`, and `input_audio_tokens` is the audio that was"
+    " not cached."
+)
 _foreign_measures: Final[dict[UsageType, Callable[[Any], tuple[int, ...]]]] = {
     usage_type: attrgetter(*(measure for measure in MEASURES if measure not in allowed))
     for usage_type, allowed in ALLOWED_MEASURES.items()
@@ -37,13 +45,16 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
         return Refusal("unknown_usage_type", f"`usage_type` must be one of {', '.join(USAGE_TYPES)}.")
     if not is_visible(event.id):
         return Refusal("invalid_id", "`id` must consist of 1 to 64 visible characters.")
-    service_tier = SERVICE_TIERS.get(event.service_tier or "default")
-    if service_tier is None:
-        return Refusal("unknown_service_tier", f"`service_tier` must be one of {', '.join(SERVICE_TIERS)}.")
+    service_tier, is_batch = _tier(event)
+    if isinstance(service_tier, str) and not _is_name(service_tier, service_tiers.MAX_LENGTH):
+        return Refusal(
+            "invalid_service_tier",
+            f"`service_tier` must be a word of 1 to {service_tiers.MAX_LENGTH} visible characters.",
+        )
     model = event.model
     if not model and usage_type in MODEL_OPTIONAL:
         model = usage_type.label
-    if not model or not model.isprintable() or model != model.strip():
+    if not _is_name(model, MAX_MODEL_LENGTH):
         return Refusal("invalid_model", "`model` must be the model's name: 1 to 128 visible characters.")
     if any(_foreign_measures[usage_type](event)):
         return _foreign_measure(event, usage_type)
@@ -52,7 +63,23 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
     if refusal := too_large(measures) or (None if is_correction else parts_exceed_whole(measures)):
         return refusal
     band = 0 if is_correction else context_band(event.input_tokens, event.num_model_requests)
-    return model, usage_type, service_tier, event.batch, band
+    in_both_units = any(map(measures.get, UNIT_MEASURES)) and bool(
+        measures["input_tokens"] or measures["output_tokens"]
+    )
+    return model, usage_type, service_tier, is_batch, band, in_both_units
+
+
+def _tier(event: Event | Correction) -> tuple[int | str, bool]:
+    """(the tier's number, or the word that stands for it if this process does not know it; whether it is a batch)."""
+    word = event.service_tier or "default"
+    if word.lower() == BATCH_TIER:
+        return int(ServiceTier.DEFAULT), True
+    number = service_tiers.number_of(word)
+    return word if number is None else number, event.batch
+
+
+def _is_name(text: str, max_length: int) -> bool:
+    return 0 < len(text) <= max_length and text.isprintable() and text == text.strip()
 
 
 def is_visible(text: str) -> bool:
@@ -83,17 +110,23 @@ def too_large(measures: Mapping[str, int]) -> Refusal | None:
 
 def parts_exceed_whole(measures: Mapping[str, int]) -> Refusal | None:
     """Why the parts of a token measure cannot be parts of it, if they cannot."""
-    for whole, parts, names in (
-        ("input_tokens", INPUT_PARTS, "Cached, cache-write and audio input"),
-        ("output_tokens", OUTPUT_PARTS, "`output_audio_tokens`"),
+    for whole, parts, advice in (
+        ("input_tokens", INPUT_PARTS, INPUT_OVERLAP),
+        ("output_tokens", OUTPUT_PARTS, ""),
     ):
         total = sum(measures[part] for part in parts)
         if total > measures[whole]:
             return Refusal(
                 "parts_exceed_whole",
-                f"{names} ({total}) exceed `{whole}` ({measures[whole]}), of which they are parts.",
+                f"{_sum_of(measures, parts)} exceed `{whole}` ({measures[whole]}), of which they are separate parts.{advice}",
             )
     return None
+
+
+def _sum_of(measures: Mapping[str, int], parts: Sequence[str]) -> str:
+    """'`input_cached_tokens` (1408) and `input_audio_tokens` (110), together 1518,'."""
+    named = [f"`{part}` ({measures[part]})" for part in parts if measures[part]]
+    return named[0] if len(named) == 1 else f"{' and '.join(named)}, together {sum(measures[part] for part in parts)},"
 
 
 def _foreign_measure(event: Event | Correction, usage_type: UsageType) -> Refusal:

@@ -1,4 +1,5 @@
-"""The dictionary of SKUs in this process's memory: (model, usage type, service tier, batch, context band) → part of a row.
+"""The dictionary of SKUs in this process's memory: (model, usage type, service tier, batch, context band, whether
+in both units) → part of a row.
 
 Rows of the dictionary are never changed or deleted, so what is remembered stays true.
 """
@@ -9,11 +10,13 @@ from collections.abc import Set as AbstractSet
 
 from django.db import connection
 
+from metering import service_tiers
 from metering.intake import new_models
 from metering.intake.copy_rows import sku_part
-from metering.measures import CONTEXT_BANDS, SERVICE_TIERS, ServiceTier, UsageType
+from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
 
-SkuKey = tuple[str, int, int, bool, int]
+SkuKey = tuple[str, int, int | str, bool, int, bool]
+"""The tier is its number, or the word of one that this process does not know."""
 MAX_REMEMBERED = 200_000
 
 _parts: dict[SkuKey, bytes] = {}
@@ -70,19 +73,33 @@ def add(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
     """The ids of these SKUs, added to the dictionary where they are new. Not to be called inside a transaction."""
     if len(_parts) > MAX_REMEMBERED:
         forget()
-    wanted = sorted(set(keys))
+    wanted = sorted(_with_numbers(set(keys)))
     found = _find_or_add(wanted) if wanted else {}
     for key, sku_id in found.items():
         _parts[key] = sku_part(sku_id)
-        model, usage_type, service_tier, batch, band = key
+        model, usage_type, service_tier, batch, band, _ = key
         if usage_type == UsageType.COMPLETIONS and band == 0:
             plain_parts.update(((model, label, batch), _parts[key]) for label in _labels(service_tier))
     return found
 
 
-def _labels(service_tier: int) -> list[str | None]:
+def _with_numbers(keys: AbstractSet[SkuKey]) -> set[SkuKey]:
+    """The keys with the numbers of their tiers, of which new ones are stored."""
+    service_tiers.add(key[2] for key in keys if isinstance(key[2], str))
+    return {
+        (model, usage_type, _number(tier), is_batch, band, in_both_units)
+        for model, usage_type, tier, is_batch, band, in_both_units in keys
+    }
+
+
+def _number(tier: int | str) -> int:
+    number = service_tiers.number_of(tier) if isinstance(tier, str) else tier
+    return service_tiers.OTHER if number is None else number
+
+
+def _labels(service_tier: int | str) -> list[str | None]:
     """What an event may say to mean this tier."""
-    labels: list[str | None] = [label for label, tier in SERVICE_TIERS.items() if tier == service_tier]
+    labels: list[str | None] = [*service_tiers.words_of(int(service_tier))]
     return [*labels, None] if service_tier == ServiceTier.DEFAULT else labels
 
 
@@ -90,13 +107,14 @@ def forget() -> None:
     """Drop this process's memory (for tests, whose transactions are rolled back)."""
     _parts.clear()
     plain_parts.clear()
+    service_tiers.forget()
 
 
 def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
     """Each row is looked up by its key (OFFSET): statistics know nothing of rows that came within the last minute."""
     columns = [list(column) for column in zip(*keys, strict=True)]
-    wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::integer[])"
-    wanted += " AS wanted (name, usage_type, service_tier, batch, context_band)"
+    wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::integer[], %s::boolean[])"
+    wanted += " AS wanted (name, usage_type, service_tier, batch, context_band, in_both_units)"
     model = (
         "CROSS JOIN LATERAL (SELECT id FROM metering_model AS model WHERE model.name = wanted.name OFFSET 0) AS model"
     )
@@ -107,21 +125,22 @@ def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
         )
         cursor.execute(
             f"""
-            INSERT INTO metering_sku (model_id, usage_type, service_tier, batch, context_band)
-            SELECT model.id, usage_type, service_tier, batch, context_band
+            INSERT INTO metering_sku (model_id, usage_type, service_tier, batch, context_band, in_both_units)
+            SELECT model.id, usage_type, service_tier, batch, context_band, in_both_units
             FROM {wanted} {model}
-            ORDER BY 1, 2, 3, 4, 5 ON CONFLICT DO NOTHING
+            ORDER BY 1, 2, 3, 4, 5, 6 ON CONFLICT DO NOTHING
             """,
             columns,
         )
         cursor.execute(
             f"""
-            SELECT name, usage_type, service_tier, batch, context_band, sku.id
+            SELECT name, usage_type, service_tier, batch, context_band, in_both_units, sku.id
             FROM {wanted} {model}
             CROSS JOIN LATERAL (
                 SELECT id FROM metering_sku AS sku
                 WHERE (sku.model_id, sku.usage_type, sku.service_tier, sku.batch, sku.context_band)
                     = (model.id, wanted.usage_type, wanted.service_tier, wanted.batch, wanted.context_band)
+                  AND sku.in_both_units = wanted.in_both_units
                 OFFSET 0
             ) AS sku
             """,

@@ -12,7 +12,7 @@ from django.http import QueryDict
 from accounts.access import Access
 from accounts.periods import Period, month_of, one_day, parse_day, parse_month
 from metering.display import long_day, plural
-from metering.measures import SERVICE_TIERS, USAGE_TYPES, ServiceTier
+from metering.measures import USAGE_TYPES
 from metering.pages.addresses import Parameters
 from metering.pages.axis import has_minutes
 from metering.pages.query_strings import Reader, shortened
@@ -125,7 +125,7 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View
         api_key_ids=owned.api_keys,
         model_ids=owned.models,
         usage_types=tuple(USAGE_TYPES[item.value] for item in filters if item.name == "usage_type"),
-        service_tiers=tuple(SERVICE_TIERS[item.value] for item in filters if item.name == "service_tier"),
+        service_tiers=owned.service_tiers,
         group=_drawn(reader, asked_group, groups),
         step=_step(day, hour),
         hour=hour,
@@ -228,6 +228,7 @@ def read_filters(
         users=asked["user"],
         api_keys=asked["api_key"],
         organizations=asked["organization"],
+        service_tiers=asked["service_tier"],
     )
     labels = _labels(owned, known)
     filters = []
@@ -247,5 +248,9 @@ def _labels(owned: OwnedIds, names: Names) -> dict[tuple[str, str], str]:
     return {
         **{(group.word, item.address_value): item.name for group, item in named},
         **{("usage_type", label): label.replace("_", " ") for label in USAGE_TYPES},
-        **{("service_tier", tier.label): tier.label for tier in ServiceTier},
+        **{
+            (group.word, item.address_value): item.name
+            for (group, _), item in names.known.items()
+            if group is groupings.SERVICE_TIER
+        },
     }

@@ -87,7 +87,12 @@ ORGANIZATION: Final = Grouping(
     only_of_several_organizations=True,
 )
 USAGE_TYPE: Final = Grouping(word="usage_type", label="Usage type", column="sku.usage_type")
-SERVICE_TIER: Final = Grouping(word="service_tier", label="Service tier", column="sku.service_tier")
+SERVICE_TIER: Final = Grouping(
+    word="service_tier",
+    label="Service tier",
+    column="sku.service_tier",
+    names="SELECT id, word, word, '', id FROM metering_servicetierword WHERE id = ANY(%(service_tier)s)",
+)
 LINE_ITEM: Final = Grouping(word="line_item", label="Line item", column=None, views=frozenset({View.COST}))
 
 GROUPINGS: Final = {

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from accounts.models import Organization
-from metering.measures import ServiceTier, UsageType
+from metering.measures import UsageType
+from metering.service_tiers import BUILT_IN
 from metering.usage.groupings import (
     API_KEY,
     GROUPINGS,
@@ -34,7 +35,7 @@ class Named:
 
 UNTRACKED_NAME: Final = Named(UNTRACKED, "Untracked", "untracked")
 SERVICE_TIER_NAMES: Final = {
-    (SERVICE_TIER, tier.value): Named(tier.value, tier.label, tier.label, place=tier.value - 1) for tier in ServiceTier
+    (SERVICE_TIER, number): Named(number, name, name, place=number - 1) for number, name in BUILT_IN.items()
 }
 USAGE_TYPE_NAMES: Final = {
     (USAGE_TYPE, usage_type.value): Named(

@@ -7,8 +7,9 @@ from typing import Final
 from django.db import connection
 
 from accounts.access import Access
-from metering.usage.groupings import API_KEY, GROUPINGS, MODEL, ORGANIZATION, UNTRACKED, USER, Grouping
-from metering.usage.names import UNTRACKED_NAME, Named, Names
+from metering.service_tiers import BUILT_IN
+from metering.usage.groupings import API_KEY, GROUPINGS, MODEL, ORGANIZATION, SERVICE_TIER, UNTRACKED, USER, Grouping
+from metering.usage.names import SERVICE_TIER_NAMES, UNTRACKED_NAME, Named, Names
 
 # A user was once a member; a key or a model has usage in these organizations and, for a reader who sees only their own
 # usage, by themselves. What exists elsewhere is answered like what does not exist.
@@ -31,6 +32,15 @@ OWNED_SQL: Final = """
         SELECT FROM metering_userdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
         WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s AND sku.model_id = metering_model.id)
     END
+    UNION ALL
+    SELECT 'service_tier', id, word, word, '' FROM metering_servicetierword AS tier
+    WHERE word = ANY(%(service_tiers)s) AND CASE WHEN %(own)s IS NULL THEN EXISTS (
+        SELECT FROM metering_organizationdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
+        WHERE usage.organization_id = ANY(%(ids)s) AND sku.service_tier = tier.id)
+    ELSE EXISTS (
+        SELECT FROM metering_userdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
+        WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s AND sku.service_tier = tier.id)
+    END
 """
 
 
@@ -42,15 +52,17 @@ class OwnedIds:
     users: tuple[int, ...] = ()
     api_keys: tuple[int, ...] = ()
     organizations: tuple[int, ...] = ()
+    service_tiers: tuple[int, ...] = ()
 
 
-def find_owned(
+def find_owned(  # noqa: PLR0913 - one for each kind of filter
     access: Access,
     *,
     models: Collection[str],
     users: Collection[str],
     api_keys: Collection[str],
     organizations: Collection[str],
+    service_tiers: Collection[str] = (),
 ) -> tuple[OwnedIds, Names]:
     """The ids behind these address values, and their names. One query, and none when nothing needs one."""
     known = {
@@ -60,22 +72,28 @@ def find_owned(
     }
     if "untracked" in api_keys:
         known[API_KEY, UNTRACKED] = UNTRACKED_NAME
-    if models or users or api_keys:
-        known |= _look_up(access, models=models, users=users, api_keys=api_keys)
-    ids = {
-        group: tuple(found_id for kind, found_id in known if kind == group)
-        for group in (MODEL, USER, API_KEY, ORGANIZATION)
-    }
-    return OwnedIds(ids[MODEL], ids[USER], ids[API_KEY], ids[ORGANIZATION]), Names(known)
+    known |= {key: named for key, named in SERVICE_TIER_NAMES.items() if named.name in service_tiers}
+    words = set(service_tiers) - set(BUILT_IN.values())
+    if models or users or api_keys or words:
+        known |= _look_up(access, models=models, users=users, api_keys=api_keys, service_tiers=words)
+    groups = (MODEL, USER, API_KEY, ORGANIZATION, SERVICE_TIER)
+    ids = [tuple(found_id for kind, found_id in known if kind == group) for group in groups]
+    return OwnedIds(*ids), Names(known)
 
 
 def _look_up(
-    access: Access, *, models: Collection[str], users: Collection[str], api_keys: Collection[str]
+    access: Access,
+    *,
+    models: Collection[str],
+    users: Collection[str],
+    api_keys: Collection[str],
+    service_tiers: Collection[str],
 ) -> dict[tuple[Grouping, int], Named]:
     parameters: dict[str, list[str] | list[int] | int | None] = {
         "models": list(models),
         "users": list(users),
         "api_keys": list(api_keys),
+        "service_tiers": list(service_tiers),
         "ids": [organization.id for organization in access.organizations],
         "own": None if access.sees_all_usage else access.user.id,
     }

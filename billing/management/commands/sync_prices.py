@@ -24,7 +24,7 @@ class Command(BaseCommand):
             elif apply:
                 self._apply(difference)
             else:
-                effect = preview(difference.terms)
+                effect = preview(difference.terms, source=difference.source)
                 changed = f"{len(effect.days)} days, {effect.before:f} → {effect.after:f} dollars"
                 self.stdout.write(f"    {effect.refusal or changed}")
         if apply:

@@ -7,10 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Organization
-from billing.models import Invoice, LineItem, Price, PriceChange, PriceSource
+from billing.models import DailyCost, Invoice, LineItem, Price, PriceChange, PriceSource
 from billing.prices import sync
 from billing.prices.book import RELEASE, add, look_up
-from metering.models import Model
+from metering.models import Model, Sku
 from tests.money import OCTOBER, close, rate, set_price, use
 from tests.rollup_rows import sku_of
 from tests.world import World
@@ -53,11 +53,15 @@ def test_a_price_that_the_list_changed_is_shown_and_brought_in_on_demand(listed:
     assert PriceSource.objects.get(model=listed).release == RELEASE
 
 
-def test_a_price_that_a_person_set_is_left(listed: Model) -> None:
+def test_a_price_that_a_person_set_is_left(listed: Model, world: World) -> None:
     Price.objects.filter(model=listed, line_item=LineItem.OUTPUT).update(unit_price=7, source="set by staff@acme.test")
     Price.objects.filter(model=listed, line_item=LineItem.OUTPUT, batch=True).delete()
     assert "set by a person, left as it is" in output_of("sync_prices", "--apply")
-    assert set(Price.objects.filter(line_item=LineItem.OUTPUT).values_list("unit_price", flat=True)) == {Decimal(7)}
+    Sku.objects.filter(pk=sku_of("gpt-4o").pk).update(batch=True)
+    use(world.acme, "2026-11-05", "gpt-4o", output_tokens=1)
+    assert (
+        DailyCost.objects.get().amount == 7
+    )  # the list's price of batches is back in the book, and counts behind theirs
 
 
 def test_a_price_of_batches_that_is_new_in_the_list_is_brought_in(listed: Model, world: World) -> None:

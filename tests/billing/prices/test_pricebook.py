@@ -252,7 +252,7 @@ def test_prices_that_people_have_set_stay_when_the_defaults_are_added() -> None:
         source="agreed",
     )
     look_up_all()
-    inputs = Price.objects.filter(model=model, line_item=LineItem.INPUT)
+    inputs = Price.objects.filter(model=model, line_item=LineItem.INPUT, service_tier=None, batch=None)
     assert [(price.pk, price.unit_price) for price in inputs] == [(own.pk, Decimal("0.000009"))]
     assert Price.objects.filter(model=model, line_item=LineItem.OUTPUT).exists()
 

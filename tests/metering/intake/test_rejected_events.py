@@ -52,7 +52,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"timestamp": LONG_AGO * 1000}, "invalid_timestamp"),
     ({"usage_type": "telepathy"}, "unknown_usage_type"),
     ({"usage_type": 1}, "unknown_usage_type"),
-    ({"service_tier": "gold"}, "unknown_service_tier"),
+    ({"service_tier": "x" * 41}, "invalid_service_tier"),
     ({"model": ""}, "invalid_model"),
     ({"model": " gpt-4o"}, "invalid_model"),
     ({"model": "x" * 129}, "invalid_model"),
@@ -184,3 +184,18 @@ def test_a_key_that_ended_takes_usage_from_before_its_end_only(token: str, world
         moments = [days_ago(4), days_ago(3), days_ago(2)]
         events = [make_event(api_key_id=api_key.public_id, timestamp=at, id=api_key.public_id) for at in moments]
         assert send(events, token) == ["accepted", "key_ended", "key_ended"]
+
+
+def test_parts_that_overlap_are_named(token: str, key: APIKey) -> None:
+    """The counters of a Realtime response as they are: 64 of the audio tokens are cached, and would count twice."""
+    counters = {"input_tokens": 1_459, "input_cached_tokens": 1_408, "input_audio_tokens": 110}
+    counters |= {"output_tokens": 396, "output_audio_tokens": 299}
+    event = make_event(api_key_id=key.public_id, **counters)
+    [result] = json.loads(post(event, token).content)["results"]
+    assert result["code"] == "parts_exceed_whole"
+    assert result["message"] == (
+        "`input_cached_tokens` (1408) and `input_audio_tokens` (110), together 1518, exceed `input_tokens` (1459), of which they"
+        " are separate parts. A token counts in one of them: cached audio is in `input_cached_tokens`, and `input_audio_tokens`"
+        " is the audio that was not cached."
+    )
+    assert send({**event, "input_audio_tokens": 110 - 64}, token) == ["accepted"]
