@@ -1,4 +1,4 @@
-"""One way to write an e-mail address, so that one mailbox is one person."""
+"""One way to write an email address, so that one mailbox is one person."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ def normalized(email: str) -> str:
     try:
         found = f"{name}{at}{idna.encode(domain, uts46=True).decode()}"
     except idna.IDNAError as error:
-        raise ValidationError("There can be no such domain. Enter another e-mail address.") from error
+        raise ValidationError("There can be no such domain. Enter another email address.") from error
     if len(found) > LONGEST:
-        raise ValidationError(f"An e-mail address has {LONGEST} characters at most, with its domain in ASCII.")
+        raise ValidationError(f"An email address has {LONGEST} characters at most, with its domain in ASCII.")
     return found

@@ -1,6 +1,6 @@
-"""E-mails: written once as plain text, from which the HTML part is made, so that both say the same.
+"""Emails: written once as plain text, from which the HTML part is made, so that both say the same.
 
-Names of people and organizations are somebody's free text. In an e-mail that we send to a third person they are words and
+Names of people and organizations are somebody's free text. In an email that we send to a third person they are words and
 nothing else: mail programs make links of whatever looks like an address, and `unlinked` takes the looks away.
 """
 
@@ -47,13 +47,13 @@ def send(template: str, *, to: str, action: str, context: Mapping[str, Any]) -> 
         compose(subject=subject.strip(), text=text, to=to, action=action).send()
     except (smtplib.SMTPException, OSError) as error:
         # The reason, without a traceback: its variables hold the recipient and the text.
-        logger.error("An e-mail (%s) could not be sent: %s", template, type(error).__name__)  # noqa: TRY400
+        logger.error("An email (%s) could not be sent: %s", template, type(error).__name__)  # noqa: TRY400
         return False
     return True
 
 
 def unlinked(text: str, *, but: str = "") -> str:
-    """The text as it reads, with nothing in it that a mail program takes for an address, except ours and the e-mail `but`."""
+    """The text as it reads, with nothing in it that a mail program takes for an address, except ours and the email `but`."""
     own = rf"{re.escape(address_of('/'))}\S*"
     kept = rf"({own}|(?<![\w.@+-]){re.escape(but)}(?![\w@-]|\.\w))" if but else f"({own})"
     pieces = re.split(kept, HIDDEN.sub("", text))

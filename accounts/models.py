@@ -14,7 +14,7 @@ from accounts.emails import normalized
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes people who do not sign up by themselves: whoever adds them vouches for their e-mail address."""
+    """Makes people who do not sign up by themselves: whoever adds them vouches for their email address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
         user = self.model(email=normalized(email), **fields)
@@ -33,7 +33,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who signs in by e-mail. API keys belong to a user, never to an organization."""
+    """A person who signs in by email. API keys belong to a user, never to an organization."""
 
     public_id = models.CharField(max_length=32, default=public_ids.user_id, editable=False)
     email = models.EmailField(unique=True)
@@ -174,7 +174,7 @@ class DefaultOrganizationChange(models.Model):
 
 
 class Invitation(models.Model):
-    """Asks an e-mail address to join: accepted once, within seven days, unless revoked. Its secret is kept as a digest."""
+    """Asks an email address to join: accepted once, within seven days, unless revoked. Its secret is kept as a digest."""
 
     public_id = models.CharField(max_length=32, default=public_ids.invitation_id, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="invitations")
@@ -301,7 +301,7 @@ class SharedValue(models.Model):
 class SecurityEvent(models.Model):
     """A sign-in, a refusal, or a change of what lets a person in. Kept for SECURITY_LOG_RETENTION_DAYS.
 
-    `user` is null where nobody has the e-mail address that was tried; what was typed is never kept.
+    `user` is null where nobody has the email address that was tried; what was typed is never kept.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")

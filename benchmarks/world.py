@@ -26,7 +26,7 @@ MODELS: Final = (
 )
 FOUNDED_AT: Final = datetime(2024, 6, 1, tzinfo=UTC)
 KEY_SKEW: Final = 0.8
-"""The key of rank r has a share of usage proportional to r^-0.8: the first of 1,000 has 6 %, the first 100 half of it."""
+"""The key of rank r has a share of usage proportional to r^-0.8: the first of 1,000 has 6%, the first 100 half of it."""
 MODEL_SKEW: Final = 0.7
 
 

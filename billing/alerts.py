@@ -59,7 +59,7 @@ class BudgetAlert(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.month:%Y-%m}: {self.threshold} %"
+        return f"{self.month:%Y-%m}: {self.threshold}%"
 
 
 class UnpricedAlert(models.Model):
@@ -119,7 +119,7 @@ class WebhookEndpoint(models.Model):
 class Delivery(models.Model):
     """One message to one recipient: written with what it tells of, sent once, tried again until it is out or given up.
 
-    `recipient` is an e-mail address or the address of the endpoint. `claimed_until`: a worker is sending it; if that one
+    `recipient` is an email address or the address of the endpoint. `claimed_until`: a worker is sending it; if that one
     dies, others may from then on. `num_attempts` counts those that began.
     """
 

@@ -215,7 +215,7 @@ class CostAdjustment(models.Model):
 class BillingDetails(models.Model):
     """Whom an organization's invoices are made out to, and on which terms; empty terms are the installation's (settings).
 
-    `tax_rate` is a fraction: 0.19 is 19 %.
+    `tax_rate` is a fraction: 0.19 is 19%.
     """
 
     organization = models.OneToOneField(

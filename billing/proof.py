@@ -95,7 +95,7 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
 
 
 def verify_and_store() -> Verification:
-    """Verify every day whose raw events are kept, store the result, and tell staff by e-mail if anything differs."""
+    """Verify every day whose raw events are kept, store the result, and tell staff by email if anything differs."""
     days = proof.days_with_events()
     run = Verification.objects.create(
         started_at=database_now(),

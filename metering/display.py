@@ -63,16 +63,16 @@ def duration(seconds: int | Decimal) -> str:
 
 
 def share(part: Decimal | int, whole: Decimal | int) -> str:
-    """'42.5 %' of the whole; a dash where the whole is nothing."""
-    return f"{Decimal(part) * 100 / Decimal(whole):.1f} %".replace("-", "−") if whole else "–"
+    """'42.5%' of the whole; a dash where the whole is nothing."""
+    return f"{Decimal(part) * 100 / Decimal(whole):.1f}%".replace("-", "−") if whole else "–"
 
 
 def change(number: Decimal | int, compared: Decimal | int) -> str:
-    """'+8.2 %' against the compared number; nothing where that is not above zero."""
+    """'+8.2%' against the compared number; nothing where that is not above zero."""
     if compared <= 0:
         return ""
     percent = (Decimal(number) - Decimal(compared)) * 100 / Decimal(compared)
-    return f"{percent:+,.1f} %".replace("-", "−")
+    return f"{percent:+,.1f}%".replace("-", "−")
 
 
 def short_day(day: date) -> str:

@@ -118,7 +118,7 @@ def _measure() -> "models.BigIntegerField[int | None, int | None]":
 
 
 class EventMeasures(models.Model):
-    """The measures of one event. Null is none: 36 % less to store and a third less to sum than zeros would be."""
+    """The measures of one event. Null is none: 36% less to store and a third less to sum than zeros would be."""
 
     num_model_requests = _measure()
     input_tokens = _measure()

@@ -113,7 +113,7 @@ def _sign_in(browser: Browser, address: str, email: str) -> Any:
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{address}/accounts/login/")
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/usage/**")

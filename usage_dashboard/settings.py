@@ -94,12 +94,12 @@ MAX_API_KEYS_PER_PERSON = env.int("MAX_API_KEYS_PER_PERSON", default=500)
 INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
 INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=30)
 INVOICE_TAX_NAME = env.str("INVOICE_TAX_NAME", default="Tax")
-INVOICE_TAX_RATE = Decimal(env.str("INVOICE_TAX_RATE", default="0"))  # 0.19 is 19 %
+INVOICE_TAX_RATE = Decimal(env.str("INVOICE_TAX_RATE", default="0"))  # 0.19 is 19%
 INVOICE_SELLER_NAME = env.str("INVOICE_SELLER_NAME", default="The operator of this API")
 INVOICE_SELLER_ADDRESS = env.str("INVOICE_SELLER_ADDRESS", default="").replace("\\n", "\n")
 INVOICE_SELLER_TAX_ID = env.str("INVOICE_SELLER_TAX_ID", default="")
 INVOICE_PAYMENT_NOTE = env.str("INVOICE_PAYMENT_NOTE", default="").replace("\\n", "\n")
-SITE_ADDRESS = env.str("SITE_ADDRESS", default=f"http://localhost:{PORT}").rstrip("/")  # for links in e-mails
+SITE_ADDRESS = env.str("SITE_ADDRESS", default=f"http://localhost:{PORT}").rstrip("/")  # for links in emails
 OPERATOR_TOKEN = env.str("OPERATOR_TOKEN", default="")
 
 # Webhooks go to strangers: where to, how long one may take, and when an endpoint is given up

@@ -39,7 +39,7 @@ LABELS: Final = {
     "user.default_organization.added": "Became a member's default organization",
     "user.default_organization.removed": "No longer a member's default organization",
     "user.deleted": "Member removed",
-    "user.email.changed": "A member's e-mail address changed",
+    "user.email.changed": "A member's email address changed",
     "user.second_factor.added": "A member's second factor added",
     "user.second_factor.removed": "A member's second factor removed",
     "user.updated": "Role changed",

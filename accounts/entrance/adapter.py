@@ -1,4 +1,4 @@
-"""django-allauth's hooks: how people come in, what they get by e-mail, and how their second factors are kept."""
+"""django-allauth's hooks: how people come in, what they get by email, and how their second factors are kept."""
 
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ SECOND_FACTORS: Final = "second factors"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Sign-up by e-mail. It is open to all, or (SIGN_UP_OPEN=0) to people with an invitation alone."""
+    """Sign-up by email. It is open to all, or (SIGN_UP_OPEN=0) to people with an invitation alone."""
 
     tried: User | None = None
 
@@ -89,7 +89,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         context: dict[str, Any],
         headers: dict[str, str] | None = None,
     ) -> EmailMessage:
-        """The library's text, in our e-mail."""
+        """The library's text, in our email."""
         subject = render_to_string(f"{template_prefix}_subject.txt", context)
         text = render_to_string(f"{template_prefix}_message.txt", context, self.request)
         (to,) = [email] if isinstance(email, str) else email

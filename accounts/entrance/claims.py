@@ -1,4 +1,4 @@
-"""One mailbox, one person: whoever confirms an e-mail address has it, and nobody who only wrote it down stands in the way.
+"""One mailbox, one person: whoever confirms an email address has it, and nobody who only wrote it down stands in the way.
 
 `User.email` is the address that a person is known by, and equals their primary address in django-allauth's table. Both are
 changed in one transaction (`confirm_email` in the adapter, `entrance.email_settings`).

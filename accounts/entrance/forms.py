@@ -1,4 +1,4 @@
-"""django-allauth's forms and pages where people say which e-mail address is theirs, in one of its spellings."""
+"""django-allauth's forms and pages where people say which email address is theirs, in one of its spellings."""
 
 from allauth.account import forms, views
 from allauth.account.adapter import get_adapter

@@ -1,9 +1,9 @@
 """The security log: who came in, who was refused, and what changed in what lets a person in.
 
 Each person reads their own, staff reads all. Two kinds of changes are also an organization's business, because its usage and
-its bill hang on them: a member's second factor that comes or goes, and the e-mail address that a member is known by. They
+its bill hang on them: a member's second factor that comes or goes, and the email address that a member is known by. They
 are in the audit log of each organization that the person is in; where the person was at that moment is not.
-Never kept: passwords, codes, and what was typed into the field for the e-mail address.
+Never kept: passwords, codes, and what was typed into the field for the email address.
 """
 
 from collections.abc import Mapping
@@ -30,10 +30,10 @@ LABELS: Final = {
     "second_factor.removed": "Second factor removed",
     "second_factor.renewed": "Recovery codes made anew",
     "password.changed": "Password changed",
-    "email.added": "E-mail address added",
-    "email.confirmed": "E-mail address confirmed",
-    "email.changed": "Main e-mail address changed",
-    "email.removed": "E-mail address removed",
+    "email.added": "Email address added",
+    "email.confirmed": "Email address confirmed",
+    "email.changed": "Main email address changed",
+    "email.removed": "Email address removed",
     "session.ended": "Signed out",
 }
 METHODS: Final = {

@@ -16,14 +16,14 @@ def notices() -> list[str]:
     found = []
     if settings.EMAIL_BACKEND == CONSOLE:
         found.append(
-            "E-MAIL IS NOT SENT: it is written to the log of web, with the links that let people in and choose new "
+            "EMAIL IS NOT SENT: it is written to the log of web, with the links that let people in and choose new "
             "passwords. Whoever reads the log can use them. Set EMAIL_URL to a mail server."
         )
     if urlsplit(settings.SITE_ADDRESS).hostname in LOCAL and (
         settings.HTTPS or not LOCAL.issuperset(settings.ALLOWED_HOSTS)
     ):
         found.append(
-            f"LINKS IN E-MAILS LEAD TO {settings.SITE_ADDRESS}, where others find nothing. "
+            f"LINKS IN EMAILS LEAD TO {settings.SITE_ADDRESS}, where others find nothing. "
             "Set SITE_ADDRESS to the address under which people reach web."
         )
     return found

@@ -1,6 +1,6 @@
 """Under which address people reach this installation: SITE_ADDRESS, whatever Host a request names.
 
-The Host is what the sender of a request says, or a proxy's inner name. A link in an e-mail that follows it leads there.
+The Host is what the sender of a request says, or a proxy's inner name. A link in an email that follows it leads there.
 """
 
 import re

@@ -27,7 +27,7 @@ class InvitationForm(RoleForm):
     """Whom to invite, and as what."""
 
     email = forms.EmailField(
-        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+        label="Email", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )
     field_order = ["email", "role"]
 

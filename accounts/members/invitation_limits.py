@@ -1,6 +1,6 @@
 """How many invitations go out in a day: we are nobody's mail relay, and nobody's mailbox is flooded by us.
 
-Counted from the audit log, which has a row for each e-mail, the ones that were sent again included; and under the routing
+Counted from the audit log, which has a row for each email, the ones that were sent again included; and under the routing
 lock, so that the count is right with any number of processes.
 """
 
@@ -20,7 +20,7 @@ class TooManyInvitationsError(ValueError):
 
 
 def require_within_limits(*, organization: Organization, email: str, inviter: User | None, now: datetime) -> None:
-    """Raises TooManyInvitationsError if this e-mail would be one too many of the last 24 hours.
+    """Raises TooManyInvitationsError if this email would be one too many of the last 24 hours.
 
     Until the end of the transaction nobody else counts, so that invitations at once cannot pass the limits together.
     """

@@ -1,4 +1,4 @@
-"""Invitations: an e-mail with a secret link, good for one person, once, for seven days.
+"""Invitations: an email with a secret link, good for one person, once, for seven days.
 
 What they decide on they read themselves, with the row of the invitation or of its organization locked, so that two clicks on
 one link come one after the other. Functions that take `now` are called inside a transaction: `accounts.changes.change`, or
@@ -40,7 +40,7 @@ class ExpiredError(InvitationRefusedError):
 
 
 class WrongAddressError(InvitationRefusedError):
-    """It is for another e-mail address than the user's."""
+    """It is for another email address than the user's."""
 
 
 def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation says

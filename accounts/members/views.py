@@ -82,7 +82,7 @@ def removal(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse
 @require_POST
 @login_required
 def invitations(request: SignedInRequest, slug: str) -> HttpResponse:
-    """Invites an e-mail address."""
+    """Invites an email address."""
     access = _managed(request, slug)
     form = InvitationForm(request.POST, access=access)
     if not form.is_valid():
@@ -106,7 +106,7 @@ def invitations(request: SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 @login_required
 def resending(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
-    """A new link by e-mail; the one that was sent before is dead."""
+    """A new link by email; the one that was sent before is dead."""
     access = _managed(request, slug)
     tokens: list[str] = []
 
@@ -180,7 +180,7 @@ def _send(request: HttpRequest, token: str) -> None:
         messages.success(request, f"An invitation is on its way to {invitation.email}.")
     else:
         messages.warning(
-            request, f"The invitation for {invitation.email} is made, but its e-mail could not be sent. Send it again."
+            request, f"The invitation for {invitation.email} is made, but its email could not be sent. Send it again."
         )
 
 

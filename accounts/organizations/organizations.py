@@ -26,7 +26,7 @@ class ChangeRefusedError(ValueError):
 
 
 class EmailTakenError(ChangeRefusedError):
-    """There is a user with this e-mail already."""
+    """There is a user with this email already."""
 
 
 class AlreadyMemberError(ChangeRefusedError):
@@ -55,7 +55,7 @@ def create_user(*, email: str, now: datetime, name: str = "", password: str | No
     Raises EmailTakenError.
     """
     if User.objects.filter(email=normalized(email)).exists():
-        raise EmailTakenError(f"There is a user with the e-mail {email} already.")
+        raise EmailTakenError(f"There is a user with the email {email} already.")
     user = User.objects.create_user(email, password, name=name)
     welcome_user(user=user, now=now)
     return user

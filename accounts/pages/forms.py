@@ -25,7 +25,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ["name"]
         labels = {"name": "Name"}
-        help_texts = {"name": "Shown to people of your organizations; without one, your e-mail is shown."}
+        help_texts = {"name": "Shown to people of your organizations; without one, your email is shown."}
 
     def clean_name(self) -> str:
         return require_printable(self.cleaned_data["name"])

@@ -74,7 +74,7 @@ def _read(row: dict[str, str | None], users: dict[str, User], now: datetime) -> 
     cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
     user = users.get(cells["email"].lower())
     if user is None:
-        raise ValueError(f"nobody here has the e-mail {cells['email']!r}.")
+        raise ValueError(f"nobody here has the email {cells['email']!r}.")
     try:
         name = clean_name(cells["name"])
     except InvalidNameError as error:

@@ -36,7 +36,7 @@ class GrantRow:
 
 @dataclass(frozen=True)
 class BudgetShare:
-    """How much of the month's budget is spent; `width` is its bar, 100 % at most."""
+    """How much of the month's budget is spent; `width` is its bar, 100% at most."""
 
     percent: str
     amount: str
@@ -95,7 +95,7 @@ def _budget_and_invoices(access: Access) -> tuple[Decimal | None, tuple[InvoiceR
 def _share(spent: Decimal, budget: Decimal) -> BudgetShare:
     percent = spent * 100 / budget
     return BudgetShare(
-        percent=f"{percent:.1f} %".replace("-", "−"),
+        percent=f"{percent:.1f}%".replace("-", "−"),
         amount=dollars(budget),
         width=f"{max(Decimal(0), min(percent, Decimal(100))):.1f}%",
         is_over=spent >= budget,

@@ -111,9 +111,9 @@ def state_of(invoice: Invoice) -> str:
 
 
 def percent(fraction: Decimal) -> str:
-    """0.19 → '19 %'."""
+    """0.19 → '19%'."""
     text = f"{fraction * 100:f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}%"
 
 
 def _balance(invoice: Invoice) -> tuple[str, str] | None:

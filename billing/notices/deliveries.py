@@ -39,12 +39,12 @@ EXPECTED_ERRORS: Final = (OSError, smtplib.SMTPException, webhooks.WebhookError,
 
 
 def deliver_waiting() -> int:
-    """Send what is due, e-mails and webhooks; returns how many messages went out."""
+    """Send what is due, emails and webhooks; returns how many messages went out."""
     return deliver_mails() + deliver_webhooks()
 
 
 def deliver_mails() -> int:
-    """Send the e-mails that are due; returns how many went out. Any number of workers may do so at once."""
+    """Send the emails that are due; returns how many went out. Any number of workers may do so at once."""
     return _deliver(_claim_mail)
 
 

@@ -22,7 +22,7 @@ def budget_alert(alert: BudgetAlert) -> None:
         subject = f"{organization.name} is expected to exceed its budget for {month}"
         happened = f"By the forecast, {month} ends at {dollars(alert.spent)}, above the budget of {budget}."
     else:
-        subject = f"{organization.name} has used {alert.threshold} % of its budget for {month}"
+        subject = f"{organization.name} has used {alert.threshold}% of its budget for {month}"
         happened = f"{dollars(alert.spent)} of the budget of {budget} for {month} is spent."
     _announce(
         organization,
@@ -62,13 +62,13 @@ def invoice_finalized(invoice: Invoice) -> None:
 
 
 def tell_staff(*, message_id: str, event_type: str, subject: str, text: str) -> None:
-    """An e-mail to everyone of the operator's staff."""
+    """An email to everyone of the operator's staff."""
     staff = User.objects.filter(is_staff=True, is_active=True).order_by("email")
     _enqueue(staff.values_list("email", flat=True), message_id, event_type, subject, text)
 
 
 def tell_owners(organization: Organization, *, message_id: str, event_type: str, subject: str, text: str) -> None:
-    """An e-mail to each owner of the organization."""
+    """An email to each owner of the organization."""
     _enqueue(_owners(organization), message_id, event_type, subject, text)
 
 

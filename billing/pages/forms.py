@@ -49,7 +49,7 @@ class BudgetForm(forms.Form):
         max_length=80,
         required=False,
         label="Notify at",
-        help_text="Percentages of the budget, with commas between them. Owners get an e-mail at each, once a month.",
+        help_text="Percentages of the budget, with commas between them. Owners get an email at each, once a month.",
     )
     is_hard = forms.BooleanField(
         required=False, label="Hard: refuse the organization's API keys once the budget is spent, until the month ends"

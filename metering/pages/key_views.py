@@ -75,7 +75,7 @@ def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 @login_required
 def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
-    """Asks a member by e-mail to make their keys visible here; nobody is asked twice within a week."""
+    """Asks a member by email to make their keys visible here; nobody is asked twice within a week."""
     access = _managed(request, slug)
     user = find_seen(members_now(access), public_id=public_id)
     hidden = _hidden_keys(user, access)
@@ -95,9 +95,9 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
         "address": address_of(reverse("apikeys:keys")),
     }
     if mail.send("tracking_request", to=user.email, action="Open your API keys", context=context):
-        messages.success(request, f"{user.display_name} is asked by e-mail.")
+        messages.success(request, f"{user.display_name} is asked by email.")
     else:
-        messages.warning(request, f"The e-mail to {user.email} could not be sent.")
+        messages.warning(request, f"The email to {user.email} could not be sent.")
     return redirect(PAGE, slug)
 
 
@@ -166,7 +166,7 @@ def _row(member: MemberKeys, used: UsersMonth) -> CoverageRow:
 
 
 def _hidden_keys(user: User, access: Access) -> list[dict[str, str]]:
-    """The person's keys that do not show here, with the reason, for the e-mail to themselves."""
+    """The person's keys that do not show here, with the reason, for the email to themselves."""
     keys = usable_keys([user], now=database_now()).get(user.pk, [])
     reasons = [(key, visibility_of(key, access.organization)) for key in keys]
     return [

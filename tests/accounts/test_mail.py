@@ -1,4 +1,4 @@
-"""E-mails: their links lead to this site, names in them are words, and their subjects are one line."""
+"""Emails: their links lead to this site, names in them are words, and their subjects are one line."""
 
 import re
 from collections.abc import Callable

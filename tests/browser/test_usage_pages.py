@@ -25,7 +25,7 @@ def requests_of(scene: Scene) -> str:
 def test_an_owner_signs_in_and_sees_bars_and_exact_totals(browse: OpenBrowser, scene: Scene) -> None:
     window = browse(None)
     page = window.open("/usage")
-    page.get_by_label("E-mail").fill(scene.world.alice.email)
+    page.get_by_label("Email").fill(scene.world.alice.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(f"**{ACTIVITY}")

@@ -48,7 +48,7 @@ def test_create_api_key_prints_id_and_secret_that_work_at_once(world: World) -> 
 
 
 def test_create_api_key_refuses_a_stranger(world: World) -> None:
-    with pytest.raises(CommandError, match="Nobody here has the e-mail"):
+    with pytest.raises(CommandError, match="Nobody here has the email"):
         run("create_api_key", "nobody@acme.test", "Laptop")
     assert not APIKey.objects.exists()
 

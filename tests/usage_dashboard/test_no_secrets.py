@@ -1,4 +1,4 @@
-"""Secrets appear in no log, page, e-mail, error report and no column of the database."""
+"""Secrets appear in no log, page, email, error report and no column of the database."""
 
 import logging
 import re

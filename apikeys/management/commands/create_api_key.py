@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def handle(self, *, email: str, name: str, **_options: Any) -> None:
         user = User.objects.filter(email=email.strip().lower()).first()
         if user is None:
-            raise CommandError(f"Nobody here has the e-mail {email}.")
+            raise CommandError(f"Nobody here has the email {email}.")
         try:
             api_key, secret = create_api_key(user=user, name=name, created_at=database_now())
         except InvalidNameError as error:

@@ -1,4 +1,4 @@
-"""An e-mail address belongs to whoever confirms it; nobody who only wrote it down stands in the way."""
+"""An email address belongs to whoever confirms it; nobody who only wrote it down stands in the way."""
 
 from collections.abc import Callable
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Sign-up, sign-in, recovery, second factors and sessions: django-allauth with our people, pages and e-mails."""
+"""Sign-up, sign-in, recovery, second factors and sessions: django-allauth with our people, pages and emails."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Invitations: by e-mail, for seven days, once, for one address."""
+"""Invitations: by email, for seven days, once, for one address."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ NEWCOMER = "dana@example.test"
 
 
 def send(client: Client, email: str = NEWCOMER, role: str = "reader") -> str:
-    """The path of the link in the e-mail that was sent."""
+    """The path of the link in the email that was sent."""
     num_sent = len(mail.outbox)
     answer = client.post(INVITATIONS, {"email": email, "role": role})
     assert answer.status_code == 302, answer.content

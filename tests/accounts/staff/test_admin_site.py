@@ -131,13 +131,13 @@ def test_a_digest_is_never_shown(staff: Client, world: World) -> None:
 
 def test_staff_is_told_that_links_in_mails_lead_nowhere(staff: Client, settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["testserver", "usage.example.com"]
-    assert "LINKS IN E-MAILS LEAD TO http://localhost:8000" in staff.get("/admin/").content.decode()
+    assert "LINKS IN EMAILS LEAD TO http://localhost:8000" in staff.get("/admin/").content.decode()
     settings.SITE_ADDRESS = "https://usage.example.com"
-    assert "LINKS IN E-MAILS" not in staff.get("/admin/").content.decode()
+    assert "LINKS IN EMAILS" not in staff.get("/admin/").content.decode()
 
 
 def test_staff_is_told_that_mail_is_not_sent(staff: Client, settings: Settings) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
-    assert "E-MAIL IS NOT SENT" in staff.get("/admin/").content.decode()
+    assert "EMAIL IS NOT SENT" in staff.get("/admin/").content.decode()
     settings.DEMO = True
-    assert "E-MAIL IS NOT SENT" not in staff.get("/admin/").content.decode()
+    assert "EMAIL IS NOT SENT" not in staff.get("/admin/").content.decode()

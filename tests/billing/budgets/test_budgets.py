@@ -106,7 +106,7 @@ def test_owners_get_one_mail_for_each_threshold(world: World, today: date) -> No
     assert deliveries.deliver_waiting() == 2
     assert deliveries.deliver_waiting() == 0
     assert sorted(message.to[0] for message in mail.outbox) == ["alice@acme.test", "charlie@other.test"]
-    assert mail.outbox[0].subject == f"Acme has used 50 % of its budget for {today:%B %Y}"
+    assert mail.outbox[0].subject == f"Acme has used 50% of its budget for {today:%B %Y}"
     assert "$6.00 of the budget of $10.00" in mail.outbox[0].body
 
 

@@ -58,14 +58,14 @@ def rows(page: str) -> list[list[str]]:
 def test_the_spend_of_the_month_and_its_change(spent: World, client_of: SignIn) -> None:
     page = page_of(client_of(spent.alice), MARCH)
     assert '<p class="figure-value" title="$15.75">$15.75</p>' in page
-    assert "+57.5 %" in page
+    assert "+57.5%" in page
     assert "against Feb 1–28" in page
 
 
 def test_the_table_of_parts(spent: World, client_of: SignIn) -> None:
     assert rows(page_of(client_of(spent.alice), MARCH)) == [
-        ["gpt-4o", "5.10M tokens", "$12.75", "81.0 %"],
-        ["o3", "1.00M tokens", "$3.00", "19.0 %"],
+        ["gpt-4o", "5.10M tokens", "$12.75", "81.0%"],
+        ["o3", "1.00M tokens", "$3.00", "19.0%"],
         ["mistral", "77 tokens", "Unpriced", "–"],
     ]
 

@@ -96,7 +96,7 @@ def test_a_child_is_told_who_pays(world: World, client_of: SignIn, invoice: Invo
 
 def test_the_invoice_page_has_all_that_is_on_the_paper(world: World, client_of: SignIn, invoice: Invoice) -> None:
     page = page_of(client_of(world.alice), f"{PAGE}invoices/{invoice.pk}/")
-    for text in ("1 Road<br>Town", "gpt-x, input", "100 tokens", "Acme Labs", "−$0.25", "VAT 19 %", "$0.24", "$1.49"):
+    for text in ("1 Road<br>Town", "gpt-x, input", "100 tokens", "Acme Labs", "−$0.25", "VAT 19%", "$0.24", "$1.49"):
         assert text in page
     assert "Nov 4, 2026" in page
     assert "Dec 4, 2026" in page

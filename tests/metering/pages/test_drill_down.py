@@ -132,7 +132,7 @@ def test_totals_are_compared_with_the_same_days_of_the_month_before(world: World
     add_usage(world.acme, DAY, world.rita, None, sku_of("gpt-4o"), num_model_requests=150)
     add_usage(world.acme, date(2026, 2, 3), world.rita, None, sku_of("gpt-4o"), num_model_requests=100)
     page = page_of(client_of(world.alice), f"{TAB}/activity/?month=2026-03&group=user")
-    assert '<span class="accent">+50.0 %</span> against Feb 1–28' in page
+    assert '<span class="accent">+50.0%</span> against Feb 1–28' in page
 
 
 def test_an_unchanged_page_is_not_made_again_and_a_changed_one_is(world: World, client_of: SignIn) -> None:

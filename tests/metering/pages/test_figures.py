@@ -80,7 +80,7 @@ def test_a_name_cannot_leave_its_script_element() -> None:
         ("R&D <prod>", "R&amp;D &lt;prod&gt;"),
         ("a<br>b", "a&lt;br&gt;b"),
         ("%{y} share", "&#37;{y} share"),
-        ("50 % of “all”", "50 % of “all”"),
+        ("50% of “all”", "50% of “all”"),
     ],
 )
 def test_names_are_written_so_that_plotly_shows_them_as_they_are(name: str, shown: str) -> None:

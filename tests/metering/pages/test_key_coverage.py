@@ -73,7 +73,7 @@ def test_the_share_of_untracked_usage_is_this_months(world: World, client_of: Si
     use(world.acme, world.bob, None, 10)
     use(world.other, world.charlie, None, 999)
     page = client_of(world.bob).get(PAGE)
-    assert (page.context["requests"], page.context["share"], page.context["num_callers"]) == ("40", "25.0 %", 2)
+    assert (page.context["requests"], page.context["share"], page.context["num_callers"]) == ("40", "25.0%", 2)
 
 
 def test_without_usage_there_is_no_share(world: World, client_of: SignIn) -> None:
@@ -92,7 +92,7 @@ def test_the_page_needs_the_same_queries_however_many_keys_there_are(
 
 def test_a_member_is_asked_by_email_once_a_week_and_it_is_logged(world: World, client_of: SignIn) -> None:
     make_key(world.rita, "too old", OLD)
-    assert "is asked by e-mail" in ask(client_of(world.bob), world.rita)
+    assert "is asked by email" in ask(client_of(world.bob), world.rita)
     (message,) = mail.outbox
     assert message.to == ["rita@acme.test"]
     assert "too old" in str(message.body)

@@ -52,9 +52,9 @@ def five_hours(world: World) -> None:
 
 
 def test_whole_days_are_compared_with_whole_days(world: World, five_hours: None) -> None:
-    assert cost(world).comparison == Comparison("+22.6 %", "Oct 1–21, whole days")
+    assert cost(world).comparison == Comparison("+22.6%", "Oct 1–21, whole days")
     [requests, *_] = activity(world).charts
-    assert requests.comparison == Comparison("+20.0 %", "Oct 1–21, whole days")
+    assert requests.comparison == Comparison("+20.0%", "Oct 1–21, whole days")
 
 
 def test_the_mean_is_of_the_days_that_are_over(world: World, five_hours: None) -> None:
@@ -74,7 +74,7 @@ def test_on_the_first_of_a_month_there_is_nothing_to_compare_and_no_mean(world: 
 
 def test_a_month_that_is_over_is_compared_as_a_whole(world: World, five_hours: None) -> None:
     found = cost(world, "month=2026-11", now=datetime(2026, 12, 1, 5, tzinfo=UTC))
-    assert found.comparison == Comparison("−16.3 %", "Oct 1–31")
+    assert found.comparison == Comparison("−16.3%", "Oct 1–31")
     assert found.chart is not None
     assert found.chart.total == "$8.65 a day"
 

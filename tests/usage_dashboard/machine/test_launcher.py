@@ -117,8 +117,8 @@ def test_the_whole_life_of_a_launch(launched: Launched) -> None:
     assert launched.status_of("/healthz") == 200
     assert launched.status_of("/accounts/login/") == 200
     assert open_to_others(launched.data_dir) == []
-    assert "E-MAIL IS NOT SENT" in launched.text()
-    assert "E-MAIL IS NOT SENT" in (launched.data_dir / "log" / "web.log").read_text(encoding="utf-8")
+    assert "EMAIL IS NOT SENT" in launched.text()
+    assert "EMAIL IS NOT SENT" in (launched.data_dir / "log" / "web.log").read_text(encoding="utf-8")
 
     second = Launched(launched.data_dir, launched.port + 1)
     assert second.process.wait(TIMEOUT_SECONDS) == 1
