@@ -19,6 +19,7 @@ from accounts.models import Organization
 from accounts.periods import Period, month_of
 from billing.alerts import Budget, BudgetAlert
 from billing.budgets.forecast import WINDOW_DAYS, forecast
+from billing.budgets.status import WHOLE, BudgetStatus, reached_sql
 from billing.display import dollars
 from billing.money import CENT
 from billing.notices import outbox
@@ -45,7 +46,7 @@ WHERE %(organizations)s::bigint[] IS NULL OR budget.organization_id IN (
 CROSSED_SQL: Final = f"""
 SELECT DISTINCT spent.organization_id
 FROM ({SPENT_SQL} {CONCERNED_SQL} {GROUP_SQL}) AS spent, unnest(spent.thresholds) AS wanted (percent)
-WHERE spent.spent * 100 >= spent.amount * wanted.percent AND NOT EXISTS (
+WHERE {reached_sql("spent.spent", "spent.amount", "wanted.percent")} AND NOT EXISTS (
     SELECT FROM billing_budgetalert AS told
     WHERE told.organization_id = spent.organization_id AND told.month = %(start)s AND told.threshold = wanted.percent
       AND NOT told.is_forecast
@@ -56,7 +57,7 @@ CLAIM_SQL: Final = f"""
 INSERT INTO billing_budgetalert (organization_id, month, threshold, is_forecast, spent, budget_amount)
 SELECT spent.organization_id, %(start)s, threshold, false, spent.spent, spent.amount
 FROM ({SPENT_SQL} WHERE budget.organization_id = %(organization)s {GROUP_SQL}) AS spent, unnest(spent.thresholds) AS threshold
-WHERE spent.spent * 100 >= spent.amount * threshold
+WHERE {reached_sql("spent.spent", "spent.amount", "threshold")}
 ORDER BY 1, 3
 ON CONFLICT DO NOTHING
 RETURNING id
@@ -64,7 +65,7 @@ RETURNING id
 BLOCK_SQL: Final = f"""
 {SPENT_SQL}
 WHERE budget.is_hard AND budget.organization_id IN (%(organization)s, %(parent)s)
-{GROUP_SQL} HAVING coalesce(sum(cost.amount), 0) >= budget.amount
+{GROUP_SQL} HAVING {reached_sql("coalesce(sum(cost.amount), 0)", "budget.amount", f"{WHOLE}")}
 ORDER BY budget.organization_id = %(organization)s DESC
 """
 
@@ -195,13 +196,13 @@ def _check_forecast(budget: Budget, month: Period, today: date) -> bool:
     costs = daily_costs(budget.organization, Period(month.start - timedelta(days=WINDOW_DAYS), month.end))
     spent = sum((amount for day, amount in costs.items() if day in month), start=Decimal(0))
     expected = forecast(costs, month, today)
-    if expected is None or not spent < budget.amount < expected.expected:
+    if expected is None or not BudgetStatus(spent, budget.amount).is_expected_over(expected.expected):
         return False
     with transaction.atomic():
         alert, is_new = BudgetAlert.objects.get_or_create(
             organization=budget.organization,
             month=month.start,
-            threshold=100,
+            threshold=WHOLE,
             is_forecast=True,
             defaults={"spent": expected.expected, "budget_amount": budget.amount},
         )

@@ -9,6 +9,7 @@ from accounts.access import Access
 from accounts.models import Organization
 from accounts.periods import Period, month_of
 from billing.budgets.forecast import forecast
+from billing.budgets.status import BudgetStatus
 from billing.cost.queries import Spending, matters_in
 from billing.display import dollars
 from billing.invoices.credits import GrantState, state_of
@@ -36,12 +37,10 @@ class GrantRow:
 
 @dataclass(frozen=True)
 class BudgetShare:
-    """How much of the month's budget is spent; `width` is its bar, 100% at most."""
+    """How much of the month's budget is spent."""
 
-    percent: str
+    status: BudgetStatus
     amount: str
-    width: str
-    is_over: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,9 @@ def outlook_of(access: Access, month: Period, spent: Spending, now: datetime) ->
     is_current = now.date() in month
     return Outlook(
         forecast=_forecast(spent, month, now),
-        budget=_share(spent.amount, budget) if budget is not None and is_current else None,
+        budget=BudgetShare(BudgetStatus(spent.amount, budget), dollars(budget))
+        if budget is not None and is_current
+        else None,
         grants=_grants(access, month, now) if access.is_admin else (),
         invoices=invoices,
     )
@@ -90,16 +91,6 @@ def _budget_and_invoices(access: Access) -> tuple[Decimal | None, tuple[InvoiceR
     )
     invoices = [Invoice(**dict(zip(INVOICE_FIELDS, found, strict=True))) for _, *found in rows if found[0] is not None]
     return rows[0][0], tuple(invoice_row(invoice) for invoice in invoices)
-
-
-def _share(spent: Decimal, budget: Decimal) -> BudgetShare:
-    percent = spent * 100 / budget
-    return BudgetShare(
-        percent=f"{percent:.1f}%".replace("-", "−"),
-        amount=dollars(budget),
-        width=f"{max(Decimal(0), min(percent, Decimal(100))):.1f}%",
-        is_over=spent >= budget,
-    )
 
 
 def _grants(access: Access, month: Period, now: datetime) -> tuple[GrantRow, ...]:

@@ -10,6 +10,7 @@ from accounts.periods import Period, month_of
 from billing.alerts import Budget, WebhookEndpoint
 from billing.budgets import budgets
 from billing.budgets.forecast import WINDOW_DAYS, forecast
+from billing.budgets.status import BudgetStatus
 from billing.display import dollars
 from billing.invoices.balance import balance_of
 from billing.invoices.credits import GrantState, state_of
@@ -32,14 +33,12 @@ class GrantRow:
 
 
 @dataclass(frozen=True)
-class BudgetStatus:
-    """This month against the budget. `bar` is the width of the bar in percent, at most 100."""
+class BudgetMonth:
+    """This month against the budget."""
 
+    status: BudgetStatus
     spent: str
     amount: str
-    percent: int
-    bar: int
-    is_over: bool
     is_hard: bool
     forecast: str
     is_expected_over: bool
@@ -54,7 +53,7 @@ class BillingReport:
     owed: str
     grants: tuple[GrantRow, ...]
     invoices: tuple[InvoiceRow, ...]
-    budget: BudgetStatus | None
+    budget: BudgetMonth | None
     endpoints: tuple[WebhookEndpoint, ...]
 
 
@@ -97,7 +96,7 @@ def grant_rows(payer: Organization, now: datetime) -> tuple[GrantRow, ...]:
     return tuple(rows)
 
 
-def _budget(organization: Organization, now: datetime) -> BudgetStatus | None:
+def _budget(organization: Organization, now: datetime) -> BudgetMonth | None:
     budget = Budget.objects.filter(organization=organization).first()
     if budget is None:
         return None
@@ -105,18 +104,16 @@ def _budget(organization: Organization, now: datetime) -> BudgetStatus | None:
     costs = budgets.daily_costs(organization, Period(month.start - timedelta(days=WINDOW_DAYS), month.end))
     spent = sum((amount for day, amount in costs.items() if day in month), start=Decimal(0))
     expected = forecast(costs, month, now.date())
-    percent = int(spent * 100 / budget.amount)
-    return BudgetStatus(
+    status = BudgetStatus(spent, budget.amount)
+    return BudgetMonth(
+        status=status,
         spent=dollars(spent),
         amount=dollars(budget.amount),
-        percent=percent,
-        bar=max(0, min(percent, 100)),
-        is_over=spent >= budget.amount,
         is_hard=budget.is_hard,
         forecast=f"{dollars(expected.expected)}, {dollars(expected.low)} to {dollars(expected.high)}"
         if expected
         else "",
-        is_expected_over=expected is not None and spent < budget.amount < expected.expected,
+        is_expected_over=expected is not None and status.is_expected_over(expected.expected),
     )
 
 
