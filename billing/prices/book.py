@@ -88,6 +88,11 @@ class DefaultPrice:
     is_included: bool = False
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it holds for every request, of whatever size."""
+        return self.usage_type is None and self.service_tier is None and self.batch is None and self.context_band == 0
+
+    @property
     def source(self) -> str:
         """What the book says of where the price comes from."""
         return f"{RELEASE}{INCLUDED}" if self.is_included else RELEASE
@@ -100,6 +105,15 @@ class Listing:
     provider: str = ""
     provider_model: str = ""
     prices: tuple[DefaultPrice, ...] = ()
+
+    def price_on(self, day: date, line_item: LineItem) -> Decimal | None:
+        """What a unit costs on that day, in every request of a short context."""
+        begun = [
+            price
+            for price in self.prices
+            if price.line_item == line_item and price.effective_date <= day and price.is_plain and not price.is_included
+        ]
+        return max(begun, key=lambda price: price.effective_date).unit_price if begun else None
 
 
 _listings: dict[int, tuple[ModelInfo, Listing]] = {}

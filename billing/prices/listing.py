@@ -14,11 +14,13 @@ from django.urls import reverse
 from billing.display import exact_dollars
 from billing.line_items import UNITS
 from billing.models import CostAdjustment, LineItem, Price, PriceChange
+from billing.prices import book
 from billing.prices.book import FIRST_DATE
 from metering import service_tiers
 from metering.display import compact, long_day
 
 MAX_CHANGES: Final = 20
+MAX_OFFERS: Final = 5
 MILLION: Final = 1_000_000
 UNPRICED_SQL: Final = """
 SELECT model.name, cost.line_item, sum(cost.quantity), count(DISTINCT cost.organization_id), min(cost.day), max(cost.day)
@@ -54,15 +56,52 @@ class PriceRow:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What sellers of a model charge for a part, and the address where that is set as its price."""
+
+    sellers: str
+    price: str
+    address: str
+
+
+@dataclass(frozen=True)
 class UnpricedRow:
     """Usage that has no price, of all organizations together."""
 
     model: str
-    line_item: str
+    item: LineItem
     quantity: str
     num_organizations: int
-    days: str
-    price_address: str
+    first_day: date
+    last_day: date
+
+    @property
+    def line_item(self) -> str:
+        return self.item.label
+
+    @property
+    def days(self) -> str:
+        first, last = long_day(self.first_day), long_day(self.last_day)
+        return first if first == last else f"{first} to {last}"
+
+    @property
+    def price_address(self) -> str:
+        return change_address(model=self.model, line_item=self.item.value, effective_date=str(self.first_day))
+
+    def offers(self) -> tuple[Offer, ...]:
+        """The prices of the sellers between whom the model's name does not decide, the lowest first."""
+        sellers: dict[Decimal, list[str]] = {}
+        for listing in book.candidates(self.model):
+            if (price := listing.price_on(self.first_day, self.item)) is not None:
+                sellers.setdefault(price, []).append(listing.provider)
+        return tuple(
+            Offer(
+                sellers=", ".join(names),
+                price=per_unit(price, self.item),
+                address=f"{self.price_address}&{urlencode({'amount': f'{price.normalize():f}'})}",
+            )
+            for price, names in sorted(sellers.items())[:MAX_OFFERS]
+        )
 
 
 @dataclass(frozen=True)
@@ -130,11 +169,11 @@ def _unpriced_row(  # noqa: PLR0913, PLR0917 - the columns of UNPRICED_SQL
 ) -> UnpricedRow:
     return UnpricedRow(
         model=model,
-        line_item=LineItem(line_item).label,
+        item=LineItem(line_item),
         quantity=f"{compact(quantity)} {UNITS[LineItem(line_item)]}",
         num_organizations=num_organizations,
-        days=long_day(first) if first == last else f"{long_day(first)} to {long_day(last)}",
-        price_address=change_address(model=model, line_item=line_item, effective_date=str(first)),
+        first_day=first,
+        last_day=last,
     )
 
 

@@ -1,5 +1,7 @@
 """The operator's pages: prices with their preview, credit, everybody's invoices. They exist for staff alone."""
 
+import html
+import re
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -84,6 +86,18 @@ def test_the_book_is_searched_and_leads_to_the_correction_of_a_price(staff: Clie
     assert "$2.00 per 1M tokens" in page
     assert "effective_date=2026-01-01&amp;amount=0.000002" in page
     assert "$10,000.00 per 1M tokens" not in page
+
+
+def test_usage_of_a_model_that_several_sell_differently_offers_their_prices(staff: Client, world: World) -> None:
+    use(world.labs, "2026-11-06", "openai/gpt-oss-120b", input_tokens=1)
+    page = staff.get(PRICES).content.decode()
+    offers = re.findall(r'([a-z_, -]+): <a class="accent" href="([^"]+)">(\$[^<]+ per 1M tokens)</a>', page)
+    assert len(offers) == 5
+    amounts = [Decimal(price.split()[0][1:]) for _, _, price in offers]
+    assert amounts == sorted(amounts)
+    form = staff.get(html.unescape(offers[0][1])).content.decode()
+    assert f'value="{(amounts[0] / 1_000_000).normalize():f}"' in form
+    assert 'value="openai/gpt-oss-120b"' in form
 
 
 def test_long_lists_of_usage_without_a_price_have_pages(staff: Client, world: World) -> None:
