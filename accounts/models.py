@@ -112,11 +112,6 @@ class Organization(models.Model):
         return self.name
 
 
-class MembershipQuerySet(models.QuerySet["Membership"]):
-    def current(self) -> "MembershipQuerySet":
-        return self.filter(left_at__isnull=True)
-
-
 class Membership(models.Model):
     """A user's time in an organization. A row whose `left_at` is null is current; ended rows are the history for routing."""
 
@@ -131,7 +126,6 @@ class Membership(models.Model):
     joined_at = models.DateTimeField()
     left_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[models.Manager["Membership"]] = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [
