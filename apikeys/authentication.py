@@ -3,7 +3,6 @@
 The secret itself goes no further than here.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
+from apikeys import secrets
 from apikeys.directory import Directory, patiently
 from apikeys.strangers import TooManyUnknownSecretsError, strangers
 from apikeys.verification import current_directory
@@ -26,7 +26,7 @@ def bearer_digest(header: str) -> bytes | None:
     if len(header) > LONGEST_HEADER or not header.lower().startswith(SCHEME):
         return None
     secret = header[len(SCHEME) :].strip()
-    return hashlib.sha256(secret.encode()).digest() if secret else None
+    return secrets.digest(secret) if secret else None
 
 
 @dataclass(frozen=True, slots=True)
