@@ -55,17 +55,11 @@ SELECT objid::bigint {LOCKS_OF_OTHERS} AND mode = 'ExclusiveLock' AND objsubid =
 
 
 class BeingChangedError(Exception):
-    """Somebody who is asked about is being changed at this moment; `wait` returns when that is over."""
+    """Somebody who is asked about is being changed at this moment: `wait_for` the locks returns when that is over."""
 
     def __init__(self, locks: Collection[int]) -> None:
         super().__init__("A person's keys or organizations are being changed at this moment.")
         self.locks = locks
-
-    def wait(self) -> None:
-        """To be called outside a transaction, because the change may wait for it."""
-        with connection.cursor() as cursor:
-            for lock in self.locks:
-                cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [PERSON_LOCKS, lock])
 
 
 @contextmanager
@@ -122,6 +116,13 @@ def require_settled(user_ids: Iterable[int]) -> None:
     """What is read of these people from here on is what the version says that was read before. Raises BeingChangedError."""
     if locks := unsettled(user_ids, being_changed()):
         raise BeingChangedError(locks)
+
+
+def wait_for(locks: Collection[int]) -> None:
+    """Return when the changes of these locks are over. Not to be called inside a transaction: the change may wait for it."""
+    with connection.cursor() as cursor:
+        for lock in locks:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [PERSON_LOCKS, lock])
 
 
 def _lock_of(user_id: int) -> int:

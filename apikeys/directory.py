@@ -214,7 +214,7 @@ def patiently(ask: Callable[[], T]) -> T:
         try:
             return ask()
         except BeingChangedError as error:
-            error.wait()
+            changes.wait_for(error.locks)
 
 
 def forget() -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from django.db import DatabaseError, OperationalError, connection
 from psycopg2 import errors
 
+from accounts import changes
 from accounts.changes import ROUTING_LOCK, BeingChangedError, version_sql
 from apikeys import directory
 from apikeys.keys import last_use
@@ -94,13 +95,13 @@ def store_all(requests: Sequence[Request]) -> None:
             with connection.wrap_database_errors:
                 outcomes = _store_once(requests, refused_models)
         except partitions.MissingError as error:
-            error.make()
+            partitions.ensure(error.days)
         except skus.MissingError as error:
-            refused_models |= error.make()
+            refused_models |= skus.adopt(error.organizations)
         except corrections.StoredMeanwhileError:
             pass
         except BeingChangedError as error:
-            error.wait()
+            changes.wait_for(error.locks)
         except DatabaseError as error:
             if attempt == ATTEMPTS or not isinstance(error.__cause__, PASSING):
                 raise

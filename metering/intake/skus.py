@@ -35,23 +35,11 @@ def context_band(input_tokens: int, num_model_requests: int) -> int:
 
 
 class MissingError(Exception):
-    """SKUs that this process does not know, and the organizations whose events are of each."""
+    """SKUs that this process does not know, and the organizations whose events are of each: to be given to `adopt`."""
 
     def __init__(self, organizations: Mapping[SkuKey, AbstractSet[int]]) -> None:
         super().__init__(organizations)
         self.organizations = organizations
-
-    def make(self) -> set[tuple[int, str]]:
-        """Look them up or add them, outside the transaction that asked for them, so that no other waits for its end.
-
-        Returns (organization, model) of those models that are new and too many (`new_models`): their SKUs are not added.
-        """
-        wanted: dict[str, set[int]] = {}
-        for (model, *_), organization_ids in self.organizations.items():
-            wanted.setdefault(model, set()).update(organization_ids)
-        refused = new_models.add(wanted)
-        add(key for key in self.organizations if key[0] not in refused)
-        return {(organization_id, model) for model in refused for organization_id in wanted[model]}
 
 
 def require(missing: Iterable[Mapping[SkuKey, AbstractSet[int]]]) -> None:
@@ -62,6 +50,19 @@ def require(missing: Iterable[Mapping[SkuKey, AbstractSet[int]]]) -> None:
             organizations.setdefault(key, set()).update(organization_ids)
     if organizations:
         raise MissingError(organizations)
+
+
+def adopt(organizations: Mapping[SkuKey, AbstractSet[int]]) -> set[tuple[int, str]]:
+    """Look the SKUs up or add them, outside the transaction that asked for them, so that no other waits for its end.
+
+    Returns (organization, model) of those models that are new and too many (`new_models`): their SKUs are not added.
+    """
+    wanted: dict[str, set[int]] = {}
+    for (model, *_), organization_ids in organizations.items():
+        wanted.setdefault(model, set()).update(organization_ids)
+    refused = new_models.add(wanted)
+    add(key for key in organizations if key[0] not in refused)
+    return {(organization_id, model) for model in refused for organization_id in wanted[model]}
 
 
 def part_of(key: SkuKey) -> bytes | None:

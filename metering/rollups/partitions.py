@@ -20,15 +20,11 @@ _known: set[date] = set()
 
 
 class MissingError(Exception):
-    """Days whose partitions this process does not know to exist."""
+    """Days whose partitions this process does not know to exist: `ensure` them, outside the transaction that asked for them."""
 
     def __init__(self, days: set[date]) -> None:
         super().__init__(days)
         self.days = days
-
-    def make(self) -> None:
-        """Make them, outside the transaction that asked for them."""
-        ensure(self.days)
 
 
 def partition_name(day: date) -> str:
