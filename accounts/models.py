@@ -126,7 +126,6 @@ class Membership(models.Model):
     joined_at = models.DateTimeField()
     left_at = models.DateTimeField(null=True, blank=True)
 
-
     class Meta:
         constraints = [
             models.UniqueConstraint(
