@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from django.core.mail import send_mail
 from django.db import connection, transaction
 
 from accounts.clock import database_now
 from accounts.installation import time_limits
-from accounts.models import User
 from accounts.periods import Period, month_of
 from billing.invoices import proof as billed_proof
+from billing.notices import outbox
 from billing.prices import rating
 from billing.prices.rating import COST_SQL, HAS_COST
 from metering import isolation
@@ -95,7 +94,7 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
 
 
 def verify_and_store() -> Verification:
-    """Verify every day whose raw events are kept, store the result, and tell staff by email if anything differs."""
+    """Verify every day whose raw events are kept, and store the result with an alarm to staff if anything differs."""
     days = proof.days_with_events()
     run = Verification.objects.create(
         started_at=database_now(),
@@ -107,10 +106,11 @@ def verify_and_store() -> Verification:
         run.num_different += drift.num_different
         if drift.num_different and len(run.differences) < MAX_DIFFERENCES:
             run.differences.append([drift.period.start.isoformat(), drift.layer, drift.num_different])
-    run.finished_at = database_now()
-    run.save()
-    if run.num_different:
-        _alert(run)
+    with transaction.atomic():
+        run.finished_at = database_now()
+        run.save()
+        if run.num_different:
+            _tell(run)
     return run
 
 
@@ -125,12 +125,12 @@ def _verify_all(days: Sequence[Period]) -> Iterator[Drift]:
         yield from drifts
 
 
-def _alert(run: Verification) -> None:
+def _tell(run: Verification) -> None:
     lines = [f"{day}  {layer}: {number} rows differ" for day, layer, number in run.differences]
     logger.error("The layers from raw events to invoices differ: %s", "; ".join(lines))
-    send_mail(
-        "Usage Dashboard: the layers from raw events to invoices differ",
-        "\n".join([*lines, "", *REPAIRS]),
-        None,
-        list(User.objects.filter(is_staff=True, is_active=True).values_list("email", flat=True)),
+    outbox.tell_staff(
+        message_id=f"msg_proof_{run.pk}",
+        event_type="proof.drift",
+        subject="Usage Dashboard: the layers from raw events to invoices differ",
+        text="\n".join([*lines, "", *REPAIRS]) + "\n",
     )
