@@ -35,8 +35,14 @@ demo: .venv/installed
 run: .venv/installed
 	@exec .venv/bin/python manage.py run
 
+# Side by side, a file at a time; what kills servers and measures others beside it afterwards, alone.
 test: .venv/installed-dev browser
+ifdef PYTEST_ARGS
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
+else
+	.venv/bin/python -m pytest -m "not faults" --numprocesses auto --dist loadfile
+	.venv/bin/python -m pytest -m faults
+endif
 
 check: .venv/installed-dev
 	.venv/bin/ruff check .
