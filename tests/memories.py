@@ -11,9 +11,8 @@ from metering.intake.back_pressure import pace
 from metering.rollups import partitions
 
 
-@pytest.fixture(autouse=True)
-def fresh_memories(request: pytest.FixtureRequest) -> None:
-    """Nothing is remembered, and the one row of RoutingVersion is there, which a flush after an earlier test has deleted."""
+def forget() -> None:
+    """Forget all that the process remembers of the database."""
     directory.forget()
     key_limits.purses.forget()
     last_use.forget()
@@ -21,6 +20,12 @@ def fresh_memories(request: pytest.FixtureRequest) -> None:
     pace.forget()
     partitions.forget()
     skus.forget()
+
+
+@pytest.fixture(autouse=True)
+def fresh_memories(request: pytest.FixtureRequest) -> None:
+    """Nothing is remembered, and the one row of RoutingVersion is there, which a flush after an earlier test has deleted."""
+    forget()
     if request.node.get_closest_marker("django_db") or {"db", "live_server"} & set(request.fixturenames):
         request.getfixturevalue("db")
         RoutingVersion.objects.get_or_create(id=1)

@@ -20,7 +20,7 @@ FILTERS: Final = {
     "service_tier": PLAIN,
 }
 VIEW: Final = {
-    **dict.fromkeys(("month", "day", "hour", "group", "rank", "chart", "tokens", "list", "page"), PLAIN),
+    **dict.fromkeys(("month", "day", "hour", "group", "group_by", "rank", "chart", "tokens", "list", "page"), PLAIN),
     "q": WORDS,
     **FILTERS,
 }
@@ -60,6 +60,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     "settings/api-keys/": {"switched": "api_key"},
     "settings/profile/default-organization/": {"organization": "organization"},
     "settings/prices/": {"q": PLAIN, "page": PLAIN},
+    "settings/prices/unpriced/": {"page": PLAIN},
     "settings/prices/change/": STAFF_PRICE,
     "settings/prices/changes/<int:change_id>/": {"page": PLAIN},
     "settings/credit/": {"page": PLAIN},

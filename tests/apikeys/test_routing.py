@@ -394,7 +394,7 @@ def test_events_that_arrive_while_the_default_is_switched_are_wholly_before_or_a
                     organizations.set_default_organization(user=world.rita, organization=to, now=now)
         finally:
             done.set()
-        assert num_events() == reporting.result()
+        assert reporting.result() == num_events()
     changes = list(DefaultOrganizationChange.objects.filter(user=world.rita).order_by("effective_at"))
     for organization_id, at in UsageEvent.objects.values_list("organization_id", "occurred_at"):
         assert organization_id == [change for change in changes if change.effective_at <= at][-1].organization_id

@@ -53,7 +53,8 @@ def json_errors(get_response: GetResponse) -> GetResponse:
 
 
 def error_response(status: int, code: str, message: str) -> HttpResponse:
-    return JsonResponse({"error": {"code": code, "message": message}}, status=status)
+    error = {"error": {"code": code, "message": message}}
+    return JsonResponse(error, status=status, headers={"Cache-Control": "no-store"})
 
 
 def rest_error(exc: Exception, context: dict[str, Any]) -> Response | None:

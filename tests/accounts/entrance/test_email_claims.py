@@ -12,7 +12,7 @@ from pytest_django import Settings
 from accounts.entrance.adapter import SocialAccountAdapter
 from accounts.models import User
 from tests.entrance import NEWCOMER, SIGN_IN, SIGN_UP, confirm, link_in, sign_in, sign_up
-from tests.world import PASSWORD, World
+from tests.world import PASSWORD, World, join
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -48,6 +48,7 @@ def test_an_address_that_somebody_registered_and_never_confirmed_becomes_its_own
 
 def test_a_claim_from_before_is_no_error_either(world: World) -> None:
     squatter = User.objects.create(email=NEWCOMER, default_organization=world.other)
+    join(squatter, world.other, role="reader")
     EmailAddress.objects.create(user=squatter, email=NEWCOMER, primary=True)
     EmailAddress.objects.create(user=world.rita, email=NEWCOMER, verified=True)
     client, _ = sign_in("rita@acme.test")

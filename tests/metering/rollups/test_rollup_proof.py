@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.periods import one_day
 from apikeys.models import APIKey
 from billing import proof
-from billing.prices import rating
+from billing.prices import new_models, rating
 from metering.rollups.proof import days_with_events
 from tests.engine import days_ago, make_event, make_key, make_token, send, total_of
 from tests.rollup_proof import drift, everything
@@ -39,6 +39,7 @@ def fill(world: World) -> tuple[str, APIKey]:
         ]
         assert set(send(events, token)) == {"accepted"}
     assert rating.catch_up() == 120
+    new_models.price_all()
     return token, keys[-1]
 
 
