@@ -86,9 +86,9 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
             raise RawEventsGoneError(f"The raw events of {day.start} are not here; its rollups are left as they are.")
         with transaction.atomic(), connection.cursor() as cursor:
             rollups.lock(cursor, wait=True)
-            rollups.rebuild_day(cursor, day)
+            touched = rollups.rebuild_day(cursor, day)
             cursor.execute("DELETE FROM billing_dailycost WHERE day = %s", [day.start])
-            rating.rate_touched(cursor)
+            rating.rate(cursor, touched)
         rating.roll_up_and_rate()  # the worker does not get the lock while day follows upon day
         yield day
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from django.db import connection, models
+from django.db import models
 from django.http import HttpResponse
 from django.test import Client
 
@@ -93,19 +93,8 @@ def roll_up() -> int:
     total = 0
     while num_events := rating.roll_up_and_rate():
         total += num_events
-        drop_deltas()
     new_models.price_all()
     return total
-
-
-def drop_deltas() -> None:
-    """The run's temporary tables, which a commit would drop."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT oid::regclass::text FROM pg_class WHERE relpersistence = 't' AND relname LIKE '%\\_delta'"
-        )
-        for (table,) in cursor.fetchall():
-            cursor.execute(f"DROP TABLE {table}")
 
 
 def num_events() -> int:

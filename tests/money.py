@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Sum
 
 from accounts.audit.audit import Actor
@@ -18,6 +18,7 @@ from billing.prices import rating, rerating
 from billing.prices.rerating import Terms
 from metering.measures import MEASURES
 from metering.models import Model, OrganizationDailyUsage
+from metering.rollups.touched import touch
 from tests.rollup_rows import sku_of
 
 ACTOR: Final = Actor(name="tests")
@@ -96,14 +97,9 @@ def use(organization: Organization, day: str | date, model: str, **measures: int
 
 def rate(organization: Organization, day: date) -> None:
     """The cost of an organization's day, computed again."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE organization_delta AS SELECT organization_id, day, sku_id"
-            " FROM metering_organizationdailyusage WHERE organization_id = %s AND day = %s",
-            [organization.pk, day],
-        )
-        rating.rate_again(cursor)
-        cursor.execute("DROP TABLE organization_delta")
+    with transaction.atomic(), connection.cursor() as cursor:
+        where = "metering_organizationdailyusage WHERE organization_id = %s AND day = %s"
+        rating.rate_again(cursor, touch(cursor, where, [organization.pk, day]))
 
 
 def close(month: Period, *, days_after: int = 3) -> list[Invoice]:

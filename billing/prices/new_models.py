@@ -17,6 +17,7 @@ from billing.prices import book, rating
 from metering import isolation
 from metering.models import FailedItem, Model
 from metering.rollups import run
+from metering.rollups.touched import touch
 
 logger = logging.getLogger(__name__)
 TASK: Final = "price a new model"
@@ -36,13 +37,9 @@ GROUP BY model_id
 ORDER BY min(turn), model_id
 LIMIT %s
 """
-TOUCHED_SQL: Final = """
-CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS
-SELECT organization_id, day, sku_id FROM billing_waitingusage
-WHERE sku_id = ANY (ARRAY(SELECT id FROM metering_sku WHERE model_id = ANY (%s)))
-"""
+WAITS: Final = "billing_waitingusage WHERE sku_id = ANY (ARRAY(SELECT id FROM metering_sku WHERE model_id = ANY (%s)))"
 DONE_SQL: Final = """
-DELETE FROM billing_waitingusage AS waiting USING organization_delta AS touched
+DELETE FROM billing_waitingusage AS waiting USING {touched} AS touched
 WHERE (waiting.organization_id, waiting.day, waiting.sku_id) = (touched.organization_id, touched.day, touched.sku_id)
 """
 
@@ -89,10 +86,9 @@ def _price(models: Sequence[Model]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         run.lock(cursor, wait=True)
         book.add(found)
-        cursor.execute(TOUCHED_SQL, [[model.pk for model in models]])
-        rating.rate_again(cursor)
-        cursor.execute(DONE_SQL)
-        concerned = rating.with_budget(cursor)
-        cursor.execute("DROP TABLE organization_delta")
+        touched = touch(cursor, WAITS, [[model.pk for model in models]])
+        rating.rate_again(cursor, touched)
+        cursor.execute(DONE_SQL.format(touched=touched.table))
+        concerned = rating.with_budget(cursor, touched)
     if concerned:
         budgets.check(concerned)

@@ -14,6 +14,7 @@ from billing.prices.book import INCLUDED, PACKAGE
 from metering import isolation, service_tiers
 from metering.models import FailedItem, IngestBatch
 from metering.rollups import run
+from metering.rollups.touched import Touched
 
 logger = logging.getLogger(__name__)
 NARROWER: Final = 8
@@ -57,16 +58,6 @@ FROM (
 WHERE chosen.unit_price IS NOT NULL
 """
 ALL_USAGE: Final = "metering_organizationdailyusage AS usage JOIN metering_sku AS sku ON sku.id = usage.sku_id"
-# Looked up row by row, whatever the statistics say (OFFSET keeps the order of the joins): the work grows with what was
-# touched, not with what is stored. Statistics know nothing of SKUs that came a second ago.
-TOUCHED_USAGE: Final = """organization_delta AS touched
-CROSS JOIN LATERAL (
-    SELECT * FROM metering_organizationdailyusage AS stored
-    WHERE stored.organization_id = touched.organization_id AND stored.day = touched.day AND stored.sku_id = touched.sku_id
-    OFFSET 0
-) AS usage
-CROSS JOIN LATERAL (SELECT * FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
-"""
 
 
 def cost_of(usage_rows: str) -> str:
@@ -95,6 +86,17 @@ HAS_COST: Final = """
     LIMIT 1
 ))
 """
+# To be completed with the name of a table of touched rows. They are looked up row by row, whatever the statistics say (OFFSET
+# keeps the order of the joins): the work grows with what was touched, not with what is stored. Statistics know nothing of
+# SKUs that came a second ago.
+TOUCHED_USAGE: Final = """{touched} AS touched
+CROSS JOIN LATERAL (
+    SELECT * FROM metering_organizationdailyusage AS stored
+    WHERE stored.organization_id = touched.organization_id AND stored.day = touched.day AND stored.sku_id = touched.sku_id
+    OFFSET 0
+) AS usage
+CROSS JOIN LATERAL (SELECT * FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
+"""
 TOUCHED_COST_SQL: Final = f"{cost_of(TOUCHED_USAGE)} AND {HAS_COST}"
 UPSERT_SQL: Final = f"""
 INSERT INTO billing_dailycost (organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id)
@@ -107,8 +109,8 @@ SET quantity = excluded.quantity, unit_price = excluded.unit_price, amount = exc
 VANISHED_SQL: Final = f"""
 WITH expected AS MATERIALIZED ({TOUCHED_COST_SQL})
 DELETE FROM billing_dailycost AS old
-USING organization_delta AS delta
-WHERE old.organization_id = delta.organization_id AND old.day = delta.day AND old.sku_id = delta.sku_id
+USING {{touched}} AS touched
+WHERE old.organization_id = touched.organization_id AND old.day = touched.day AND old.sku_id = touched.sku_id
   AND NOT EXISTS (
     SELECT FROM expected
     WHERE expected.organization_id = old.organization_id AND expected.day = old.day AND expected.sku_id = old.sku_id
@@ -119,7 +121,7 @@ WHERE old.organization_id = delta.organization_id AND old.day = delta.day AND ol
 WAITING_SQL: Final = """
 INSERT INTO billing_waitingusage (organization_id, day, sku_id)
 SELECT touched.organization_id, touched.day, touched.sku_id
-FROM organization_delta AS touched
+FROM {touched} AS touched
 CROSS JOIN LATERAL (SELECT model_id FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
 WHERE (SELECT true FROM billing_pricesource AS source WHERE source.model_id = sku.model_id LIMIT 1) IS NULL
 ORDER BY 1, 2, 3
@@ -128,7 +130,7 @@ ON CONFLICT DO NOTHING
 # The organizations whose cost changed and counts against a budget, their own or their parent's.
 WITH_BUDGET_SQL: Final = """
 SELECT id FROM accounts_organization
-WHERE id IN (SELECT organization_id FROM organization_delta)
+WHERE id IN (SELECT organization_id FROM {touched})
   AND (id IN (SELECT organization_id FROM billing_budget) OR parent_id IN (SELECT organization_id FROM billing_budget))
 """
 
@@ -141,13 +143,14 @@ def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[i
     with transaction.atomic(), connection.cursor() as cursor:
         if not run.lock(cursor, wait=False):
             return 0
-        num_events = run.roll_up(cursor, max_events=max_events, passed_over=passed_over)
-        if num_events:
-            rate_touched(cursor)
-            concerned = with_budget(cursor)
-    if num_events and concerned:
+        done = run.roll_up(cursor, max_events=max_events, passed_over=passed_over)
+        if done is None:
+            return 0
+        rate(cursor, done.touched)
+        concerned = with_budget(cursor, done.touched)
+    if concerned:
         budgets.check(concerned)
-    return num_events
+    return done.num_events
 
 
 def catch_up() -> int:
@@ -194,23 +197,22 @@ def _forget_rolled_up() -> None:
         FailedItem.objects.filter(pk__in=[failed[batch_id].pk for batch_id in done]).delete()
 
 
-def rate_touched(cursor: Any) -> None:
-    """Compute the cost of the rows that `organization_delta` names by the book as it is.
+def rate(cursor: Any, touched: Touched) -> None:
+    """Compute the cost of the rows by the book as it is.
 
     Rows of models that were not looked up in the default price list yet are noted for `new_models`, which rates them again.
     """
-    cursor.execute("ANALYZE organization_delta")
-    cursor.execute(UPSERT_SQL)
-    cursor.execute(WAITING_SQL)
+    cursor.execute(UPSERT_SQL.format(touched=touched.table))
+    cursor.execute(WAITING_SQL.format(touched=touched.table))
 
 
-def rate_again(cursor: Any) -> None:
-    """Compute the cost of the rows that `organization_delta` names by the book as it is now, whatever they cost before."""
-    rate_touched(cursor)
-    cursor.execute(VANISHED_SQL)
+def rate_again(cursor: Any, touched: Touched) -> None:
+    """Compute the cost of the rows by the book as it is now, whatever they cost before."""
+    rate(cursor, touched)
+    cursor.execute(VANISHED_SQL.format(touched=touched.table))
 
 
-def with_budget(cursor: Any) -> list[int]:
-    """The organizations that `organization_delta` names whose cost counts against a budget."""
-    cursor.execute(WITH_BUDGET_SQL)
+def with_budget(cursor: Any, touched: Touched) -> list[int]:
+    """The organizations of these rows whose cost counts against a budget."""
+    cursor.execute(WITH_BUDGET_SQL.format(touched=touched.table))
     return [organization_id for (organization_id,) in cursor.fetchall()]

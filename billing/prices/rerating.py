@@ -26,6 +26,7 @@ from metering import isolation, service_tiers
 from metering.measures import UsageType
 from metering.models import Model
 from metering.rollups import run
+from metering.rollups.touched import touch
 
 # The rows whose cost the book in this transaction sees otherwise than what is stored. A row that vanishes has no price
 # any more and is none that must have one.
@@ -294,13 +295,9 @@ def _re_rate_next_day(change_id: int) -> bool:
             cursor.execute("UPDATE billing_pricechange SET finished_at = clock_timestamp() WHERE id = %s", [change_id])
             return False
         days = CostAdjustment.objects.filter(price_change=change).values_list("day", flat=True).distinct()
-        cursor.execute(
-            "CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS SELECT DISTINCT organization_id, day, sku_id"
-            " FROM billing_costadjustment WHERE price_change_id = %s AND day = %s",
-            [change_id, days.order_by("day")[change.num_days_done]],
-        )
-        rating.rate_again(cursor)
-        cursor.execute("DROP TABLE organization_delta")
+        day = days.order_by("day")[change.num_days_done]
+        touched = touch(cursor, "billing_costadjustment WHERE price_change_id = %s AND day = %s", [change_id, day])
+        rating.rate_again(cursor, touched)
         change.num_days_done += 1
         change.save(update_fields=["num_days_done"])
     return True

@@ -6,6 +6,7 @@ follows arrival, so late and out-of-order events need no path of their own.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from metering.rollups.tables import (
     OF_HOURS,
     SUMS,
 )
+from metering.rollups.touched import Touched, touch
 
 TASK: Final = "roll_up"
 """Of the batches on which a run failed (`metering.isolation`)."""
@@ -89,9 +91,15 @@ WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
   AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
 GROUP BY 1, 2, 3, 4, 5
 """
-TOUCHED_SQL: Final = """
-CREATE TEMPORARY TABLE organization_delta ON COMMIT DROP AS SELECT DISTINCT organization_id, day, sku_id FROM daily_delta
-"""
+DROP_DELTAS_SQL: Final = "DROP TABLE hourly_delta, daily_delta"
+
+
+@dataclass(frozen=True)
+class RolledUp:
+    """What a run did: how many events it added, and the rows whose cost changed."""
+
+    num_events: int
+    touched: Touched
 
 
 def lock(cursor: Any, *, wait: bool) -> bool:
@@ -107,18 +115,18 @@ def lock(cursor: Any, *, wait: bool) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collection[int] = ()) -> int:
+def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collection[int] = ()) -> RolledUp | None:
     """Add the next waiting batches (about `max_events` or ROLL_UP_MAX_EVENTS events at most) to the rollups, but not those
-    that are passed over; returns the number of events.
+    that are passed over. None if nothing waits.
 
-    The caller holds the lock and the transaction. Afterwards `organization_delta` names the rows whose cost changed.
+    The caller holds the lock and the transaction.
     """
     cursor.execute(f"{PLAN_SQL}; SELECT pg_advisory_xact_lock_shared({ROLLING_UP_MARK})")
     limit = settings.ROLL_UP_MAX_EVENTS if max_events is None else max_events
     cursor.execute(CLAIM_SQL, {"max_events": limit, "passed_over": list(passed_over)})
     claimed = cursor.fetchall()
     if not claimed:
-        return 0
+        return None
     batches, firsts, lasts, counts = zip(*claimed, strict=True)
     cursor.execute(
         DELTA_SQL,
@@ -130,30 +138,35 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
             "last": max(lasts),
         },
     )
-    _add(cursor)
-    cursor.execute(PLAN_AGAIN_SQL)
-    return sum(counts)
-
-
-def _add(cursor: Any) -> None:
-    """Add `hourly_delta` to the hours, and what follows from it to the days and months."""
     used = _add_to_days(cursor)
     MONTHLY.add(cursor, MONTHLY.sums_of("daily_delta", _sums(used)), used)
+    touched = _end_with(cursor)
+    cursor.execute(PLAN_AGAIN_SQL)
+    return RolledUp(sum(counts), touched)
 
 
 def _add_to_days(cursor: Any) -> Sequence[str]:
-    """As `_add` without the months; returns the measures that are used at all, so that no one adds up zeros."""
+    """Add `hourly_delta` to the hours, and what follows from it, `daily_delta`, to the days.
+
+    Returns the measures that are used at all, so that no one adds up zeros.
+    """
     cursor.execute(USED_SQL)
     used = [measure for measure, is_used in zip(MEASURES, cursor.fetchone(), strict=True) if is_used] or MEASURES[:1]
     sums = _sums(used)
     cursor.execute(f"CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS {DAILY.sums_of('hourly_delta', sums)}")
-    cursor.execute(TOUCHED_SQL)
     HOURLY.add(cursor, "SELECT * FROM hourly_delta", used)
     DAILY.add(cursor, "SELECT * FROM daily_delta", used)
     for coarser, delta in ((OF_HOURS, "hourly_delta"), (OF_DAYS, "daily_delta")):
         for rollup in coarser.values():
             rollup.add(cursor, rollup.sums_of(delta, sums), used)
     return used
+
+
+def _end_with(cursor: Any) -> Touched:
+    """The rows that `daily_delta` names; the deltas have done their work."""
+    touched = touch(cursor, "daily_delta")
+    cursor.execute(DROP_DELTAS_SQL)
+    return touched
 
 
 def _sums(used: Sequence[str]) -> str:
@@ -188,10 +201,10 @@ def _summarize(index: str) -> None:
         cursor.execute("SELECT brin_summarize_new_values(%s::regclass)", [index])
 
 
-def rebuild_day(cursor: Any, day: Period) -> None:
+def rebuild_day(cursor: Any, day: Period) -> Touched:
     """Compute one UTC day of the rollups again from its raw events, and its month from its days; what waits goes on waiting.
 
-    The caller holds the lock and the transaction. Afterwards `organization_delta` names the day's rows.
+    The caller holds the lock and the transaction. Returns the day's rows.
     """
     cursor.execute("SET LOCAL work_mem = '256MB'")
     bounds = bounds_of(day)
@@ -207,3 +220,4 @@ def rebuild_day(cursor: Any, day: Period) -> None:
         f"INSERT INTO {MONTHLY.table} ({MONTHLY.key}, {COLUMNS}) {MONTHLY.sums_of(DAILY.table, when=IN_DAYS)}",
         bounds_of(month),
     )
+    return _end_with(cursor)

@@ -21,7 +21,7 @@ from billing.prices import book, price_list, rating
 from metering.intake.skus import context_band
 from metering.measures import MEASURES, ServiceTier, UsageType
 from metering.models import Model, OrganizationDailyUsage, Sku
-from tests.engine import drop_deltas
+from metering.rollups.touched import touch
 
 pytestmark = pytest.mark.django_db
 DAY: Final = date(2026, 11, 20)
@@ -104,12 +104,7 @@ def our_costs(pairs: list[Pair]) -> dict[int, Decimal | None]:
     book.add(found)
     OrganizationDailyUsage.objects.bulk_create(rows)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE organization_delta AS"
-            " SELECT organization_id, day, sku_id FROM metering_organizationdailyusage"
-        )
-        rating.rate_touched(cursor)
-    drop_deltas()
+        rating.rate(cursor, touch(cursor, "metering_organizationdailyusage"))
     costs: dict[int, Decimal | None] = dict.fromkeys(range(len(pairs)), Decimal(0))
     for cost in DailyCost.objects.all():
         known = costs[cost.organization_id - 1]

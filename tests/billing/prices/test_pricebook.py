@@ -19,7 +19,7 @@ from billing.prices import book, rating
 from metering.intake.skus import context_band
 from metering.measures import CONTEXT_BANDS, MEASURES, ServiceTier, UsageType
 from metering.models import Model, OrganizationDailyUsage, Sku
-from tests.engine import drop_deltas
+from metering.rollups.touched import touch
 
 pytestmark = pytest.mark.django_db
 DAYS = (date(2024, 7, 1), date(2025, 9, 1), date(2026, 11, 1))
@@ -97,12 +97,7 @@ def rate(rows: list[OrganizationDailyUsage]) -> None:
     look_up_all()
     OrganizationDailyUsage.objects.bulk_create(rows)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE organization_delta AS"
-            " SELECT organization_id, day, sku_id FROM metering_organizationdailyusage"
-        )
-        rating.rate_touched(cursor)
-    drop_deltas()
+        rating.rate(cursor, touch(cursor, "metering_organizationdailyusage"))
 
 
 def look_up_all() -> None:

@@ -16,7 +16,8 @@ from billing.models import DailyCost, LineItem, Price
 from billing.prices import rating
 from metering.measures import ALLOWED_MEASURES, INPUT_PARTS, MEASURES, OUTPUT_PARTS, ServiceTier, UsageType
 from metering.models import Model, OrganizationDailyUsage, Sku
-from tests.engine import days_ago, drop_deltas, make_event, make_key, make_token, roll_up, send
+from metering.rollups.touched import touch
+from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.world import World
 
 DAY = date(2026, 11, 10)
@@ -57,12 +58,7 @@ def add_usage(model: Model, *, day: date = DAY, organization_id: int = 1, **fiel
 def rate_all() -> None:
     """Compute every cost again by the book as it is now."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE organization_delta AS"
-            " SELECT organization_id, day, sku_id FROM metering_organizationdailyusage"
-        )
-        rating.rate_touched(cursor)
-    drop_deltas()
+        rating.rate(cursor, touch(cursor, "metering_organizationdailyusage"))
 
 
 def costs(**where: Any) -> dict[LineItem, Decimal | None]:

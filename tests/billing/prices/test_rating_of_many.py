@@ -9,7 +9,7 @@ from django.db import connection
 from billing.prices import rating
 from metering.measures import MEASURES
 from metering.models import OrganizationDailyUsage, Sku
-from tests.engine import drop_deltas
+from metering.rollups.touched import touch
 from tests.rollup_rows import sku_of
 
 pytestmark = pytest.mark.django_db
@@ -23,16 +23,10 @@ def rate_organizations(num_organizations: int, sku: Sku, day: date) -> float:
         for number in range(1, num_organizations + 1)
     )
     with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE organization_delta AS"
-            " SELECT organization_id, day, sku_id FROM metering_organizationdailyusage WHERE day = %s",
-            [day],
-        )
+        touched = touch(cursor, "metering_organizationdailyusage WHERE day = %s", [day])
         started = monotonic()
-        rating.rate_touched(cursor)
-    seconds = monotonic() - started
-    drop_deltas()
-    return seconds
+        rating.rate(cursor, touched)
+    return monotonic() - started
 
 
 def test_rating_takes_as_long_as_there_are_organizations_and_no_square_of_it() -> None:

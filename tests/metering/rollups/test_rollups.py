@@ -26,7 +26,6 @@ from metering.rollups import partitions
 from metering.rollups.freshness import complete_through
 from tests.engine import (
     days_ago,
-    drop_deltas,
     make_event,
     make_key,
     make_token,
@@ -215,7 +214,6 @@ def test_a_run_takes_as_many_batches_as_the_limit_allows_and_never_none(
     runs = []
     while count := rating.roll_up_and_rate():
         runs.append(count)
-        drop_deltas()
     assert runs == [5, 4, 2]
 
 
