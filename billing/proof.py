@@ -41,24 +41,24 @@ class RawEventsGoneError(Exception):
     """A day's raw events were dropped, so that its rollups cannot be computed again."""
 
 
-def verify(days: Sequence[Period]) -> Iterator[Drift]:
+def prove(days: Sequence[Period]) -> Iterator[Drift]:
     """Compare raw = hourly = daily = organization = cost for each day, and for its month days = month, cost = billed =
     invoice and credit = grants, each in one consistent view of the database."""
     for day in days:
-        yield from _verify_day(day)
+        yield from _prove_day(day)
     for month in _months_of(days):
-        yield from _verify_month(month)
+        yield from _prove_month(month)
 
 
-def _verify_day(day: Period) -> list[Drift]:
+def _prove_day(day: Period) -> list[Drift]:
     with _one_view() as cursor:
-        drifts = list(proof.verify_day(cursor, day))
+        drifts = list(proof.prove_day(cursor, day))
         return [*drifts, proof.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)]
 
 
-def _verify_month(month: Period) -> list[Drift]:
+def _prove_month(month: Period) -> list[Drift]:
     with _one_view() as cursor:
-        return [proof.verify_month(cursor, month), *billed_proof.verify_month(cursor, month)]
+        return [proof.prove_month(cursor, month), *billed_proof.prove_month(cursor, month)]
 
 
 @contextmanager
@@ -93,15 +93,15 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
         yield day
 
 
-def verify_and_store() -> Verification:
-    """Verify every day whose raw events are kept, and store the result with an alarm to staff if anything differs."""
+def prove_and_store() -> Verification:
+    """Prove every day whose raw events are kept, and store the result with an alarm to staff if anything differs."""
     days = proof.days_with_events()
     run = Verification.objects.create(
         started_at=database_now(),
         first_day=days[0].start if days else None,
         last_day=days[-1].start if days else None,
     )
-    for drift in _verify_all(days):
+    for drift in _prove_all(days):
         run.num_rows += drift.num_rows
         run.num_different += drift.num_different
         if drift.num_different and len(run.differences) < MAX_DIFFERENCES:
@@ -114,12 +114,12 @@ def verify_and_store() -> Verification:
     return run
 
 
-def _verify_all(days: Sequence[Period]) -> Iterator[Drift]:
-    """As `verify`; a day or month that cannot be compared is tried again the next night, and staff are told."""
-    for _, drifts in isolation.each(TASK, days, _verify_day, name=lambda day: f"day {day.start}", at_once=True):
+def _prove_all(days: Sequence[Period]) -> Iterator[Drift]:
+    """As `prove`; a day or month that cannot be compared is tried again the next night, and staff are told."""
+    for _, drifts in isolation.each(TASK, days, _prove_day, name=lambda day: f"day {day.start}", at_once=True):
         yield from drifts
     months = isolation.each(
-        TASK, _months_of(days), _verify_month, name=lambda month: f"month {month.start}", at_once=True
+        TASK, _months_of(days), _prove_month, name=lambda month: f"month {month.start}", at_once=True
     )
     for _, drifts in months:
         yield from drifts

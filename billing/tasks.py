@@ -47,7 +47,7 @@ def close_months() -> None:
 
 @shared_task(name="billing.tasks.verify")
 def verify() -> None:
-    proof.verify_and_store()
+    proof.prove_and_store()
 
 
 @shared_task(name="billing.tasks.check_forecasts")

@@ -24,5 +24,5 @@ def everything() -> list[Any]:
 
 def drift(days: list[Period] | None = None) -> dict[str, int]:
     """The layers that differ, and in how many rows."""
-    found = proof.verify(days_with_events() if days is None else days)
+    found = proof.prove(days_with_events() if days is None else days)
     return {drift.layer: drift.num_different for drift in found if drift.num_different}

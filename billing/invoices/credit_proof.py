@@ -19,7 +19,7 @@ from metering.rollups.proof import Drift
 LAYER: Final = "credit = grants"
 
 
-def verify_month(month: Period) -> Drift:
+def prove_month(month: Period) -> Drift:
     """Compare the credit of every payer who has a final document of the month. Rows are grants."""
     num_grants = num_different = 0
     for payer_id in _payers_with_credit(month):

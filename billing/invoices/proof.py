@@ -123,7 +123,7 @@ FROM document LEFT JOIN billing_invoice AS corrected ON corrected.id = document.
 """
 
 
-def verify_month(cursor: Any, month: Period) -> Iterator[Drift]:
+def prove_month(cursor: Any, month: Period) -> Iterator[Drift]:
     """Compare the month's stored costs with what final documents charge for them, its documents with their parts, and the
     credit of their payers with what grants pay.
 
@@ -140,4 +140,4 @@ def verify_month(cursor: Any, month: Period) -> Iterator[Drift]:
     yield Drift(month, "cost = billed", num_keys, num_different)
     cursor.execute(DOCUMENTS_SQL, bounds_of(month))
     yield Drift(month, "billed = invoice", *cursor.fetchone())
-    yield credit_proof.verify_month(month)
+    yield credit_proof.prove_month(month)

@@ -45,7 +45,7 @@ def days_with_events() -> list[Period]:
         return [one_day(partitions.day_of(name)) for (name,) in cursor.fetchall()]
 
 
-def verify_day(cursor: Any, day: Period) -> Iterator[Drift]:
+def prove_day(cursor: Any, day: Period) -> Iterator[Drift]:
     """Compare the layers of one day. The caller's transaction is REPEATABLE READ, so that ingest may go on meanwhile."""
     for layer, expected, stored in LAYERS:
         yield compare(cursor, day, layer, expected, stored)
@@ -69,7 +69,7 @@ def compare(cursor: Any, period: Period, layer: str, expected: str, stored: str)
     return Drift(period, layer, num_rows, num_different)
 
 
-def verify_month(cursor: Any, month: Period) -> Drift:
+def prove_month(cursor: Any, month: Period) -> Drift:
     """Compare the monthly rows with the days of their month."""
     days = MONTHLY.sums_of(DAILY.table, when=IN_DAYS)
     return compare(cursor, month, "daily = monthly", days, MONTHLY.stored("month = %(first_day)s"))

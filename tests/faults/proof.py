@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from billing import proof as cost_verification
+from billing import proof as cost_proof
 from metering.rollups import proof
 from tests.faults.harness import Stack
 from tests.faults.load import Load
@@ -97,4 +97,4 @@ class Scenario:
 def drift_of_all_days() -> int:
     """Rows that differ between any two layers, from raw events to cost, on any day or month."""
     connection.close()  # it may lead to a server that was killed
-    return sum(drift.num_different for drift in cost_verification.verify(proof.days_with_events()))
+    return sum(drift.num_different for drift in cost_proof.prove(proof.days_with_events()))

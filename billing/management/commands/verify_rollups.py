@@ -21,7 +21,7 @@ class Command(BaseCommand):
         days = [day for day in days_with_events() if (not start or day.start >= start) and (not end or day.start < end)]
         rows: Counter[str] = Counter()
         different: Counter[str] = Counter()
-        for drift in proof.verify(days):
+        for drift in proof.prove(days):
             rows[drift.layer] += drift.num_rows
             different[drift.layer] += drift.num_different
             if drift.num_different:

@@ -30,7 +30,7 @@ NOTHING = {"cost = billed": (0, 0), "billed = invoice": (0, 0), "credit = grants
 def proof(month: Period = OCTOBER) -> dict[str, tuple[int, int]]:
     """Layer → (rows, rows that differ)."""
     with connection.cursor() as cursor:
-        return {drift.layer: _counts(drift) for drift in billed_proof.verify_month(cursor, month)}
+        return {drift.layer: _counts(drift) for drift in billed_proof.prove_month(cursor, month)}
 
 
 def _counts(drift: Drift) -> tuple[int, int]:

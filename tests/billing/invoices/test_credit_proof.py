@@ -33,7 +33,7 @@ def give(world: World, amount: str, start: str = "2026-09-01", end: str | None =
 
 def credit(month: Period) -> tuple[int, int]:
     """(grants, those that differ) of the payers with documents of the month."""
-    drift = credit_proof.verify_month(month)
+    drift = credit_proof.prove_month(month)
     assert drift.layer == "credit = grants"
     return drift.num_rows, drift.num_different
 
@@ -134,7 +134,7 @@ def test_the_proof_finds_credit_reckoned_without_the_documents_of_later_months(
     corrupt(f"UPDATE billing_invoice SET credits = -10, total = 20, due = 20 WHERE id = {again.pk}")
     assert credit(SEPTEMBER) == credit(OCTOBER) == (1, 1)
     with connection.cursor() as cursor:
-        drifts = [(drift.layer, drift.num_different) for drift in proof.verify_month(cursor, SEPTEMBER)]
+        drifts = [(drift.layer, drift.num_different) for drift in proof.prove_month(cursor, SEPTEMBER)]
     assert drifts == [("cost = billed", 0), ("billed = invoice", 0), ("credit = grants", 1)]
 
 

@@ -129,12 +129,12 @@ def test_the_nightly_proof_is_stored_and_staff_are_told_of_drift(
     send([make_event(api_key_id=sender[0])], sender[1])
     rating.catch_up()
 
-    assert proof.verify_and_store().num_different == 0
+    assert proof.prove_and_store().num_different == 0
     assert mailoutbox == []
 
     with connection.cursor() as cursor:
         cursor.execute("UPDATE metering_dailyusage SET input_tokens = input_tokens + 1")
-    run = proof.verify_and_store()
+    run = proof.prove_and_store()
 
     assert Verification.objects.count() == 2
     assert run.finished_at is not None
@@ -164,11 +164,11 @@ def test_a_proof_whose_alarm_cannot_be_kept_is_not_finished(sender: tuple[str, s
         cursor.execute("ALTER TABLE billing_delivery RENAME TO away")
     try:
         with pytest.raises(ProgrammingError):
-            proof.verify_and_store()
+            proof.prove_and_store()
         assert [run.finished_at for run in Verification.objects.all()] == [None]
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE away RENAME TO billing_delivery")
 
-    assert proof.verify_and_store().finished_at is not None
+    assert proof.prove_and_store().finished_at is not None
     assert Delivery.objects.count() == 1
