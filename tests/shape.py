@@ -48,6 +48,13 @@ class Module:
             isinstance(node.value, str) and id(node) not in docstrings and SQL.search(node.value) for node in constants
         )
 
+    def has_name_of(self, package: str, module: str, names: set[str]) -> bool:
+        """Whether it imports one of a module's names, or reads one from the module itself."""
+        read = (node for node in ast.walk(self.tree) if isinstance(node, ast.Attribute))
+        return bool({f"{package}.{module}.{name}" for name in names} & self.names_from(package)) or any(
+            isinstance(node.value, ast.Name) and node.value.id == module and node.attr in names for node in read
+        )
+
     def names_from(self, app: str) -> set[str]:
         """The names that it imports from an app."""
         imports = (node for node in ast.walk(self.tree) if isinstance(node, ast.ImportFrom))
@@ -94,10 +101,7 @@ def figures(apps: list[Module], tests: list[Module]) -> list[tuple[str, str, str
     of_cost = [module for module in apps if module.path.is_relative_to("billing/cost")]
     cost_names = set().union(*(module.names_from("metering") for module in of_cost))
     groupings = [
-        module
-        for module in apps
-        if {name.rpartition(".")[2] for name in module.names_from("metering.usage.groupings")}
-        & {"MODEL", "API_KEY", "USER"}
+        module for module in apps if module.has_name_of("metering.usage", "groupings", {"MODEL", "API_KEY", "USER"})
     ]
     share = sum(module.num_lines for module in tests) / sum(module.num_lines for module in apps)
     widest = Counter(module.path.parent for module in apps if module.path.name != "__init__.py").most_common(1)[0]

@@ -18,11 +18,7 @@ from metering.pages.axis import has_minutes
 from metering.pages.query_strings import Reader, shortened
 from metering.usage import groupings
 from metering.usage.groupings import (
-    API_KEY,
     GROUPINGS,
-    MODEL,
-    ORGANIZATION,
-    USER,
     Grouping,
     View,
     groupings_of,
@@ -230,7 +226,7 @@ def read_filters(
         organizations=asked["organization"],
         service_tiers=asked["service_tier"],
     )
-    labels = _labels(owned, known)
+    labels = _labels(known)
     filters = []
     for name, kind in FILTERS.items():
         for value in asked[name]:
@@ -241,16 +237,9 @@ def read_filters(
     return tuple(filters), owned
 
 
-def _labels(owned: OwnedIds, names: Names) -> dict[tuple[str, str], str]:
+def _labels(names: Names) -> dict[tuple[str, str], str]:
     """(name, value) of each usable filter → what its chip says."""
-    by_group = {MODEL: owned.models, USER: owned.users, API_KEY: owned.api_keys, ORGANIZATION: owned.organizations}
-    named = {(group, names.of(group, found_id)) for group, ids in by_group.items() for found_id in ids}
     return {
-        **{(group.word, item.address_value): item.name for group, item in named},
+        **{(group.word, item.address_value): item.name for (group, _), item in names.known.items()},
         **{("usage_type", label): label.replace("_", " ") for label in USAGE_TYPES},
-        **{
-            (group.word, item.address_value): item.name
-            for (group, _), item in names.known.items()
-            if group is groupings.SERVICE_TIER
-        },
     }

@@ -10,7 +10,7 @@ from metering.pages.addresses import Address
 from metering.pages.filter_form import FilterForm
 from metering.pages.palette import UNTRACKED_COLOR, color
 from metering.pages.parts import Cell, Choice, ListPage, ListRow, filter_address, list_address, list_frame
-from metering.usage.groupings import API_KEY, ORGANIZATION, UNTRACKED, USER, Grouping
+from metering.usage.groupings import API_KEY, ORGANIZATION, USER, Grouping
 from metering.usage.names import Names, names_of
 from metering.usage.queries import Rank
 from metering.usage.rankings import TopRow, ranking_page
@@ -65,13 +65,12 @@ class ListPen:
 
     def _entry(self, row: TopRow, longest: int) -> TopEntry:
         name, value = self._names.of(row.group, row.id), row.value(self._rank)
-        is_untracked = row.group == API_KEY and row.id == UNTRACKED
         return TopEntry(
             name=name.name,
             detail=name.detail,
             value=exact(value) if self._rank == Rank.REQUESTS else compact(value),
             width=f"{max(0, value) * 1000 // max(1, longest) / 10}%",
-            color=UNTRACKED_COLOR if is_untracked else TOP_LISTS[row.group],
+            color=UNTRACKED_COLOR if row.group.is_untracked(row.id) else TOP_LISTS[row.group],
             address=filter_address(self._address, row.group, row.id, self._names),
         )
 

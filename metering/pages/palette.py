@@ -9,11 +9,10 @@ month and organization. Only where two parts of one page would meet in a colour 
 from collections.abc import Iterable
 from typing import Final
 
-from metering.usage.groupings import API_KEY, MODEL, UNTRACKED, Grouping
+from metering.usage.groupings import Grouping
 from metering.usage.names import Names
 
 NUM_COLORS: Final = 16
-NUM_FIRST_TONE: Final = 8
 UNTRACKED_COLOR: Final = "untracked"
 OTHER_COLOR: Final = "other"
 
@@ -23,11 +22,10 @@ def colors_of(group: Grouping, ids: Iterable[int], names: Names) -> dict[int | N
     colors: dict[int | None, str] = {None: OTHER_COLOR}
     taken: set[int] = set()
     for found_id in sorted(set(ids)):
-        if group == API_KEY and found_id == UNTRACKED:
+        if group.is_untracked(found_id):
             colors[found_id] = UNTRACKED_COLOR
             continue
-        wanted = names.of(group, found_id).place % (NUM_COLORS if group == MODEL else NUM_FIRST_TONE)
-        slot = _next_free(wanted, taken)
+        slot = _next_free(names.of(group, found_id).place % group.num_colors, taken)
         taken.add(slot)
         colors[found_id] = color(slot)
     return colors

@@ -31,7 +31,8 @@ class Grouping:
     coarsest that know it; None is told apart by what is charged, which usage rows do not know. `names` is a query of (id,
     name, value in addresses, detail, place) of the ids in the parameter that is called like the word; `words` one of (id,
     what a search looks into, which is nothing that the list does not show) of all that exist. Without them names come from
-    elsewhere, and there is no list of all parts.
+    elsewhere, and there is no list of all parts. `has_untracked`: the part UNTRACKED is the usage that no row names a key
+    of. `num_colors`: how many colours its parts have by their places.
     """
 
     word: str
@@ -42,6 +43,8 @@ class Grouping:
     words: str = field(default="", repr=False)
     views: frozenset[View] = field(default=frozenset(View), repr=False)
     only_of_several_organizations: bool = field(default=False, repr=False)
+    has_untracked: bool = field(default=False, repr=False)
+    num_colors: int = field(default=8, repr=False)
 
     @property
     def has_list(self) -> bool:
@@ -52,6 +55,9 @@ class Grouping:
         """Whether there may be thousands of parts, users or keys."""
         return self.grain in (Grain.USER, Grain.KEY)
 
+    def is_untracked(self, part: int) -> bool:
+        return self.has_untracked and part == UNTRACKED
+
 
 MODEL: Final = Grouping(
     word="model",
@@ -61,6 +67,7 @@ MODEL: Final = Grouping(
     names="SELECT id, name, name, '', (SELECT count(*) FROM metering_model older WHERE older.id < metering_model.id)"
     " FROM metering_model WHERE id = ANY(%(model)s)",
     words="SELECT id, name AS words FROM metering_model",
+    num_colors=16,
 )
 USER: Final = Grouping(
     word="user",
@@ -78,6 +85,7 @@ API_KEY: Final = Grouping(
     names="SELECT id, name, public_id, redacted, id FROM apikeys_apikey WHERE id = ANY(%(api_key)s)",
     words="SELECT id, concat_ws(' ', name, redacted) AS words FROM apikeys_apikey"
     f" UNION ALL SELECT {UNTRACKED}, 'Untracked'",
+    has_untracked=True,
 )
 ORGANIZATION: Final = Grouping(
     word="organization",

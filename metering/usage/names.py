@@ -8,7 +8,6 @@ from accounts.models import Organization
 from metering.measures import UsageType
 from metering.service_tiers import BUILT_IN
 from metering.usage.groupings import (
-    API_KEY,
     GROUPINGS,
     ORGANIZATION,
     SERVICE_TIER,
@@ -34,6 +33,9 @@ class Named:
 
 
 UNTRACKED_NAME: Final = Named(UNTRACKED, "Untracked", "untracked")
+UNTRACKED_NAMES: Final = {
+    (grouping, UNTRACKED): UNTRACKED_NAME for grouping in GROUPINGS.values() if grouping.has_untracked
+}
 SERVICE_TIER_NAMES: Final = {
     (SERVICE_TIER, number): Named(number, name, name, place=number - 1) for number, name in BUILT_IN.items()
 }
@@ -58,10 +60,15 @@ class Names:
 
 def names_of(wanted: Mapping[Grouping, Collection[int]], organizations: Iterable[Organization] = ()) -> Names:
     """The names of the parts with these ids, and of the organizations, in one query; none where nothing needs one."""
-    known = {(API_KEY, UNTRACKED): UNTRACKED_NAME, **SERVICE_TIER_NAMES, **USAGE_TYPE_NAMES} | {
-        (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id, place=place)
-        for place, found in enumerate(organizations)
-    }
+    known = (
+        UNTRACKED_NAMES
+        | SERVICE_TIER_NAMES
+        | USAGE_TYPE_NAMES
+        | {
+            (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id, place=place)
+            for place, found in enumerate(organizations)
+        }
+    )
     asked = {grouping: list(ids) for grouping, ids in wanted.items() if grouping.names and ids}
     if not asked:
         return Names(known)

@@ -8,8 +8,8 @@ from django.db import connection
 
 from accounts.access import Access
 from metering.service_tiers import BUILT_IN
-from metering.usage.groupings import API_KEY, GROUPINGS, MODEL, ORGANIZATION, SERVICE_TIER, UNTRACKED, USER, Grouping
-from metering.usage.names import SERVICE_TIER_NAMES, UNTRACKED_NAME, Named, Names
+from metering.usage.groupings import API_KEY, GROUPINGS, MODEL, ORGANIZATION, SERVICE_TIER, USER, Grouping
+from metering.usage.names import SERVICE_TIER_NAMES, UNTRACKED_NAMES, Named, Names
 
 # A user was once a member; a key or a model has usage in these organizations and, for a reader who sees only their own
 # usage, by themselves. What exists elsewhere is answered like what does not exist.
@@ -71,7 +71,7 @@ def find_owned(  # noqa: PLR0913 - one for each kind of filter
         if found.public_id in organizations
     }
     if "untracked" in api_keys:
-        known[API_KEY, UNTRACKED] = UNTRACKED_NAME
+        known |= UNTRACKED_NAMES
     known |= {key: named for key, named in SERVICE_TIER_NAMES.items() if named.name in service_tiers}
     words = set(service_tiers) - set(BUILT_IN.values())
     if models or users or api_keys or words:

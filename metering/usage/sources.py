@@ -11,7 +11,7 @@ from typing import Final
 
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
-from metering.usage.groupings import API_KEY, MODEL, UNTRACKED, Grain, Grouping
+from metering.usage.groupings import UNTRACKED, Grain
 from metering.usage.queries import Step, UsageQuery
 
 SKU_JOIN: Final = "JOIN metering_sku sku ON sku.id = usage.sku_id"
@@ -60,7 +60,9 @@ class Source:
 
 def is_wide(query: UsageQuery) -> bool:
     """Whether there may be far more rows by part than without parts: then only the leading parts are read bar by bar."""
-    return query.group.has_many_parts and query.step != Step.MINUTE and _grain(query) != _grain(query, query.group)
+    return (
+        query.group.has_many_parts and query.step != Step.MINUTE and _grain(query) != _grain(query, query.group.grain)
+    )
 
 
 def bars_of(query: UsageQuery) -> Source:
@@ -77,13 +79,13 @@ def other_days(query: UsageQuery, start: str, end: str) -> Source:
 
 def bars_by_part(query: UsageQuery) -> Source:
     """The rows of the bars, told apart by the query's group."""
-    return _bars(query, _grain(query, query.group))
+    return _bars(query, _grain(query, query.group.grain))
 
 
 def leading_bars(query: UsageQuery, leaders: str = "leaders") -> tuple[Source, ...]:
     """The rows of the bars of the parts in the parameter `leaders`. Untracked usage, which may be most, has its own rows."""
     source, are_leaders = bars_by_part(query), f"ANY(%({leaders})s::bigint[])"
-    if query.group != API_KEY or query.user_ids:
+    if not query.group.has_untracked or query.user_ids:
         return (source.narrowed(f"{source.part} = {are_leaders}"),)
     tracked = source.narrowed(f"usage.api_key_id = ANY(array_remove(%({leaders})s::bigint[], {UNTRACKED}))")
     if query.step == Step.HOUR:
@@ -93,7 +95,7 @@ def leading_bars(query: UsageQuery, leaders: str = "leaders") -> tuple[Source, .
 
 def parts_of(query: UsageQuery) -> Source:
     """The fewest rows that hold the parts of the whole period."""
-    return _whole(query, _grain(query, query.group))
+    return _whole(query, _grain(query, query.group.grain))
 
 
 def keys_of(query: UsageQuery) -> Source:
@@ -101,13 +103,13 @@ def keys_of(query: UsageQuery) -> Source:
     return _whole(query, Grain.KEY)
 
 
-def _grain(query: UsageQuery, group: Grouping = MODEL) -> Grain:
-    """The coarsest rows that know the query's filters and this group."""
-    if query.is_of_untracked and group.grain != Grain.USER:
+def _grain(query: UsageQuery, known: Grain = Grain.ORGANIZATION) -> Grain:
+    """The coarsest rows that know the query's filters, and what rows of this grain know."""
+    if query.is_of_untracked and known != Grain.USER:
         return Grain.UNTRACKED
-    if query.api_key_ids or group.grain == Grain.KEY:
+    if query.api_key_ids or known == Grain.KEY:
         return Grain.KEY
-    return Grain.USER if query.user_ids else group.grain
+    return Grain.USER if query.user_ids else known
 
 
 def _bars(query: UsageQuery, grain: Grain) -> Source:
@@ -136,6 +138,6 @@ def _whole(query: UsageQuery, grain: Grain) -> Source:
 def _source(query: UsageQuery, grain: Grain, rows: str, slot: str, when: str) -> Source:
     filters = query.filters("usage", by_user=grain in (Grain.KEY, Grain.USER), by_key=grain == Grain.KEY)
     part = query.group.column or NO_PARTS
-    if grain == Grain.UNTRACKED and query.group == API_KEY:
+    if grain == Grain.UNTRACKED and query.group.has_untracked:
         part = f"{UNTRACKED}::bigint"
     return Source(rows, slot, part, f"{when} AND {filters}", SKU_JOIN if query.filters_skus else "")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from metering.pages.palette import NUM_COLORS
 from metering.usage.groupings import GROUPINGS, LINE_ITEM, ORGANIZATION, UNTRACKED, Grain, Grouping, View, groupings_of
 from metering.usage.names import names_of
 from metering.usage.queries import fetch
@@ -19,6 +20,18 @@ def test_a_grouping_is_found_by_its_word(grouping: Grouping) -> None:
 def test_only_what_is_of_users_or_keys_has_many_parts(grouping: Grouping) -> None:
     assert grouping.has_many_parts == (grouping.word in {"user", "api_key"})
     assert grouping.grain != Grain.UNTRACKED
+
+
+@ALL
+def test_untracked_is_a_part_of_keys_alone_and_has_a_name_there(grouping: Grouping) -> None:
+    assert grouping.is_untracked(UNTRACKED) == (grouping.word == "api_key")
+    assert not grouping.is_untracked(1)
+    assert (names_of({}).of(grouping, UNTRACKED).name == "Untracked") == (grouping.word == "api_key")
+
+
+@ALL
+def test_no_part_has_a_colour_that_is_not_there(grouping: Grouping) -> None:
+    assert 0 < grouping.num_colors <= NUM_COLORS
 
 
 @ALL
