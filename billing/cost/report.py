@@ -12,19 +12,9 @@ from billing.cost.queries import PartCost, Spending, UnpricedModel, found_parts,
 from billing.display import axis_dollars, dollars, exact_dollars, quantity
 from billing.models import LineItem
 from metering.display import change, exact, plural, share
+from metering.pages import charts
 from metering.pages.addresses import Address
 from metering.pages.axis import Axis, axis_of
-from metering.pages.charts import (
-    Chart,
-    ComparedDays,
-    Comparison,
-    Look,
-    chart_of,
-    compared_days,
-    look_of_rest,
-    looks_of,
-    series_of,
-)
 from metering.pages.figures import Unit
 from metering.pages.filter_form import Chart as ChartKind
 from metering.pages.filter_form import FilterForm
@@ -79,9 +69,9 @@ class CostReport:
     period: str = ""
     amount: str = ""
     exact_amount: str = ""
-    comparison: Comparison | None = None
+    comparison: charts.Comparison | None = None
     unpriced: tuple[UnpricedRow, ...] = ()
-    chart: Chart | None = None
+    chart: charts.Chart | None = None
     part_kind: str = ""
     parts: tuple[PartRow, ...] = ()
     outlook: Outlook = field(default_factory=Outlook)
@@ -98,13 +88,15 @@ def cost_report(access: Access, form: FilterForm, address: Address, now: datetim
     names = _names(access, form.query.group, spent)
     axis = axis_of(form.query, now, (row.slot for row in spent.slots))
     breakdown = spent.breakdown(form.query.group, axis.begun)
-    looks = looks_of(breakdown, names, address)
+    looks = charts.looks_of(breakdown, names, address)
     is_whole = not form.filters and form.query.step == Step.DAY and not form.own_usage_only
     return CostReport(
         period=f"{form.month.start:%B}" if form.day is None else form.period_name,
         amount=dollars(spent.amount),
         exact_amount=exact_dollars(spent.amount),
-        comparison=_comparison(spent, compared_days(form.month, now.date())) if form.query.step == Step.DAY else None,
+        comparison=_comparison(spent, charts.compared_days(form.month, now.date()))
+        if form.query.step == Step.DAY
+        else None,
         unpriced=_unpriced_rows(address, spent, names),
         chart=_chart(form, address, axis, breakdown, looks, average=_average(spent, axis)) if spent.parts else None,
         part_kind=form.query.group.label,
@@ -114,10 +106,10 @@ def cost_report(access: Access, form: FilterForm, address: Address, now: datetim
     )
 
 
-def _comparison(spent: Spending, compared: ComparedDays | None) -> Comparison | None:
+def _comparison(spent: Spending, compared: charts.ComparedDays | None) -> charts.Comparison | None:
     """None where there is no whole day, or the month before has nothing to compare with."""
     percent = compared and change(spent.amount_of(compared.days), spent.amount_of(compared.before))
-    return Comparison(percent, compared.label) if compared and percent else None
+    return charts.Comparison(percent, compared.label) if compared and percent else None
 
 
 def _named_unpriced(spent: Spending) -> tuple[UnpricedModel, ...]:
@@ -170,14 +162,14 @@ def _chart(  # noqa: PLR0913 - what the page knows
     address: Address,
     axis: Axis,
     breakdown: Breakdown,
-    looks: Mapping[int | None, Look],
+    looks: Mapping[int | None, charts.Look],
     *,
     average: str,
-) -> Chart:
+) -> charts.Chart:
     step, is_cumulative = form.query.step, form.chart == ChartKind.CUMULATIVE
-    return chart_of(
+    return charts.chart_of(
         axis,
-        series_of(breakdown.cumulative() if is_cumulative else breakdown, looks),
+        charts.series_of(breakdown.cumulative() if is_cumulative else breakdown, looks),
         UNIT,
         address,
         id="cost",
@@ -201,7 +193,7 @@ def _average(spent: Spending, axis: Axis) -> str:
 
 
 def _part_rows(
-    group: Grouping, spent: Spending, looks: Mapping[int | None, Look], names: Names, address: Address
+    group: Grouping, spent: Spending, looks: Mapping[int | None, charts.Look], names: Names, address: Address
 ) -> tuple[PartRow, ...]:
     """The parts by amount, in the colours of their bars, and the rest of them."""
     costs: dict[int, list[PartCost]] = {}
@@ -221,7 +213,7 @@ def _part_rows(
         for part, items in by_amount
     ]
     if others:
-        rest = look_of_rest(group, spent.num_parts - len(rows), address)
+        rest = charts.look_of_rest(group, spent.num_parts - len(rows), address)
         rows.append(_part_row(Named(0, rest.legend, ""), rest.color, others, spent.amount, rest.address))
     return tuple(rows)
 

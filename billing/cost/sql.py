@@ -12,20 +12,9 @@ from typing import Final
 from billing.line_items import QUANTITIES_SQL
 from billing.priced_usage import quantity_of, side_by_side, sum_of_amounts
 from metering.measures import MEASURES
+from metering.usage import sources
 from metering.usage.groupings import LINE_ITEM
 from metering.usage.queries import Step, UsageQuery
-from metering.usage.sources import (
-    IN_DAYS,
-    NO_PARTS,
-    SKU_JOIN,
-    Source,
-    bars_by_part,
-    bars_of,
-    is_wide,
-    leading_bars,
-    other_days,
-    parts_of,
-)
 
 USED: Final = ", ".join(f"usage.{measure}" for measure in MEASURES)
 MEASURE_SUMS: Final = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)
@@ -52,9 +41,9 @@ def ranking(query: UsageQuery) -> str:
     if not query.group.has_many_parts:
         coarser = {Step.MINUTE: Step.HOUR, Step.HOUR: Step.DAY, Step.DAY: Step.DAY}[query.step]
         rows = replace(query, step=coarser)
-        bars = bars_by_part(rows)
+        bars = sources.bars_by_part(rows)
         return f"WITH {_costs(rows, bars, bars.part)} SELECT part, coalesce(sum(amount), 0) FROM costs GROUP BY part"
-    parts = parts_of(query)
+    parts = sources.parts_of(query)
     return f"""
         WITH {_prices(query)},
         wide AS MATERIALIZED (
@@ -76,10 +65,10 @@ def spending(query: UsageQuery) -> str:
     - unpriced: requests of a model (as the part) that have usage without a price
     - before: the amount of a day of the month before
     """
-    wide = is_wide(query)
-    bars = bars_of(query) if wide else bars_by_part(query)
+    wide = sources.is_wide(query)
+    bars = sources.bars_of(query) if wide else sources.bars_by_part(query)
     return f"""
-        WITH {_costs(query, bars, NO_PARTS if wide else _shown_part(bars))} {_leading(query) if wide else ""}
+        WITH {_costs(query, bars, sources.NO_PARTS if wide else _shown_part(bars))} {_leading(query) if wide else ""}
         SELECT 'slot' AS kind, slot, NULL::bigint AS part, NULL::smallint AS line_item, NULL::numeric AS quantity,
             coalesce(sum(amount), 0) AS amount, NULL::numeric AS unpriced_quantity
         FROM costs GROUP BY slot
@@ -99,7 +88,7 @@ def spending(query: UsageQuery) -> str:
     """
 
 
-def _shown_part(bars: Source) -> str:
+def _shown_part(bars: sources.Source) -> str:
     """The parts of the table; the others are one, without a name."""
     return f"CASE WHEN {bars.part} = ANY(%(table)s) THEN {bars.part} END"
 
@@ -109,7 +98,7 @@ def _day(query: UsageQuery) -> str:
     return "usage.day" if query.step == Step.DAY else "%(start)s::date"
 
 
-def _sums(source: Source, part: str, day: str) -> str:
+def _sums(source: sources.Source, part: str, day: str) -> str:
     """Usage rows added up per bar, part and SKU."""
     return f"""
         SELECT usage.organization_id, usage.sku_id, {source.slot} AS slot, {day} AS day, {part} AS part, {MEASURE_SUMS}
@@ -117,11 +106,11 @@ def _sums(source: Source, part: str, day: str) -> str:
     """
 
 
-def _sums_of_parts(query: UsageQuery, sources: Iterable[Source]) -> str:
-    return " UNION ALL ".join(_sums(source, source.part, _day(query)) for source in sources)
+def _sums_of_parts(query: UsageQuery, bars: Iterable[sources.Source]) -> str:
+    return " UNION ALL ".join(_sums(source, source.part, _day(query)) for source in bars)
 
 
-def _costs(query: UsageQuery, bars: Source, usage_part: str) -> str:
+def _costs(query: UsageQuery, bars: sources.Source, usage_part: str) -> str:
     """Common table expressions `sums` and `costs`: one row per bar, part, SKU and line item; no amount without a price."""
     part = "price.line_item" if query.group == LINE_ITEM else "usage.part"
     return f"""
@@ -140,10 +129,10 @@ def _costs(query: UsageQuery, bars: Source, usage_part: str) -> str:
 
 def _days_before(query: UsageQuery) -> str:
     """The amounts of the same filters on the days of the month before; their sums need no parts."""
-    days = other_days(query, "before_start", "before_end")
+    days = sources.other_days(query, "before_start", "before_end")
     return f"""
         SELECT usage.slot, {OWN_QUANTITY} * price.unit_price AS amount
-        FROM ({_sums(days, NO_PARTS, days.slot)}) AS usage JOIN billing_dailycost price ON {PRICE_OF_DAY}
+        FROM ({_sums(days, sources.NO_PARTS, days.slot)}) AS usage JOIN billing_dailycost price ON {PRICE_OF_DAY}
     """
 
 
@@ -159,10 +148,10 @@ def _prices(query: UsageQuery) -> str:
                 count(price.day) IN (0, count(*)) AND count(price.unit_price) IN (0, count(*))
                     AND coalesce(min(price.unit_price) = max(price.unit_price), true) AS is_steady,
                 sum(price.amount) / nullif(sum(price.quantity), 0) AS mean_price
-            FROM metering_organizationdailyusage usage {SKU_JOIN}
+            FROM metering_organizationdailyusage usage {sources.SKU_JOIN}
             CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
             LEFT JOIN billing_dailycost price ON {PRICE_OF_DAY} AND price.line_item = item.line_item
-            WHERE {IN_DAYS} AND {query.filters("usage", by_user=False, by_key=False)} AND item.quantity <> 0
+            WHERE {sources.IN_DAYS} AND {query.filters("usage", by_user=False, by_key=False)} AND item.quantity <> 0
             GROUP BY 1, 2, 3
         )
     """
@@ -174,11 +163,11 @@ def _changed_days(query: UsageQuery) -> str:
         "(SELECT bool_or(NOT is_steady) FROM prices)"  # looked at first: in most months there is nothing to read
         " AND usage.sku_id = ANY(ARRAY(SELECT sku_id FROM prices WHERE NOT is_steady))"
     )
-    sources = (source.narrowed(changed) for source in leading_bars(query, "table"))
+    bars = (source.narrowed(changed) for source in sources.leading_bars(query, "table"))
     return f"""
         changed_days AS MATERIALIZED (
             SELECT usage.part, price.line_item, {OWN_QUANTITY} AS quantity, {OWN_QUANTITY} * price.unit_price AS amount
-            FROM ({_sums_of_parts(query, sources)}) AS usage
+            FROM ({_sums_of_parts(query, bars)}) AS usage
             JOIN billing_dailycost price ON {PRICE_OF_DAY}
             JOIN prices ON prices.organization_id = usage.organization_id AND prices.sku_id = usage.sku_id
                 AND prices.line_item = price.line_item
@@ -192,11 +181,11 @@ def _leading(query: UsageQuery) -> str:
 
     The rows are materialized before they meet their prices, of which PostgreSQL expects too few to look them up by key.
     """
-    parts = parts_of(query)
+    parts = sources.parts_of(query)
     rows = " UNION ALL ".join(
         f"SELECT usage.organization_id, usage.sku_id, {bars.slot} AS slot, {_day(query)} AS day, {bars.part} AS part, {USED}"
         f" {bars.from_where}"
-        for bars in leading_bars(query)
+        for bars in sources.leading_bars(query)
     )
     return f"""
         , {_prices(query)}, {_changed_days(query)},

@@ -8,8 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.pages.frame import SignedInRequest
 from billing.cost.report import cost_report
-from metering.pages import show
-from metering.pages.page_version import IN_MONTHS, NAMES_VERSION, USAGE_VERSION, WRITTEN
+from metering.pages import page_version, show
 from metering.usage.groupings import View
 
 COST: Final = show.UsagePage(
@@ -18,12 +17,12 @@ COST: Final = show.UsagePage(
     template="billing/cost.html",
     report=cost_report,
     versions=(
-        USAGE_VERSION,
-        NAMES_VERSION,
-        WRITTEN.format(table="billing_dailycost", conditions=IN_MONTHS),
-        WRITTEN.format(table="billing_creditgrant", conditions="organization_id = ANY(%(ids)s)"),
-        WRITTEN.format(table="billing_budget", conditions="organization_id = ANY(%(ids)s)"),
-        WRITTEN.format(table="billing_invoice", conditions="payer_id = ANY(%(ids)s)"),
+        page_version.USAGE_VERSION,
+        page_version.NAMES_VERSION,
+        page_version.WRITTEN.format(table="billing_dailycost", conditions=page_version.IN_MONTHS),
+        page_version.WRITTEN.format(table="billing_creditgrant", conditions="organization_id = ANY(%(ids)s)"),
+        page_version.WRITTEN.format(table="billing_budget", conditions="organization_id = ANY(%(ids)s)"),
+        page_version.WRITTEN.format(table="billing_invoice", conditions="payer_id = ANY(%(ids)s)"),
     ),
 )
 
