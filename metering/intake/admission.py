@@ -20,6 +20,7 @@ from metering.intake.skus import SkuKey
 from metering.measures import CONTEXT_BANDS, MEASURES
 
 SHORT_CONTEXT: Final = CONTEXT_BANDS[0]
+NO_NAMES: Final = frozenset({None, ""})
 _empty_hash: Final = blake2b(digest_size=16)
 _measures: Final = attrgetter(*MEASURES)
 
@@ -198,7 +199,7 @@ class Admission:
             return key
         if key.ended_at is not None and at >= key.ended_at:
             return Refusal("key_ended", "The API key was revoked or had expired at the event's time.")
-        named = None if event.organization is None else self.known.organization_ids.get(event.organization, 0)
+        named = self.known.organization_ids.get(event.organization, 0) if event.organization else None
         try:
             organization_id, routing = route(key, named=named, at=at)
         except NotAMemberError:
@@ -231,8 +232,8 @@ class Admission:
         return ACCEPTED
 
     def _learn(self, events: Sequence[Any]) -> None:
-        key_ids = {event.api_key_id for event in events} - {None}
-        self.known.learn(key_ids, {event.organization for event in events} - {None})
+        key_ids = {event.api_key_id for event in events} - NO_NAMES
+        self.known.learn(key_ids, {event.organization for event in events} - NO_NAMES)
         for public_id in key_ids:
             if public_id not in self.known.row_parts:
                 self._remember_parts(self.known.keys.get(public_id))
@@ -255,10 +256,10 @@ class Admission:
     def _key(self, public_id: str | None) -> KeyHistory | Refusal:
         own = self.caller.key
         if own is not None:
-            if public_id is None or public_id == own.public_id:
+            if not public_id or public_id == own.public_id:
                 return own
             return Refusal("forbidden_api_key", "An API key may report its own usage only; use an ingest token.")
-        if public_id is None:
+        if not public_id:
             return Refusal("missing_api_key_id", "With an ingest token each event names its `api_key_id`.")
         key = self.known.keys.get(public_id)
         return key or Refusal("unknown_api_key", "No API key has this `api_key_id`.")

@@ -25,12 +25,16 @@ HALF_CHARACTER: Final = re.compile(
     rb"\\u[dD](?:HIGH(?!\\u[dD]LOW)|LOW(?<!\\u[dD]HIGH\\u[dD]LOW))".replace(b"HIGH", HIGH).replace(b"LOW", LOW)
 )
 MAX_HALVES: Final = 40 * MAX_EVENTS
+NOTHINGS: Final = re.compile(rb':\s*(?:null|"")')
+OPTIONAL_TEXTS: Final = frozenset({"model", "api_key_id", "organization", "service_tier", "corrects"})
+OPTIONAL: Final = OPTIONAL_TEXTS | {"batch", *MEASURES}
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _events = msgspec.json.Decoder(list[Event])
 _raw_events = msgspec.json.Decoder(list[msgspec.Raw])
 _event = msgspec.json.Decoder(Event)
 _correction = msgspec.json.Decoder(Correction)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FIELD_CODES: Final = {
     "id": "invalid_id",
     "timestamp": "invalid_timestamp",
@@ -105,11 +109,27 @@ def _decode_one(text: bytes) -> Event | Correction | Refusal:
     try:
         return decoder.decode(text)
     except msgspec.ValidationError as error:
-        return _refusal(str(error))
+        return _decode_without_nothings(text, str(error))
     except (msgspec.DecodeError, RecursionError) as error:
         return Refusal("invalid_json", f"This is not valid JSON: {error}.")
     except UnicodeDecodeError:
         return Refusal("invalid_utf8", "The text of this event is not valid UTF-8.")
+
+
+def _decode_without_nothings(text: bytes, problem: str) -> Event | Correction | Refusal:
+    """The event as it is without its optional fields that say nothing; many senders write every field they know."""
+    if not NOTHINGS.search(text):
+        return _refusal(problem)
+    try:
+        fields = _fields.decode(text)
+        said = {name: value for name, value in fields.items() if not _says_nothing(name, bytes(value))}
+        return (_correction if "corrects" in said else _event).decode(msgspec.json.encode(said))
+    except msgspec.ValidationError as error:
+        return _refusal(str(error))
+
+
+def _says_nothing(name: str, value: bytes) -> bool:
+    return (value == b"null" and name in OPTIONAL) or (value == b'""' and name in OPTIONAL_TEXTS)
 
 
 def _refusal(problem: str) -> Refusal:

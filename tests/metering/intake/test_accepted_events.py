@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from apikeys.models import APIKey
+from metering.measures import MEASURES
 from metering.models import Model, UsageEvent
 from tests.engine import (
     days_ago,
     error_of,
     make_event,
+    make_key_and_secret,
     num_events,
     post,
     send,
 )
+from tests.world import World
 
 MOST = 10**12
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -73,6 +76,42 @@ def test_one_unreadable_line_of_ndjson_leaves_the_others(token: str, key: APIKey
     assert [result["status"] for result in results] == ["accepted", "rejected", "accepted"]
     assert results[1]["code"] == "invalid_json"
     assert num_events() == 2
+
+
+NOTHINGS = [
+    *({name: None} for name in ("organization", "service_tier", "batch", "corrects", *MEASURES)),
+    *({name: ""} for name in ("organization", "service_tier", "corrects")),
+    {"organization": "", "corrects": None, "batch": None, "service_tier": None, "images": None},
+]
+
+
+@pytest.mark.parametrize("nothing", NOTHINGS, ids=str)
+def test_null_or_an_empty_text_in_an_optional_field_is_the_same_as_no_field(
+    token: str, key: APIKey, nothing: dict[str, Any]
+) -> None:
+    """Alone, beside an event that does not have it, and a line of NDJSON; then told from none by its id alone."""
+    event = make_event(id="without", api_key_id=key.public_id)
+    without = {name: value for name, value in event.items() if name not in nothing}
+    full = [{**event, "id": f"with-{number}", **nothing} for number in range(3)]
+    assert send(json.dumps(full[0], default=str).encode(), token) == ["accepted"]
+    assert send(json.dumps([without, full[1]], default=str).encode(), token) == ["accepted", "accepted"]
+    lines = "\n".join(json.dumps(each, default=str) for each in (without, full[2]))
+    assert send(lines.encode(), token) == ["duplicate", "accepted"]
+    stored = {tuple(row) for row in UsageEvent.objects.values_list("organization_id", "sku_id", "routing", *MEASURES)}
+    assert len(stored) == 1
+    assert num_events() == 4
+
+
+def test_null_and_an_empty_text_in_the_place_of_the_senders_own_key(world: World) -> None:
+    own, secret = make_key_and_secret(world.alice)
+    bodies = [{**make_event(id=f"event-{name}"), "api_key_id": name} for name in (None, "", own.public_id)]
+    assert send(json.dumps(bodies, default=str).encode(), secret) == ["accepted"] * 3
+
+
+def test_a_model_may_be_null_where_it_may_be_absent(token: str, key: APIKey) -> None:
+    event = {**make_event(api_key_id=key.public_id), "usage_type": "web_search_calls", "model": None}
+    del event["input_tokens"], event["output_tokens"]
+    assert send(json.dumps(event, default=str).encode(), token) == ["accepted"]
 
 
 def test_gzip_is_unpacked(token: str, key: APIKey) -> None:

@@ -85,8 +85,8 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"api_key_id": None}, "missing_api_key_id"),
     ({"organization": "org_unknown"}, "not_a_member"),
     ({"organization": "nul\x00"}, "not_a_member"),
-    ({"organization": ""}, "not_a_member"),
-    ({"corrects": ""}, "invalid_id"),
+    ({"api_key_id": ""}, "missing_api_key_id"),
+    ({"input_tokens": ""}, "invalid_measure"),
     ({"corrects": "x" * 65}, "invalid_id"),
     ({"corrects": "event-0", "input_tokens": -MOST}, "measure_too_large"),
     ({"corrects": "event-0", "input_tokens": -1}, "corrected_event_unknown"),
@@ -124,6 +124,25 @@ def test_what_is_no_event_is_rejected_in_its_place(token: str, key: APIKey, text
     answer = json.loads(post(b"[" + text + b"," + good + b"]", token).content)
     assert [result["status"] for result in answer["results"]] == ["rejected", "accepted"]
     assert answer["results"][0]["code"] in ("invalid_event", "missing_field")
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        ('"id": null', "invalid_id"),
+        ('"timestamp": null', "invalid_timestamp"),
+        ('"usage_type": null', "unknown_usage_type"),
+        ('"model": null', "invalid_model"),
+        ('"api_key_id": null', "missing_api_key_id"),
+        ('"prompt": null', "unknown_field"),
+        ('"batch": null, "input_tokens": -1', "invalid_measure"),
+    ],
+)
+def test_null_is_no_excuse_for_a_field_that_is_required_or_unknown(
+    token: str, key: APIKey, field: str, code: str
+) -> None:
+    text = json.dumps(make_event(api_key_id=key.public_id), default=str)
+    assert send(f"{text[:-1]}, {field}}}".encode(), token) == [code]
 
 
 @pytest.mark.parametrize(
