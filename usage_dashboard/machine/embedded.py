@@ -28,8 +28,12 @@ def socket_directory(data_dir: Path) -> Path:
     directory = data_dir / "run"
     if len(str(directory)) <= LONGEST_SOCKET_DIRECTORY and re.fullmatch(r"[\w/.-]+", str(directory), re.ASCII):
         return directory
-    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"usage-dashboard-{digest}"
+    return Path(tempfile.gettempdir()) / cluster_name(data_dir)
+
+
+def cluster_name(data_dir: Path) -> str:
+    """What tells the embedded servers of this directory from those of others: it follows from the path."""
+    return f"usage-dashboard-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]}"
 
 
 def database(data_dir: Path) -> dict[str, Any]:

@@ -34,7 +34,10 @@ class Account:
 
 @dataclass
 class Child:
-    """A process and how to start and stop it. `stop_signals` are tried in turn before the whole group is killed."""
+    """A process and how to start and stop it.
+
+    `stop_signals` are tried in turn before the whole group is killed; `after_stop` ends what has left the group.
+    """
 
     name: str
     command: list[str]
@@ -43,6 +46,7 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     stop_timeout_seconds: float = 3.0
+    after_stop: Callable[[], object] = lambda: None
     account: Account | None = None
     process: subprocess.Popen[bytes] | None = None
     was_asked_to_stop: bool = False
@@ -94,6 +98,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.after_stop()
 
     def _ended(self) -> bool:
         assert self.process is not None

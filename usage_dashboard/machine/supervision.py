@@ -27,10 +27,15 @@ class Service:
     is_server: bool = False
     child: Child | None = None
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=QUICK_DEATHS))
+    failed_starts: int = 0  # since one that did not fail
     start_again_at: float | None = None
 
-    def died_too_often(self) -> bool:
-        return len(self.deaths) == QUICK_DEATHS and self.deaths[-1] - self.deaths[0] < QUICK_DEATHS_WITHIN_SECONDS
+    def is_given_up(self) -> bool:
+        """After five deaths within a minute, or five starts that failed in a row, however long each of them took."""
+        many = len(self.deaths) == QUICK_DEATHS
+        return self.failed_starts == QUICK_DEATHS or (
+            many and self.deaths[-1] - self.deaths[0] < QUICK_DEATHS_WITHIN_SECONDS
+        )
 
 
 class Supervisor:
@@ -63,9 +68,9 @@ class Supervisor:
         for service in self.services:
             if service.start_again_at is None:
                 if service.child is None or not service.child.is_alive():
-                    self._mourn(service)
+                    self._mourn(service, "ended unexpectedly")
             elif time.monotonic() >= service.start_again_at:
-                self._start(service)
+                self._start_again(service)
 
     def stop(self) -> None:
         """Stop all services, programs before the servers that they use; nothing of them is left."""
@@ -85,18 +90,29 @@ class Supervisor:
         service.child = service.start()
         record(self.data_dir, [other.child for other in self.services if other.child is not None])
 
-    def _mourn(self, service: Service) -> None:
+    def _start_again(self, service: Service) -> None:
+        """A start that fails is one more death: what is in its way may be gone at the next one."""
+        try:
+            self._start(service)
+        except LaunchError:
+            service.child = None
+            service.failed_starts += 1
+            self._mourn(service, "did not start")
+        else:
+            service.failed_starts = 0
+
+    def _mourn(self, service: Service, what_happened: str) -> None:
         log = self.data_dir / "log" / f"{service.name}.log"
         if service.child is not None:
             service.child.stop()
         service.deaths.append(time.monotonic())
-        if service.died_too_often():
+        if service.is_given_up():
             raise LaunchError(
-                f"{service.name} died {QUICK_DEATHS} times within {QUICK_DEATHS_WITHIN_SECONDS:.0f} s. "
-                f"The end of {log}:\n{last_lines(log)}"
+                f"{service.name} died {QUICK_DEATHS} times within {QUICK_DEATHS_WITHIN_SECONDS:.0f} s, or did not start "
+                f"as often. The end of {log}:\n{last_lines(log)}"
             )
         wait_seconds = 2.0 ** len(service.deaths) / 4
-        self.write(f"{service.name} ended unexpectedly and is started again (its log: {log})")
+        self.write(f"{service.name} {what_happened} and is started again (its log: {log})")
         service.start_again_at = time.monotonic() + wait_seconds
 
     def _turn_logs_over(self) -> None:

@@ -1,11 +1,16 @@
 """The embedded servers: they come up from nothing, repair what a killed run left, and say why when they cannot."""
 
+import contextlib
 import os
 import shutil
 import signal
 import stat
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -13,11 +18,14 @@ import psycopg2
 import pytest
 
 from usage_dashboard.machine import embedded
-from usage_dashboard.machine.processes import Child, LaunchError
+from usage_dashboard.machine.left_overs import is_alive
+from usage_dashboard.machine.processes import Child, LaunchError, wait_until
 from usage_dashboard.machine.server_account import private_directory, server_account
 from usage_dashboard.machine.servers import start_postgres, start_redis
 
 pytestmark = pytest.mark.faults
+NUM_KILLS = 5
+BUSY_SQL = "DO $$ DECLARE n bigint := 0; BEGIN WHILE n < 20000000000 LOOP n := n + 1; END LOOP; END $$"
 
 
 @pytest.fixture
@@ -38,10 +46,39 @@ def started() -> Iterator[list[Child]]:
         child.stop()
 
 
+def dsn(data_dir: Path) -> str:
+    host = embedded.socket_directory(data_dir)
+    return f"host='{host}' user={embedded.DATABASE_USER} dbname={embedded.DATABASE_NAME}"
+
+
+@contextmanager
+def at_work(data_dir: Path, *, count: int) -> Iterator[list[psutil.Process]]:
+    """Backends that count and look at nothing else, whatever becomes of their server; ended at the end."""
+    with ThreadPoolExecutor(count) as threads:
+        connections = [psycopg2.connect(dsn(data_dir)) for _ in range(count)]
+        backends = [psutil.Process(connection.info.backend_pid) for connection in connections]
+        for connection in connections:
+            threads.submit(connection.cursor().execute, BUSY_SQL)
+        assert wait_until(lambda: all(map(is_busy, backends)), timeout_seconds=10)
+        try:
+            yield backends
+        finally:
+            for backend in backends:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    backend.terminate()
+
+
+def is_busy(backend: psutil.Process) -> bool:
+    return " ".join(backend.cmdline()).strip().endswith("DO")
+
+
+def wait_for_end(child: Child) -> None:
+    assert child.process is not None
+    child.process.wait(10)
+
+
 def query(data_dir: Path, sql: str) -> object:
-    connection = psycopg2.connect(
-        host=str(embedded.socket_directory(data_dir)), user=embedded.DATABASE_USER, dbname=embedded.DATABASE_NAME
-    )
+    connection = psycopg2.connect(dsn(data_dir))
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(sql)
@@ -78,6 +115,58 @@ def test_a_killed_postgres_is_started_again_with_what_was_committed(data_dir: Pa
     started.append(start_postgres(data_dir))
 
     assert query(data_dir, "SELECT number FROM kept") == 1
+
+
+def test_postgres_starts_again_at_once_after_each_of_many_kills_while_backends_work(
+    data_dir: Path, tmp_path: Path, started: list[Child]
+) -> None:
+    """What is killed is the server process alone; its backends do not look up from their work to notice."""
+    other = tmp_path / "other"
+    other.mkdir()
+    started.append(start_postgres(other))
+    started.append(start_postgres(data_dir))
+    with at_work(other, count=1) as bystanders:
+        for _ in range(NUM_KILLS):
+            with at_work(data_dir, count=2) as backends:
+                os.kill(started[-1].pid, signal.SIGKILL)
+                wait_for_end(started[-1])
+                assert any(is_alive(process) for process in backends), "the kill ended them as well"
+                started.append(start_postgres(data_dir))
+                assert not any(is_alive(process) for process in backends)
+        assert all(is_alive(process) for process in bystanders)
+    assert query(data_dir, "SELECT 1") == 1
+
+
+def test_a_stopped_postgres_leaves_no_backend_that_its_killed_server_left(data_dir: Path, started: list[Child]) -> None:
+    started.append(start_postgres(data_dir))
+    with at_work(data_dir, count=1) as backends:
+        os.kill(started[0].pid, signal.SIGKILL)
+        started[0].stop()
+        assert not any(is_alive(process) for process in backends)
+
+
+def test_stopping_a_dead_server_again_leaves_its_successor_alone(data_dir: Path, started: list[Child]) -> None:
+    started.append(start_postgres(data_dir))
+    os.kill(started[0].pid, signal.SIGKILL)
+    started.append(start_postgres(data_dir))
+    started[0].stop()
+    assert query(data_dir, "SELECT 1") == 1
+
+
+def test_a_killed_programs_statement_lets_its_locks_go(data_dir: Path, started: list[Child]) -> None:
+    """The client is gone without a word; its statement, which sends nothing, would have run for a minute."""
+    started.append(start_postgres(data_dir))
+    query(data_dir, "CREATE TABLE locked AS SELECT 1 AS number")
+    program = (
+        f"import psycopg2; cursor = psycopg2.connect({dsn(data_dir)!r}).cursor();"
+        "cursor.execute('LOCK TABLE locked'); print('locked', flush=True); cursor.execute('SELECT pg_sleep(60)')"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"locked\n"
+        time.sleep(0.3)  # the statement has begun
+        client.kill()
+    assert query(data_dir, "SET lock_timeout = '15s'; SELECT number FROM locked") == 1
 
 
 def test_a_server_that_an_earlier_run_left_behind_is_stopped_first(data_dir: Path, started: list[Child]) -> None:

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -238,6 +238,47 @@ def test_a_service_that_keeps_dying_is_given_up_with_the_end_of_its_log(tmp_path
     supervisor.stop()
 
 
+def test_a_start_that_fails_is_tried_again_within_the_promised_five(tmp_path: Path) -> None:
+    """The first start succeeds, the next ones do not until `fails` is used up."""
+    printed: list[str] = []
+    fails = [LaunchError("not yet")] * (QUICK_DEATHS - 2)
+    supervisor = Supervisor(tmp_path, printed.append)
+    service, children = failing(tmp_path, fails), []
+
+    def start() -> Child:
+        children.append(service())
+        return children[-1]
+
+    supervisor.start("sleeper", start)
+    os.kill(children[0].pid, signal.SIGKILL)
+    try:
+        assert wait_until(lambda: look_once(supervisor) and len(children) == 2, timeout_seconds=10)
+        assert children[1].is_alive()
+        assert len(printed) == QUICK_DEATHS - 1
+        assert sum("did not start" in line for line in printed) == QUICK_DEATHS - 2
+    finally:
+        supervisor.stop()
+    assert not children[1].is_alive()
+
+
+def test_a_service_that_never_starts_again_is_given_up_however_long_each_start_takes(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path, lambda _line: None)
+    service, first = failing(tmp_path, [LaunchError("never")] * 100), []
+
+    def start() -> Child:
+        for died in supervisor.services[0].deaths.copy():  # as if each start had taken two minutes
+            supervisor.services[0].deaths[0] = died - 120
+            supervisor.services[0].deaths.rotate(-1)
+        first.append(service())
+        return first[-1]
+
+    supervisor.start("sleeper", start)
+    os.kill(first[0].pid, signal.SIGKILL)
+    with pytest.raises(LaunchError, match="did not start as often"):
+        look_without_pauses(supervisor)
+    supervisor.stop()
+
+
 def test_a_child_that_ignores_the_signal_is_killed_with_what_it_started(tmp_path: Path) -> None:
     script = "trap '' TERM; (trap '' TERM; sleep 60) & echo $! > inner; wait; sleep 60"
     child = Child("stubborn", ["/bin/sh", "-c", script], tmp_path / "log", tmp_path, stop_timeout_seconds=0.2)
@@ -308,11 +349,28 @@ def open_to_others(data_dir: Path) -> list[str]:
 
 
 def look_without_pauses(supervisor: Supervisor) -> None:
-    while True:
-        supervisor.look()
-        for service in supervisor.services:
-            service.start_again_at = service.start_again_at and 0.0
+    while look_once(supervisor):
         time.sleep(0.01)
+
+
+def look_once(supervisor: Supervisor) -> bool:
+    supervisor.look()
+    for service in supervisor.services:
+        service.start_again_at = service.start_again_at and 0.0
+    return True
+
+
+def failing(directory: Path, fails: list[LaunchError]) -> Callable[[], Child]:
+    """Starts a sleeper: the first time, and again once it has failed as often as there are errors."""
+    started: list[Child] = []
+
+    def start() -> Child:
+        if started and fails:
+            raise fails.pop()
+        started.append(sleeper(directory, "sleeper"))
+        return started[-1]
+
+    return start
 
 
 def sleeper(directory: Path, name: str) -> Child:
