@@ -8,15 +8,11 @@ import psycopg2
 from django.core.management import execute_from_command_line
 from django.db import OperationalError, connection
 
-from usage_dashboard.machine.embedded import DataDirectoryError
-
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "usage_dashboard.settings")
     try:
         execute_from_command_line(sys.argv)
-    except DataDirectoryError as error:
-        sys.exit(str(error))
     except OperationalError as error:
         if not _could_not_connect(error):
             raise

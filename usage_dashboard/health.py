@@ -51,6 +51,9 @@ def _broker_answers() -> bool:
 
     address = settings.REDIS_URL.replace("redis+socket://", "unix://")
     timeouts = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": BROKER_TIMEOUT_SECONDS}
-    with contextlib.suppress(redis.RedisError), redis.Redis.from_url(address, **timeouts) as broker:
+    with (
+        contextlib.suppress(redis.RedisError),
+        redis.Redis.from_url(address, **timeouts, **settings.REDIS_TLS) as broker,
+    ):
         return bool(broker.ping())
     return False

@@ -1,55 +1,57 @@
 """The one settings module. Every value that an operator may change comes from the environment; docs/operations.md lists them."""
 
+import os
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
-import environ
 from celery.schedules import crontab
 
+from usage_dashboard import given_addresses
+from usage_dashboard.environment import Environment
 from usage_dashboard.machine import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-
-
-def origins(addresses: list[str]) -> list[str]:
-    """Scheme and host of each address that is not empty."""
-    return ["{0.scheme}://{0.netloc}".format(urlsplit(address)) for address in addresses if address]
-
+env = Environment(os.environ)
 
 # Where this installation runs
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
-PORT = env.int("PORT", default=8000)
-DEBUG = env.bool("DEBUG", default=False)
-DEMO = env.bool("DEMO", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-SECRET_KEY = env.str("SECRET_KEY", default="") or embedded.secret_key(DATA_DIR)
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-HTTPS = env.bool("HTTPS", default=False)
-WEB_THREADS = env.int("WEB_THREADS", default=16)  # of each process, like the next ones
-WEB_CONNECTIONS = env.int("WEB_CONNECTIONS", default=2000)  # the server is told the same
-REQUEST_BODY_TIMEOUT_SECONDS = env.float("REQUEST_BODY_TIMEOUT_SECONDS", default=20.0)
-REQUEST_BODIES_MAX = env.int("REQUEST_BODIES_MAX", default=1000)
-REQUEST_BODIES_MAX_BYTES = env.int("REQUEST_BODIES_MAX_BYTES", default=16 * 1024 * 1024)
-EVENTS_BODY_MAX_BYTES = env.int("EVENTS_BODY_MAX_BYTES", default=10 * 1024 * 1024)
-FORM_BODY_MAX_BYTES = env.int("FORM_BODY_MAX_BYTES", default=1024 * 1024)
+DATA_DIR = Path(env.text("DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
+PORT = env.whole("PORT", default=8000, least=1, most=65535)
+DEBUG = env.switch("DEBUG", default=False)
+DEMO = env.switch("DEMO", default=False)
+ALLOWED_HOSTS = env.read("ALLOWED_HOSTS", given_addresses.hosts, default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.read("CSRF_TRUSTED_ORIGINS", given_addresses.origins, default=[])
+SECRET_KEY = env.secret("SECRET_KEY", unset=partial(embedded.secret_key, DATA_DIR))
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", default=[])
+HTTPS = env.switch("HTTPS", default=False)
+WEB_HOST = env.text("WEB_HOST", default="127.0.0.1")
+WEB_WORKERS = env.whole("WEB_WORKERS", default=min(4, os.cpu_count() or 1), least=1)
+WEB_THREADS = env.whole("WEB_THREADS", default=16, least=1)  # of each process, like the next ones
+WEB_CONNECTIONS = env.whole("WEB_CONNECTIONS", default=2000, least=1)  # the server is told the same
+REQUEST_BODY_TIMEOUT_SECONDS = env.number("REQUEST_BODY_TIMEOUT_SECONDS", default=20.0, least=0.01)
+REQUEST_BODIES_MAX = env.whole("REQUEST_BODIES_MAX", default=1000, least=1)
+REQUEST_BODIES_MAX_BYTES = env.whole("REQUEST_BODIES_MAX_BYTES", default=16 * 1024 * 1024, least=1)
+EVENTS_BODY_MAX_BYTES = env.whole("EVENTS_BODY_MAX_BYTES", default=10 * 1024 * 1024, least=1)
+FORM_BODY_MAX_BYTES = env.whole("FORM_BODY_MAX_BYTES", default=1024 * 1024, least=1)
 
 # Stores: one PostgreSQL for everything that must not be lost, one Redis that may be
-DATABASE_URL = env.str("DATABASE_URL", default="")
-REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url(DATA_DIR)
-DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL) if DATABASE_URL else embedded.database(DATA_DIR)}
+DATABASE_URL = env.text("DATABASE_URL").strip()
+DATABASES = {"default": env.read("DATABASE_URL", given_addresses.database, default=embedded.database(DATA_DIR))}
+REDIS_URL = env.read("REDIS_URL", given_addresses.redis, default=embedded.redis_url(DATA_DIR))
+REDIS_CA_FILE = env.read("REDIS_CA_FILE", given_addresses.certificates, default="")
+REDIS_TLS = given_addresses.redis_tls(REDIS_URL, REDIS_CA_FILE)  # of all that connects to it
 DATABASES["default"].update(
-    CONN_MAX_AGE=env.int("DATABASE_CONNECTION_MAX_AGE_SECONDS", default=600),
+    CONN_MAX_AGE=env.whole("DATABASE_CONNECTION_MAX_AGE_SECONDS", default=600),
     CONN_HEALTH_CHECKS=True,
     OPTIONS={"connect_timeout": 5, **DATABASES["default"].get("OPTIONS", {})},
 )
 # Of web and workers; what is long by design (rollups, proofs, exports, invoices) has the last of them
-DATABASE_STATEMENT_TIMEOUT_SECONDS = env.float("DATABASE_STATEMENT_TIMEOUT_SECONDS", default=60.0)
-DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS = env.float("DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS", default=60.0)
-DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS = env.float("DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS", default=3600.0)
+DATABASE_STATEMENT_TIMEOUT_SECONDS = env.number("DATABASE_STATEMENT_TIMEOUT_SECONDS", default=60.0)
+DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS = env.number("DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS", default=60.0)
+DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS = env.number("DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS", default=3600.0)
 
+CACHE_REDIS_TIMEOUT_SECONDS = env.number("CACHE_REDIS_TIMEOUT_SECONDS", default=0.25, least=0.01)
 CACHES = {
     "default": {
         "BACKEND": "accounts.installation.shared_cache.SharedCache",
@@ -57,58 +59,60 @@ CACHES = {
         "KEY_PREFIX": "usage-dashboard",
         "OPTIONS": {
             "serializer": "accounts.installation.shared_cache.JSONSerializer",
-            "socket_timeout": env.float("CACHE_REDIS_TIMEOUT_SECONDS", default=0.25),
-            "socket_connect_timeout": env.float("CACHE_REDIS_TIMEOUT_SECONDS", default=0.25),
+            "socket_timeout": CACHE_REDIS_TIMEOUT_SECONDS,
+            "socket_connect_timeout": CACHE_REDIS_TIMEOUT_SECONDS,
+            **REDIS_TLS,
         },
     }
 }
-CACHE_REDIS_REST_SECONDS = env.float("CACHE_REDIS_REST_SECONDS", default=5.0)
+CACHE_REDIS_REST_SECONDS = env.number("CACHE_REDIS_REST_SECONDS", default=5.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The engine
-USAGE_EVENT_MAX_AGE_DAYS = env.int("USAGE_EVENT_MAX_AGE_DAYS", default=60)
-USAGE_EVENT_MAX_AHEAD_SECONDS = env.int("USAGE_EVENT_MAX_AHEAD_SECONDS", default=300)
-USAGE_EVENT_MAX_MEASURE = env.int("USAGE_EVENT_MAX_MEASURE", default=10**12)
-USAGE_EVENT_MAX_BYTES = env.int("USAGE_EVENT_MAX_BYTES", default=10**15)
-USAGE_EVENT_MAX_TEXT_BYTES = env.int("USAGE_EVENT_MAX_TEXT_BYTES", default=256 * 1024)
-API_KEYS_MAY_REPORT = env.bool("API_KEYS_MAY_REPORT", default=True)
-API_KEY_EVENTS_PER_MINUTE = env.int("API_KEY_EVENTS_PER_MINUTE", default=60_000)
-API_KEY_UNITS_PER_MINUTE = env.int("API_KEY_UNITS_PER_MINUTE", default=100_000_000)
-NEW_MODELS_PER_DAY = env.int("NEW_MODELS_PER_DAY", default=1_000)  # and organization
-UNKNOWN_SECRETS_PER_MINUTE = env.int("UNKNOWN_SECRETS_PER_MINUTE", default=120)  # and address, in each web process
-USAGE_EVENT_RETENTION_DAYS = env.int("USAGE_EVENT_RETENTION_DAYS", default=90)
-ROLL_UP_MAX_EVENTS = env.int("ROLL_UP_MAX_EVENTS", default=1_000_000)
-MAX_SERVICE_TIER_WORDS = env.int("MAX_SERVICE_TIER_WORDS", default=100)
-PRICE_MODELS_AT_ONCE = env.int("PRICE_MODELS_AT_ONCE", default=100)
-ROLL_UP_INTERVAL_SECONDS = env.float("ROLL_UP_INTERVAL_SECONDS", default=1.0)
-SLOW_DOWN_LAG_SECONDS = env.float("SLOW_DOWN_LAG_SECONDS", default=5.0)
-READY_MAX_LAG_SECONDS = env.int("READY_MAX_LAG_SECONDS", default=300)
+USAGE_EVENT_MAX_AGE_DAYS = env.whole("USAGE_EVENT_MAX_AGE_DAYS", default=60, least=1)
+USAGE_EVENT_MAX_AHEAD_SECONDS = env.whole("USAGE_EVENT_MAX_AHEAD_SECONDS", default=300)
+USAGE_EVENT_MAX_MEASURE = env.whole("USAGE_EVENT_MAX_MEASURE", default=10**12, least=1)
+USAGE_EVENT_MAX_BYTES = env.whole("USAGE_EVENT_MAX_BYTES", default=10**15, least=1)
+USAGE_EVENT_MAX_TEXT_BYTES = env.whole("USAGE_EVENT_MAX_TEXT_BYTES", default=256 * 1024, least=1)
+API_KEYS_MAY_REPORT = env.switch("API_KEYS_MAY_REPORT", default=True)
+API_KEY_EVENTS_PER_MINUTE = env.whole("API_KEY_EVENTS_PER_MINUTE", default=60_000)
+API_KEY_UNITS_PER_MINUTE = env.whole("API_KEY_UNITS_PER_MINUTE", default=100_000_000)
+NEW_MODELS_PER_DAY = env.whole("NEW_MODELS_PER_DAY", default=1_000)  # and organization
+UNKNOWN_SECRETS_PER_MINUTE = env.whole("UNKNOWN_SECRETS_PER_MINUTE", default=120)  # and address, in each web process
+USAGE_EVENT_RETENTION_DAYS = env.whole("USAGE_EVENT_RETENTION_DAYS", default=90, least=1)
+ROLL_UP_MAX_EVENTS = env.whole("ROLL_UP_MAX_EVENTS", default=1_000_000, least=1)
+MAX_SERVICE_TIER_WORDS = env.whole("MAX_SERVICE_TIER_WORDS", default=100)
+PRICE_MODELS_AT_ONCE = env.whole("PRICE_MODELS_AT_ONCE", default=100, least=1)
+ROLL_UP_INTERVAL_SECONDS = env.number("ROLL_UP_INTERVAL_SECONDS", default=1.0, least=0.01)
+SLOW_DOWN_LAG_SECONDS = env.number("SLOW_DOWN_LAG_SECONDS", default=5.0)
+READY_MAX_LAG_SECONDS = env.whole("READY_MAX_LAG_SECONDS", default=300)
 
 # What one person may do (see accounts.limits)
-CHANGES_PER_MINUTE = env.int("CHANGES_PER_MINUTE", default=60)
-NEW_ORGANIZATIONS_PER_DAY = env.int("NEW_ORGANIZATIONS_PER_DAY", default=20)
-NEW_API_KEYS_PER_DAY = env.int("NEW_API_KEYS_PER_DAY", default=100)
-MAX_API_KEYS_PER_PERSON = env.int("MAX_API_KEYS_PER_PERSON", default=500)
+CHANGES_PER_MINUTE = env.whole("CHANGES_PER_MINUTE", default=60)
+NEW_ORGANIZATIONS_PER_DAY = env.whole("NEW_ORGANIZATIONS_PER_DAY", default=20)
+NEW_API_KEYS_PER_DAY = env.whole("NEW_API_KEYS_PER_DAY", default=100)
+MAX_API_KEYS_PER_PERSON = env.whole("MAX_API_KEYS_PER_PERSON", default=500)
 
 # Invoices: the seller, and the terms of payers whose billing details name none
-INVOICE_GRACE_DAYS = env.int("INVOICE_GRACE_DAYS", default=3)
-INVOICE_DUE_DAYS = env.int("INVOICE_DUE_DAYS", default=30)
-INVOICE_TAX_NAME = env.str("INVOICE_TAX_NAME", default="Tax")
-INVOICE_TAX_RATE = Decimal(env.str("INVOICE_TAX_RATE", default="0"))  # 0.19 is 19%
-INVOICE_SELLER_NAME = env.str("INVOICE_SELLER_NAME", default="The operator of this API")
-INVOICE_SELLER_ADDRESS = env.str("INVOICE_SELLER_ADDRESS", default="").replace("\\n", "\n")
-INVOICE_SELLER_TAX_ID = env.str("INVOICE_SELLER_TAX_ID", default="")
-INVOICE_PAYMENT_NOTE = env.str("INVOICE_PAYMENT_NOTE", default="").replace("\\n", "\n")
-SITE_ADDRESS = env.str("SITE_ADDRESS", default=f"http://localhost:{PORT}").rstrip("/")  # for links in emails
-OPERATOR_TOKEN = env.str("OPERATOR_TOKEN", default="")
+INVOICE_GRACE_DAYS = env.whole("INVOICE_GRACE_DAYS", default=3)
+INVOICE_DUE_DAYS = env.whole("INVOICE_DUE_DAYS", default=30)
+INVOICE_TAX_NAME = env.text("INVOICE_TAX_NAME", default="Tax")
+INVOICE_TAX_RATE = env.share("INVOICE_TAX_RATE", default=Decimal(0))  # 0.19 is 19%
+INVOICE_SELLER_NAME = env.text("INVOICE_SELLER_NAME", default="The operator of this API")
+INVOICE_SELLER_ADDRESS = env.text("INVOICE_SELLER_ADDRESS").replace("\\n", "\n")
+INVOICE_SELLER_TAX_ID = env.text("INVOICE_SELLER_TAX_ID")
+INVOICE_PAYMENT_NOTE = env.text("INVOICE_PAYMENT_NOTE").replace("\\n", "\n")
+# For links in emails
+SITE_ADDRESS = env.read("SITE_ADDRESS", given_addresses.site, default=f"http://localhost:{PORT}")
+OPERATOR_TOKEN = env.text("OPERATOR_TOKEN")
 
 # Webhooks go to strangers: where to, how long one may take, and when an endpoint is given up
-WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=False)
-WEBHOOK_EXTRA_PORTS = env.list("WEBHOOK_EXTRA_PORTS", cast=int, default=[])
-WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
-WEBHOOK_LOOK_UP_TIMEOUT_SECONDS = env.float("WEBHOOK_LOOK_UP_TIMEOUT_SECONDS", default=3.0)
-WEBHOOK_OFF_AFTER_HOURS = env.float("WEBHOOK_OFF_AFTER_HOURS", default=72.0)  # a weekend, and all attempts of a message
-WEBHOOK_MAX_ENDPOINTS = env.int("WEBHOOK_MAX_ENDPOINTS", default=20)
+WEBHOOK_PRIVATE_ADDRESSES = env.switch("WEBHOOK_PRIVATE_ADDRESSES", default=False)
+WEBHOOK_EXTRA_PORTS: list[int] = env.read("WEBHOOK_EXTRA_PORTS", given_addresses.ports, default=[])
+WEBHOOK_TIMEOUT_SECONDS = env.number("WEBHOOK_TIMEOUT_SECONDS", default=10.0, least=0.01)
+WEBHOOK_LOOK_UP_TIMEOUT_SECONDS = env.number("WEBHOOK_LOOK_UP_TIMEOUT_SECONDS", default=3.0, least=0.01)
+WEBHOOK_OFF_AFTER_HOURS = env.number("WEBHOOK_OFF_AFTER_HOURS", default=72.0)  # longer than all attempts of a message
+WEBHOOK_MAX_ENDPOINTS = env.whole("WEBHOOK_MAX_ENDPOINTS", default=20)
 
 INSTALLED_APPS = [
     "usage_dashboard.apps.StaffSiteConfig",
@@ -203,13 +207,13 @@ ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
-STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=not DEMO)
-SECURITY_LOG_RETENTION_DAYS = env.int("SECURITY_LOG_RETENTION_DAYS", default=365)
-INVITATIONS_PER_PERSON_AND_DAY = env.int("INVITATIONS_PER_PERSON_AND_DAY", default=100)
-INVITATIONS_PER_ORGANIZATION_AND_DAY = env.int("INVITATIONS_PER_ORGANIZATION_AND_DAY", default=300)
-INVITATIONS_PER_ADDRESS_AND_DAY = env.int("INVITATIONS_PER_ADDRESS_AND_DAY", default=5)
-SIGN_UP_OPEN = env.bool("SIGN_UP_OPEN", default=True)
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)  # proxies that add to X-Forwarded-For
+STAFF_SECOND_FACTOR = env.switch("STAFF_SECOND_FACTOR", default=not DEMO)
+SECURITY_LOG_RETENTION_DAYS = env.whole("SECURITY_LOG_RETENTION_DAYS", default=365, least=1)
+INVITATIONS_PER_PERSON_AND_DAY = env.whole("INVITATIONS_PER_PERSON_AND_DAY", default=100)
+INVITATIONS_PER_ORGANIZATION_AND_DAY = env.whole("INVITATIONS_PER_ORGANIZATION_AND_DAY", default=300)
+INVITATIONS_PER_ADDRESS_AND_DAY = env.whole("INVITATIONS_PER_ADDRESS_AND_DAY", default=5)
+SIGN_UP_OPEN = env.switch("SIGN_UP_OPEN", default=True)
+ALLAUTH_TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", default=0)  # proxies that add to X-Forwarded-For
 MFA_ADAPTER = "accounts.entrance.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -219,8 +223,10 @@ USERSESSIONS_ADAPTER = "accounts.entrance.hooks.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False
 
 # Single sign-on through OpenID Connect, if there is a server; its users' verified addresses are trusted
-OIDC_SERVER_URL = env.str("OIDC_SERVER_URL", default="")
-OIDC_NAME = env.str("OIDC_NAME", default="Single sign-on") if OIDC_SERVER_URL else ""
+OIDC_SERVER_URL = env.read("OIDC_SERVER_URL", given_addresses.site, default="")
+OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
+OIDC_NAME = env.text("OIDC_NAME", default="Single sign-on")
 SOCIALACCOUNT_ADAPTER = "accounts.entrance.adapter.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_PROVIDERS = {
@@ -230,8 +236,8 @@ SOCIALACCOUNT_PROVIDERS = {
             {
                 "provider_id": "sso",
                 "name": OIDC_NAME,
-                "client_id": env.str("OIDC_CLIENT_ID", default=""),
-                "secret": env.str("OIDC_CLIENT_SECRET", default=""),
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
                 "settings": {"server_url": OIDC_SERVER_URL},
             }
         ]
@@ -262,7 +268,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "form-action": ["'self'", *origins([OIDC_SERVER_URL])],  # signing in is a form that leads there
+        "form-action": ["'self'", *given_addresses.origins(OIDC_SERVER_URL)],  # signing in is a form that leads there
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
     }
@@ -298,6 +304,7 @@ REST_FRAMEWORK = {
 
 # Celery only triggers; PostgreSQL holds the work. No message expires: clocks of beat and worker would decide (see `beat`).
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_USE_SSL = REDIS_TLS or False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TIMEZONE = "UTC"
@@ -313,7 +320,7 @@ CELERY_TASK_ROUTES = {"billing.tasks.deliver_*": {"queue": "deliveries"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "usage_dashboard.beat:Scheduler"
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "roll-up": {"task": "billing.tasks.roll_up", "schedule": ROLL_UP_INTERVAL_SECONDS},
     "price-new-models": {"task": "billing.tasks.price_new_models", "schedule": 1.0},
     "summarize": {"task": "metering.tasks.summarize", "schedule": 10.0},
@@ -335,9 +342,11 @@ CELERY_BEAT_SCHEDULE = {
     "close-months": {"task": "billing.tasks.close_months", "schedule": 3600.0},
 }
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(env.read("EMAIL_URL", given_addresses.email, default=given_addresses.email("consolemail://")))
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Usage Dashboard <usage-dashboard@localhost>")
+DEFAULT_FROM_EMAIL = env.read(
+    "DEFAULT_FROM_EMAIL", given_addresses.sender, default="Usage Dashboard <usage-dashboard@localhost>"
+)
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "usage_dashboard.error_reports.SecretsFilter"
 LOGGING = {
@@ -345,6 +354,16 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
+    "root": {"handlers": ["stderr"], "level": env.read("LOG_LEVEL", given_addresses.log_level, default="WARNING")},
     "loggers": {"django.request": {"level": "ERROR"}},  # refused requests are answered, not logged
 }
+
+if HTTPS and os.environ.get("SITE_ADDRESS") and SITE_ADDRESS.startswith("http:"):
+    env.problems.append(f"HTTPS is 1 and SITE_ADDRESS is {SITE_ADDRESS}: it must begin with https:// then.")
+if OIDC_SERVER_URL and not OIDC_CLIENT_ID:
+    env.problems.append("OIDC_CLIENT_ID is not set: the server at OIDC_SERVER_URL asks for it.")
+if max(EVENTS_BODY_MAX_BYTES, FORM_BODY_MAX_BYTES) > REQUEST_BODIES_MAX_BYTES:
+    env.problems.append(
+        "REQUEST_BODIES_MAX_BYTES is below EVENTS_BODY_MAX_BYTES or FORM_BODY_MAX_BYTES: it must not be."
+    )
+env.check()

@@ -41,7 +41,7 @@ def security(request: SignedInRequest) -> HttpResponse:
         "has_app": Authenticator.Type.TOTP in factors,
         "has_passkey": Authenticator.Type.WEBAUTHN in factors,
         "has_codes": Authenticator.Type.RECOVERY_CODES in factors,
-        "single_sign_on": settings.OIDC_NAME,
+        "single_sign_on": settings.OIDC_NAME if settings.OIDC_SERVER_URL else "",
         "events": log.latest_of(user),
     }
     return render(request, "accounts/security.html", context)

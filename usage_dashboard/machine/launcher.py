@@ -7,11 +7,10 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import environ
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 
@@ -29,7 +28,6 @@ WORKER = (
     *(*CELERY, "worker", "--pool", "threads", "--loglevel", "WARNING"),
     *("--without-gossip", "--without-mingle", "--without-heartbeat"),
 )
-env = environ.Env()
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Plan:
     port: int
     demo: bool = False
     fill: Callable[[], object] | None = None
-    host: str = env.str("WEB_HOST", default="127.0.0.1")
+    host: str = field(default_factory=lambda: str(settings.WEB_HOST))
 
     @property
     def address(self) -> str:
@@ -143,7 +141,7 @@ def programs(plan: Plan) -> dict[str, list[str]]:
         "web": [
             *("-m", "granian", "--interface", "asginl", "usage_dashboard.asgi:application", "--no-ws"),
             *("--host", plan.host, "--port", str(plan.port), "--log-level", "warning"),
-            *("--workers", str(env.int("WEB_WORKERS", default=min(4, os.cpu_count() or 1)))),
+            *("--workers", str(settings.WEB_WORKERS)),
             *("--http1-buffer-size", "65536"),
             *("--backlog", str(settings.WEB_CONNECTIONS), "--backpressure", str(settings.WEB_CONNECTIONS)),
             *("--respawn-failed-workers", "--workers-kill-timeout", "2"),

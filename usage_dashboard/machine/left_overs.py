@@ -88,6 +88,6 @@ def _signalled(
 def is_alive(process: psutil.Process) -> bool:
     """Whether it still does anything: one that has ended may wait for its parent to notice."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
