@@ -7,7 +7,7 @@ DATABASE_URL or REDIS_URL set, that server is used and not started.
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import django
@@ -49,6 +49,16 @@ def redis_server() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: None) -> None:
     """pytest-django's hook before it makes the test database."""
+
+
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """A temporary directory in which servers of another account can run.
+
+    pytest's own does not do: each session of root that starts closes what is above it to everybody else.
+    """
+    with tempfile.TemporaryDirectory(prefix="usage-dashboard-tests-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory).resolve()
 
 
 def pytest_unconfigure() -> None:

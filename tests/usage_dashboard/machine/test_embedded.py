@@ -17,6 +17,7 @@ import psutil
 import psycopg2
 import pytest
 
+from tests.servers import open_directory
 from usage_dashboard.machine import embedded
 from usage_dashboard.machine.left_overs import is_alive
 from usage_dashboard.machine.processes import Child, LaunchError, wait_until
@@ -29,12 +30,13 @@ BUSY_SQL = "DO $$ DECLARE n bigint := 0; BEGIN WHILE n < 20000000000 LOOP n := n
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
+def data_dir() -> Iterator[Path]:
     """A DATA_DIR whose path has a space, a quote and a letter outside ASCII, and is too long for a socket."""
-    directory = tmp_path / ("über 'long' " + "x" * 100)
-    directory.mkdir()
-    yield directory
-    shutil.rmtree(embedded.socket_directory(directory), ignore_errors=True)
+    with open_directory() as temporary:
+        directory = temporary / ("über 'long' " + "x" * 100)
+        directory.mkdir()
+        yield directory
+        shutil.rmtree(embedded.socket_directory(directory), ignore_errors=True)
 
 
 @pytest.fixture
@@ -118,10 +120,10 @@ def test_a_killed_postgres_is_started_again_with_what_was_committed(data_dir: Pa
 
 
 def test_postgres_starts_again_at_once_after_each_of_many_kills_while_backends_work(
-    data_dir: Path, tmp_path: Path, started: list[Child]
+    data_dir: Path, started: list[Child]
 ) -> None:
     """What is killed is the server process alone; its backends do not look up from their work to notice."""
-    other = tmp_path / "other"
+    other = data_dir.parent / "other"
     other.mkdir()
     started.append(start_postgres(other))
     started.append(start_postgres(data_dir))

@@ -18,6 +18,7 @@ import psycopg2
 import pytest
 from django.conf import settings
 
+from tests.servers import open_directory
 from usage_dashboard.machine import embedded
 from usage_dashboard.machine.orphans import only_launcher, record, stop_orphans
 from usage_dashboard.machine.processes import LARGEST_LOG_BYTES, Child, LaunchError, turn_over, wait_until
@@ -94,11 +95,12 @@ def port() -> int:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    directory = tmp_path / "data with spaces"
-    directory.mkdir()
-    yield directory
-    shutil.rmtree(embedded.socket_directory(directory), ignore_errors=True)
+def data_dir() -> Iterator[Path]:
+    with open_directory() as temporary:
+        directory = temporary / "data with spaces"
+        directory.mkdir()
+        yield directory
+        shutil.rmtree(embedded.socket_directory(directory), ignore_errors=True)
 
 
 @pytest.fixture
@@ -171,10 +173,12 @@ def test_a_port_in_use_is_said_before_anything_starts(data_dir: Path) -> None:
 def test_a_data_directory_that_cannot_be_used_is_said_without_a_traceback(tmp_path: Path, port: int) -> None:
     (tmp_path / "file").touch()
 
+    environment = {name: value for name, value in os.environ.items() if name != "SECRET_KEY"}
+
     completed = subprocess.run(
         [sys.executable, "manage.py", "run"],
         cwd=settings.BASE_DIR,
-        env={**os.environ, "DATA_DIR": str(tmp_path / "file" / "data"), "PORT": str(port), "SECRET_KEY": ""},
+        env={**environment, "DATA_DIR": str(tmp_path / "file" / "data"), "PORT": str(port)},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,
