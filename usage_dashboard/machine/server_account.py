@@ -88,12 +88,16 @@ def open_way(path: Path, account: Account | None) -> None:
 
 
 def open_program(binary: Path, account: Account | None) -> None:
-    """Let the account read what was installed with `binary` (its directory and the ones beside it) and run it."""
+    """Let the account read what was installed with `binary` and run it: its directory, those beside it, the wheel's libraries.
+
+    Under a strict umask pip makes all of that readable to its owner alone.
+    """
     if account is None:
         return
     open_way(binary, account)
-    installed = binary.parent.parent
-    for path in [installed, *installed.rglob("*")]:
+    libraries = [directory.with_name(f"{directory.name}.libs") for directory in binary.parents[:-1]]
+    installed = [binary.parent.parent, *filter(Path.is_dir, libraries)]
+    for path in (path for directory in installed for path in (directory, *directory.rglob("*"))):
         mode = path.lstat().st_mode
         wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
         if wanted != mode and not stat.S_ISLNK(mode):

