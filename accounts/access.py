@@ -53,7 +53,7 @@ class Access:
     def require_export(self) -> None:
         """Raises PermissionDenied, with the reason, for everyone but owners."""
         if not self.can_export:
-            raise PermissionDenied("Only owners of the organization can export its usage.")
+            raise PermissionDenied("Only owners can export the organization's usage.")
 
 
 def open_organization(user: User, slug: str) -> Access:
@@ -64,7 +64,7 @@ def open_organization(user: User, slug: str) -> Access:
         .first()
     )
     if membership is None:
-        raise Http404("No organization of yours has this address.")
+        raise Http404("None of your organizations has this address.")
     return Access(user=user, organization=membership.organization, role=membership.role)
 
 

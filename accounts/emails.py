@@ -20,7 +20,7 @@ def normalized(email: str) -> str:
     try:
         found = f"{name}{at}{idna.encode(domain, uts46=True).decode()}"
     except idna.IDNAError as error:
-        raise ValidationError("There can be no such domain. Enter another email address.") from error
+        raise ValidationError("This is not a valid domain. Enter another email address.") from error
     if len(found) > LONGEST:
-        raise ValidationError(f"An email address has {LONGEST} characters at most, with its domain in ASCII.")
+        raise ValidationError(f"An email address can have at most {LONGEST} characters, with its domain in ASCII.")
     return found

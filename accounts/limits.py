@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from accounts.models import User
+from accounts.pages.words import counted
 
 # One row per person and kind; nothing is written beyond the limit. The windows are the clock's minutes and UTC days.
 SPEND_SQL: Final = """
@@ -93,7 +94,7 @@ class LimitPages:
 
 def _when(seconds: int) -> str:
     if seconds <= 60:
-        return f"in {max(seconds, 1)} seconds"
+        return f"in {counted(max(seconds, 1), 'second')}"
     return "tomorrow (UTC)"
 
 

@@ -85,7 +85,7 @@ class UnpricedAlert(models.Model):
 class WebhookEndpoint(models.Model):
     """Where an organization wants to hear of its budget and invoices (see `billing.notices.endpoints`).
 
-    `disabled_at`: its owners removed it. `failing_since`: nothing has reached it since; it is not asked before
+    `disabled_at`: its owners removed it. `failing_since`: no delivery succeeded since; it is not asked before
     `retry_at`, and switched off in the end.
     """
 

@@ -1,11 +1,15 @@
 """Money and quantities as people read them."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
 
+from accounts.pages.words import counted
 from billing.line_items import UNITS
 from billing.models import LineItem
 from billing.money import CENT
-from metering.display import axis, byte_size, compact, exact
+from metering.display import axis, byte_size, compact, duration
+
+LONGEST_EXACT: Final = 10_000
 
 
 def dollars(amount: Decimal | int) -> str:
@@ -36,11 +40,16 @@ def axis_dollars(amount: Decimal | int) -> str:
 
 
 def quantity(amount: Decimal, line_item: LineItem) -> str:
-    """'128M tokens', '36 hours' …: how much of what was used."""
-    if line_item == LineItem.SECOND and abs(amount) >= 3600:
-        return f"{Decimal(amount) / 3600:,.1f} h audio"
+    """'128M tokens', '207k tokens', '36.0 hours' …: how much of what was used, in the same short form in every row."""
+    if line_item == LineItem.SECOND:
+        return duration(amount)
     if line_item == LineItem.BYTE_DAY:
         return f"{byte_size(amount)}-days"
-    number = compact(amount) if abs(amount) >= 1_000_000 else exact(amount)
-    unit = UNITS[line_item]
-    return f"{number} {unit[:-1] if amount == 1 else unit}"
+    if abs(amount) < LONGEST_EXACT:
+        return exact_quantity(amount, line_item)
+    return f"{compact(amount)} {UNITS[line_item]}"
+
+
+def exact_quantity(amount: Decimal, line_item: LineItem) -> str:
+    """'128,401,002 tokens', '1 session': all digits that there are."""
+    return counted(amount, UNITS[line_item].removesuffix("s"))

@@ -126,7 +126,7 @@ def _prove_all(days: Sequence[Period]) -> Iterator[Drift]:
 
 
 def _tell(run: Verification) -> None:
-    lines = [f"{day}  {layer}: {number} rows differ" for day, layer, number in run.differences]
+    lines = [f"{day}  {layer}: different rows: {number}" for day, layer, number in run.differences]
     logger.error("The layers from raw events to invoices differ: %s", "; ".join(lines))
     outbox.tell_staff(
         message_id=f"msg_proof_{run.pk}",

@@ -21,7 +21,7 @@ from accounts.installation import time_limits
 from accounts.spreadsheets import harmless_sql
 
 ROWS_AT_A_TIME: Final = 5_000
-INCOMPLETE: Final = "INCOMPLETE: an error stopped this export here. Ask for it again."
+INCOMPLETE: Final = "INCOMPLETE: an error stopped this export here. Export it again."
 
 
 class Kind(Enum):

@@ -55,8 +55,8 @@ def _period(data: QueryDict, today: date) -> Period:
         period = month_of(today)
     if period.num_days > MAX_DAYS:
         raise RefusedExportError(
-            f"An export has at most {MAX_DAYS} days; {period.start} to {period.end} is {period.num_days}."
-            " Ask for a shorter range, several times if need be."
+            f"An export can have at most {MAX_DAYS} days; {period.start} to {period.end} is {period.num_days}."
+            " Choose a shorter range, or export in several parts."
         )
     return period
 
@@ -64,7 +64,9 @@ def _period(data: QueryDict, today: date) -> Period:
 def _range(start: str, end: str) -> Period:
     first, last = _day("start", start), _day("end", end)
     if last <= first:
-        raise RefusedExportError(f"The end ({last}) must be after the start ({first}); the day of the end is left out.")
+        raise RefusedExportError(
+            f"The end ({last}) must be after the start ({first}); the end day itself is not included."
+        )
     return Period(first, last)
 
 

@@ -5,6 +5,8 @@ from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
+from accounts.pages.words import counted
+
 SUFFIXES: Final = ((10**15, "Q"), (10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
 HOUR_SECONDS: Final = 3600
 MINUTE_SECONDS: Final = 60
@@ -59,7 +61,7 @@ def duration(seconds: int | Decimal) -> str:
         return f"{Decimal(seconds) / 3600:,.1f} hours".replace("-", "−")
     if size >= MINUTE_SECONDS:
         return f"{Decimal(seconds) / 60:,.1f} minutes".replace("-", "−")
-    return f"{exact(seconds)} seconds"
+    return counted(seconds, "second")
 
 
 def share(part: Decimal | int, whole: Decimal | int) -> str:
@@ -98,9 +100,3 @@ def _scaled(number: Decimal, suffixes: tuple[tuple[int, str], ...], space: str =
             rounded = scaled.quantize(decimals, ROUND_HALF_EVEN if abs(scaled) < 999 else ROUND_DOWN)
             return f"{rounded:,}{space}{suffix}".replace("-", "−")
     return ""
-
-
-def plural(label: str, number: int) -> str:
-    """'API key', 2 → 'API keys'; the first letter small unless it is an acronym."""
-    word = label if label[:2].isupper() else label.lower()
-    return word if number == 1 else f"{word}s"

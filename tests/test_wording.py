@@ -12,6 +12,9 @@ ROOT: Final = Path(__file__).parent.parent
 APPS: Final = ("accounts", "apikeys", "billing", "exports", "metering", "usage_dashboard")
 UNWANTED: Final = {
     r"\be-mails?\b": "email, without a hyphen",
+    r"\breads? Untracked": "shown as Untracked",
+    r"\bbegins anew\b": "resets",
+    r"\bover (?:\$|\{\})": "for an amount",
     r"(?<![{\w])(?:\d|\}) %(?![\w(}])": "65.2%, without a space",
 }
 

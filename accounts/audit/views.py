@@ -54,5 +54,5 @@ def export(request: SignedInRequest, slug: str) -> HttpResponseBase:
 def _owned(request: SignedInRequest, slug: str) -> Access:
     access = open_organization(request.user, slug)
     if not access.is_owner:
-        raise PermissionDenied("Only owners of the organization read its audit log.")
+        raise PermissionDenied("Only owners can read the organization's audit log.")
     return access

@@ -28,7 +28,7 @@ LABELS: Final = {
     "second_factor.refused": "Second factor refused",
     "second_factor.added": "Second factor added",
     "second_factor.removed": "Second factor removed",
-    "second_factor.renewed": "Recovery codes made anew",
+    "second_factor.renewed": "Recovery codes created again",
     "password.changed": "Password changed",
     "email.added": "Email address added",
     "email.confirmed": "Email address confirmed",

@@ -28,12 +28,10 @@ def require_within_limits(*, organization: Organization, email: str, inviter: Us
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('invitation limits'), 0)")
     sent = AuditEvent.objects.filter(event=SENT, occurred_at__gt=now - WINDOW)
     if inviter is not None and sent.filter(actor=inviter).count() >= settings.INVITATIONS_PER_PERSON_AND_DAY:
-        raise TooManyInvitationsError(
-            "You have sent as many invitations as one person can in a day. Try again tomorrow."
-        )
+        raise TooManyInvitationsError("You have reached the daily limit of invitations per person. Try again tomorrow.")
     if sent.filter(organization=organization).count() >= settings.INVITATIONS_PER_ORGANIZATION_AND_DAY:
         raise TooManyInvitationsError(
-            f"{organization} has sent as many invitations as an organization can in a day. Try again tomorrow."
+            f"{organization} has reached the daily limit of invitations per organization. Try again tomorrow."
         )
     if sent.filter(target_name=email).count() >= settings.INVITATIONS_PER_ADDRESS_AND_DAY:
-        raise TooManyInvitationsError(f"{email} has had enough invitations today. Try again tomorrow.")
+        raise TooManyInvitationsError(f"{email} has received the daily limit of invitations. Try again tomorrow.")

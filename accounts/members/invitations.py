@@ -53,11 +53,11 @@ def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation say
     organizations.require_may_invite(by=invited_by, organization=organization, role=role)
     email = normalized(email)
     if Membership.objects.filter(organization=organization, user__email=email, left_at__isnull=True).exists():
-        raise InvitationRefusedError(f"{email} is in {organization} already.")
+        raise InvitationRefusedError(f"{email} is already in {organization}.")
     _require_within_limits(organization=organization, email=email, inviter=actor.user or invited_by, now=now)
     earlier = open_invitations(organization).filter(email=email).first()
     if earlier is not None and earlier.expires_at > now:
-        raise InvitationRefusedError(f"{email} is invited already. Send the invitation again, or revoke it first.")
+        raise InvitationRefusedError(f"{email} is already invited. Send the invitation again, or cancel it first.")
     if earlier is not None:
         _end(earlier, now)
     token = random_text(TOKEN_CHARACTERS)
@@ -91,7 +91,7 @@ def revoke(*, invitation: Invitation, now: datetime, actor: Actor) -> None:
     """The link is dead from now on. Raises UsedError; a second time changes nothing."""
     _lock(invitation)
     if invitation.accepted_at is not None:
-        raise UsedError(f"{invitation.email} has accepted this invitation already.")
+        raise UsedError(f"{invitation.email} has already accepted this invitation.")
     if invitation.revoked_at is None:
         _end(invitation, now)
         _record("invite.deleted", invitation, actor)
@@ -149,7 +149,7 @@ def _require_not_ended(invitation: Invitation) -> None:
     if invitation.accepted_at is not None:
         raise UsedError("This invitation has been used. An invitation works once.")
     if invitation.revoked_at is not None:
-        raise RevokedError(f"This invitation to {invitation.organization} was taken back. Ask for a new one.")
+        raise RevokedError(f"This invitation to {invitation.organization} was cancelled. Ask for a new one.")
 
 
 def _end(invitation: Invitation, now: datetime) -> None:

@@ -29,6 +29,7 @@ from accounts.organizations.organizations import (
     set_role,
 )
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.pages.words import with_article
 
 PAGE = "accounts:members"
 
@@ -49,7 +50,7 @@ def role(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
     user = _member(access, public_id)
     form = RoleForm(request.POST, access=access)
     if not form.is_valid():
-        raise PermissionDenied("Choose one of the roles that you may give.")
+        raise PermissionDenied("Choose one of the roles you can assign.")
 
     def set_it(_now: datetime) -> None:
         require_may_manage(
@@ -58,7 +59,7 @@ def role(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
         set_role(organization=access.organization, user=user, role=form.cleaned_data["role"], actor=actor_of(request))
 
     label = Membership.Role(form.cleaned_data["role"]).label.lower()
-    return _changed(request, access, set_it, f"{user.display_name} is {label} now.")
+    return _changed(request, access, set_it, f"{user.display_name} is now {with_article(label)}.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,7 +76,7 @@ def removal(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse
         require_may_manage(by=request.user, organization=access.organization, user=user)
         remove_member(organization=access.organization, user=user, now=now, actor=actor_of(request))
 
-    sentence = f"{user.display_name} is not in {access.organization.name} any more."
+    sentence = f"{user.display_name} was removed from {access.organization.name}."
     return _changed(request, access, remove, sentence, user)
 
 
@@ -129,13 +130,13 @@ def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
     def revoke(now: datetime) -> None:
         inviting.revoke(invitation=_invitation(access, public_id), now=now, actor=actor_of(request))
 
-    return _changed(request, access, revoke, "The invitation is taken back; its link is dead.")
+    return _changed(request, access, revoke, "Invitation cancelled. Its link no longer works.")
 
 
 def _managed(request: SignedInRequest, slug: str) -> Access:
     access = open_organization(request.user, slug)
     if not access.is_admin:
-        raise PermissionDenied("Only owners and admins of the organization see its members.")
+        raise PermissionDenied("Only owners and admins can see the organization's members.")
     return access
 
 
@@ -177,10 +178,11 @@ def _send(request: HttpRequest, token: str) -> None:
         "address": address_of(reverse("accounts:invitation", args=[token])),
     }
     if mail.send("invitation", to=invitation.email, action="Open the invitation", context=context):
-        messages.success(request, f"An invitation is on its way to {invitation.email}.")
+        messages.success(request, f"Invitation sent to {invitation.email}.")
     else:
         messages.warning(
-            request, f"The invitation for {invitation.email} is made, but its email could not be sent. Send it again."
+            request,
+            f"The invitation for {invitation.email} was created, but the email could not be sent. Send it again.",
         )
 
 

@@ -13,7 +13,7 @@ class OrganizationNameForm(forms.Form):
         label="Name",
         max_length=120,
         widget=forms.TextInput(attrs={"autocomplete": "organization", "dir": "auto"}),
-        error_messages={"required": "Give it a name."},
+        error_messages={"required": "Enter a name."},
     )
 
     def clean_name(self) -> str:

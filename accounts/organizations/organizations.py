@@ -55,7 +55,7 @@ def create_user(*, email: str, now: datetime, name: str = "", password: str | No
     Raises EmailTakenError.
     """
     if User.objects.filter(email=normalized(email)).exists():
-        raise EmailTakenError(f"There is a user with the email {email} already.")
+        raise EmailTakenError(f"There is already a user with the email {email}.")
     user = User.objects.create_user(email, password, name=name)
     welcome_user(user=user, now=now)
     return user
@@ -119,7 +119,7 @@ def add_member(
     """From `now` on the user is in the organization. Raises AlreadyMemberError."""
     locked(organization)
     if _current(organization, user) is not None:
-        raise AlreadyMemberError(f"{user} is in {organization} already.")
+        raise AlreadyMemberError(f"{user} is already in {organization}.")
     membership = Membership.objects.create(organization=organization, user=user, role=role, joined_at=now)
     _record("user.added", organization, actor, user=user, role=role)
     return membership
@@ -147,9 +147,9 @@ def require_may_manage(*, by: User, organization: Organization, user: User, new_
     locked(organization)
     manager, membership = _require_current(organization, by), _require_current(organization, user)
     if manager.role == Membership.Role.READER:
-        raise OwnersOnlyError("Only owners and admins manage members.")
+        raise OwnersOnlyError("Only owners and admins can manage members.")
     if manager.role != Membership.Role.OWNER and Membership.Role.OWNER in (membership.role, new_role):
-        raise OwnersOnlyError("Only owners make someone an owner, change an owner's role or remove an owner.")
+        raise OwnersOnlyError("Only owners can make someone an owner, change an owner's role or remove an owner.")
 
 
 def require_may_invite(*, by: User, organization: Organization, role: str) -> None:
@@ -157,9 +157,9 @@ def require_may_invite(*, by: User, organization: Organization, role: str) -> No
     locked(organization)
     inviter = _require_current(organization, by)
     if inviter.role == Membership.Role.READER:
-        raise OwnersOnlyError("Only owners and admins invite people.")
+        raise OwnersOnlyError("Only owners and admins can invite people.")
     if role == Membership.Role.OWNER and inviter.role != Membership.Role.OWNER:
-        raise OwnersOnlyError("Only owners invite owners.")
+        raise OwnersOnlyError("Only owners can invite owners.")
 
 
 def remove_member(*, organization: Organization, user: User, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:

@@ -40,7 +40,7 @@ def organizations(request: SignedInRequest) -> HttpResponse:
             form.add_error("name", str(error))
             refusal = error
         else:
-            messages.success(request, f"“{made.name}” is made, and you own it.")
+            messages.success(request, f"“{made.name}” created. You're its owner.")
             return redirect(PAGE, made.slug)
     context = {
         "frame": user_frame(request.user, page="accounts:organizations"),
@@ -66,7 +66,7 @@ def name(request: SignedInRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, access, name_form=form)
     rename_organization(organization=access.organization, name=form.cleaned_data["name"], actor=actor_of(request))
-    messages.success(request, f"The organization is called “{access.organization.name}” now.")
+    messages.success(request, f"Renamed to “{access.organization.name}”.")
     return redirect(PAGE, slug)
 
 
@@ -79,7 +79,7 @@ def usage_visibility(request: SignedInRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, access, visibility_form=form)
     set_usage_visibility(organization=access.organization, **form.cleaned_data, actor=actor_of(request))
-    messages.success(request, "Who sees the usage is saved.")
+    messages.success(request, "Usage visibility saved.")
     return redirect(PAGE, slug)
 
 
@@ -97,7 +97,7 @@ def departure(request: SignedInRequest, slug: str) -> HttpResponse:
         except ChangeRefusedError as error:
             refusal = str(error)
         else:
-            messages.success(request, f"You have left {access.organization.name}.")
+            messages.success(request, f"You left {access.organization.name}.")
             return redirect("accounts:organizations")
     context = {
         "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
@@ -118,7 +118,7 @@ def _make(request: SignedInRequest, name: str) -> Organization:
 def _owned(request: SignedInRequest, slug: str) -> Access:
     access = open_organization(request.user, slug)
     if not access.is_owner:
-        raise PermissionDenied("Only owners change the settings of the organization.")
+        raise PermissionDenied("Only owners can change the organization's settings.")
     return access
 
 

@@ -25,7 +25,7 @@ def profile(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return _profile_page(request, form)
     User.objects.filter(pk=request.user.pk).update(name=form.cleaned_data["name"])
-    messages.success(request, "Your name is saved.")
+    messages.success(request, "Name saved.")
     return redirect("accounts:profile")
 
 

@@ -1,8 +1,9 @@
 """Which members' keys are visible in an organization, which are not, and why; and asking for more."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from django.db import IntegrityError, transaction
 
@@ -11,13 +12,15 @@ from accounts.audit.audit import Actor
 from accounts.models import Membership, Organization, User
 from apikeys.models import APIKey, VisibilityRequest
 
+ASK_EVERY: Final = timedelta(days=7)  # as the database holds it
+
 
 class Visibility(StrEnum):
     """Whether usage of a key shows under its name in an organization; if not, why."""
 
     VISIBLE = "visible here"
     TRACKING_OFF = "tracking is off"
-    OTHER_DEFAULT = "its usage counts in another default organization"
+    OTHER_DEFAULT = "its usage is counted in another default organization"
 
 
 class AskedRecentlyError(ValueError):
@@ -33,6 +36,10 @@ class MemberKeys:
     untracked: tuple[APIKey, ...]
     num_elsewhere: int
     asked_at: datetime | None
+
+    @property
+    def ask_again_at(self) -> datetime | None:
+        return self.asked_at and self.asked_at + ASK_EVERY
 
     @property
     def is_covered(self) -> bool:

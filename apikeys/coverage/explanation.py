@@ -4,18 +4,15 @@ from typing import Final
 
 from apikeys.routing import ATTRIBUTED, Route
 
-NAMED: Final = "The request named {organization}, which the key's user was in at that time."
-BY_DEFAULT: Final = (
-    "The request named no organization, so it counts in {owner} default one of that time: {organization}."
-)
-SHOWN: Final = "It was {owner} default organization, and the key was tracked, so usage shows under the key."
-NOT_TRACKED: Final = "The key was not tracked at that time, so its usage reads Untracked."
+NAMED: Final = "The request named {organization}, and the key's user was a member of it at the time."
+BY_DEFAULT: Final = "No organization was named, so it went to {owner} default at the time, {organization}."
+SHOWN: Final = "It was {owner} default organization and tracking was on, so it is shown under the key."
+NOT_TRACKED: Final = "Tracking was off at the time, so it is shown as Untracked."
 NOT_DEFAULT: Final = (
-    "{organization} was not {owner} default organization at that time, so the key's usage reads Untracked there."
+    "{organization} was not {owner} default organization at the time, so it is shown as Untracked there."
 )
 NEITHER: Final = (
-    "{organization} was not {owner} default organization at that time, and the key was not tracked, so its usage reads"
-    " Untracked."
+    "{organization} was not {owner} default organization at the time and tracking was off, so it is shown as Untracked."
 )
 
 
@@ -35,7 +32,7 @@ def explain(routing: int, *, organization: str, owner: str = "the user's") -> st
         raise ValueError(f"No rule of routing leads to {routing}.")
     where = NAMED if bits & Route.NAMED else BY_DEFAULT
     if is_shown(routing):
-        shown = SHOWN if bits & Route.NAMED else "The key was tracked, so usage shows under the key."
+        shown = SHOWN if bits & Route.NAMED else "Tracking was on, so it is shown under the key."
     elif bits & Route.DEFAULT:
         shown = NOT_TRACKED
     else:

@@ -31,7 +31,7 @@ def history_of(
 
 def _tracking(api_key: APIKey) -> list[tuple[datetime | None, str]]:
     switches = list(TrackingChange.objects.filter(api_key=api_key).order_by("effective_at"))
-    words = {True: "The key is tracked.", False: "The key is not tracked."}
+    words = {True: "Tracking is on.", False: "Tracking is off."}
     return [(switch.effective_at if number else None, words[switch.tracked]) for number, switch in enumerate(switches)]
 
 
@@ -42,7 +42,7 @@ def _defaults(api_key: APIKey, organization: Organization, *, names_others: bool
             change.effective_at if number else None,
             f"{change.organization.name} is the default organization."
             if change.organization == organization or names_others
-            else "Another organization is the default one.",
+            else "Another organization is the default.",
         )
         for number, change in enumerate(found.order_by("effective_at"))
     ]

@@ -28,7 +28,7 @@ class NameForm(forms.Form):
         widget=forms.TextInput(
             attrs={"maxlength": MAX_NAME_LENGTH, "autocomplete": "off", "dir": "auto", "spellcheck": "false"}
         ),
-        error_messages={"required": "Give it a name."},
+        error_messages={"required": "Enter a name."},
     )
 
     def __init__(self, data: Any = None, **kwargs: Any) -> None:

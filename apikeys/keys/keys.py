@@ -17,6 +17,7 @@ from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.limits import LimitReachedError
 from accounts.models import User
+from accounts.pages.words import counted
 from apikeys import secrets
 from apikeys.models import APIKey, IngestToken, TrackingChange
 
@@ -74,8 +75,8 @@ def spend_new_key(*, user: User, now: datetime) -> None:
     usable = APIKey.objects.filter(user=user, revoked_at__isnull=True).exclude(expires_at__lte=now)
     if usable.count() >= settings.MAX_API_KEYS_PER_PERSON:
         raise LimitReachedError(
-            f"You have {settings.MAX_API_KEYS_PER_PERSON} keys that can be used, which is the limit. "
-            "Revoke one that you do not need any more."
+            f"You have {counted(settings.MAX_API_KEYS_PER_PERSON, 'active key')}, which is the limit. "
+            "Revoke one you no longer need."
         )
     limits.spend(user, limits.API_KEYS)
 
@@ -141,7 +142,7 @@ def create_ingest_token(*, name: str, actor: Actor = SYSTEM_ACTOR) -> tuple[Inge
             )
             audit.record("ingest_token.created", actor=actor, target_id=token.redacted, target_name=token.name)
     except IntegrityError as error:
-        raise InvalidNameError(f"There is an ingest token with the name “{name}” already.") from error
+        raise InvalidNameError(f"There is already an ingest token named “{name}”.") from error
     return token, secret
 
 
@@ -158,14 +159,14 @@ def clean_name(name: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     """The name without white space around it. Raises InvalidNameError if it is empty, too long, unprintable or a secret."""
     name = name.strip()
     if not name:
-        raise InvalidNameError("Give it a name.")
+        raise InvalidNameError("Enter a name.")
     if len(name) > max_length:
-        raise InvalidNameError(f"A name has at most {max_length} characters; this one has {len(name)}.")
+        raise InvalidNameError(f"A name can have at most {max_length} characters; this one has {len(name)}.")
     if any(unicodedata.category(character) in REFUSED_CATEGORIES for character in name):
         raise InvalidNameError("A name cannot contain control characters or line breaks.")
     if secrets.contains_secret(name):
         raise InvalidNameError(
-            "This looks like a secret. A name is shown in clear to others, so it was not stored; choose another name."
+            "This looks like a secret. Names are visible to others, so it was not saved; choose another name."
         )
     return name
 
@@ -194,4 +195,4 @@ def _lock(api_key: APIKey) -> None:
 def _lock_usable(api_key: APIKey) -> None:
     _lock(api_key)
     if api_key.revoked_at is not None:
-        raise KeyRevokedError("This key is revoked and cannot be changed any more.")
+        raise KeyRevokedError("This key is revoked and can no longer be changed.")

@@ -49,7 +49,7 @@ def tracking(request: SignedInRequest, public_id: str) -> HttpResponse:
     """Tracking on or off from now on."""
     form = TrackingForm(request.POST)
     if not form.is_valid():
-        return HttpResponse("Say “tracked=on” or “tracked=off”.", status=400, content_type="text/plain; charset=utf-8")
+        return HttpResponse("Send “tracked=on” or “tracked=off”.", status=400, content_type="text/plain; charset=utf-8")
     try:
         with routing_change(request.user, by=request.user) as now:
             api_key = _own_key(request, public_id)
@@ -75,7 +75,7 @@ def name(request: SignedInRequest, public_id: str) -> HttpResponse:
         keys.rename_api_key(api_key=api_key, name=form.cleaned_data["name"], actor=actor_of(request))
     except keys.KeyRevokedError as error:  # meanwhile
         raise Http404(str(error)) from error
-    messages.success(request, f"The key is called “{api_key.name}” now, in past usage too.")
+    messages.success(request, f"Renamed to “{api_key.name}”, including in past usage.")
     return redirect(PAGE)
 
 
@@ -118,8 +118,7 @@ def default_organization(request: SignedInRequest) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         if changed:
-            since = f"{now:%Y-%m-%d %H:%M:%S} UTC"
-            messages.success(request, f"Your default organization is {organization} since {since}.")
+            messages.success(request, f"Default organization changed to {organization}.")
     return redirect("accounts:profile")
 
 
@@ -146,7 +145,7 @@ def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
     with routing_change(request.user, by=request.user) as now:
         api_key = _own_key(request, public_id)
         keys.revoke_api_key(api_key=api_key, now=now, actor=actor_of(request))
-    messages.success(request, f"“{api_key.name}” is revoked since {now:%Y-%m-%d %H:%M:%S} UTC.")
+    messages.success(request, f"“{api_key.name}” was revoked at {now:%H:%M:%S} UTC.")
     return redirect(PAGE)
 
 

@@ -84,7 +84,7 @@ def set_budget(
     Raises BudgetRefusedError.
     """
     if not amount.is_finite() or amount <= 0 or amount % CENT:
-        raise BudgetRefusedError("A budget is a whole number of cents, and more than nothing.")
+        raise BudgetRefusedError("A budget must be more than zero, in whole cents.")
     if any(not 0 < threshold <= MAX_THRESHOLD for threshold in thresholds):
         raise BudgetRefusedError(f"Thresholds are percentages from 1 to {MAX_THRESHOLD}.")
     with transaction.atomic():
@@ -187,8 +187,8 @@ def _find_block(organization: Organization) -> str | None:
         return None
     whose = "the organization's" if found[0] == organization.pk else "the paying organization's"
     return (
-        f"{whose.capitalize()} budget of {dollars(found[1])} for {month.start:%B %Y} is spent."
-        f" It begins anew on {month.end} at 00:00 UTC."
+        f"{whose.capitalize()} budget of {dollars(found[1])} for {month.start:%B %Y} is used up."
+        f" It resets on {month.end} at 00:00 UTC."
     )
 
 

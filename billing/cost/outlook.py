@@ -9,6 +9,7 @@ from accounts.access import Access
 from accounts.models import Organization
 from accounts.periods import Period, month_of
 from billing.budgets.forecast import forecast
+from billing.budgets.forecast_text import ForecastText, forecast_text
 from billing.budgets.status import BudgetStatus
 from billing.cost.queries import Spending, matters_in
 from billing.display import dollars
@@ -44,15 +45,6 @@ class BudgetShare:
 
 
 @dataclass(frozen=True)
-class ForecastText:
-    """What the month is expected to cost at its end, and the range that is meant to hold four times of five."""
-
-    expected: str
-    low: str
-    high: str
-
-
-@dataclass(frozen=True)
 class Outlook:
     """Empty where the reader's role does not reach, or where there is nothing to say."""
 
@@ -78,7 +70,7 @@ def outlook_of(access: Access, month: Period, spent: Spending, now: datetime) ->
 
 def _forecast(spent: Spending, month: Period, now: datetime) -> ForecastText | None:
     found = forecast(spent.days(), month, now.date())
-    return ForecastText(dollars(found.expected), dollars(found.low), dollars(found.high)) if found else None
+    return forecast_text(found, spent.amount) if found else None
 
 
 def _budget_and_invoices(access: Access) -> tuple[Decimal | None, tuple[InvoiceRow, ...]]:

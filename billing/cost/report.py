@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Final
 
 from accounts.access import Access
+from accounts.pages.words import counted
 from billing.cost.outlook import Outlook, outlook_of
 from billing.cost.queries import PartCost, Spending, UnpricedModel, found_parts, spending, spending_of
 from billing.display import axis_dollars, dollars, exact_dollars, quantity
 from billing.models import LineItem
-from metering.display import change, exact, plural, share
+from metering.display import change, share
 from metering.pages import charts
 from metering.pages.addresses import Address
 from metering.pages.axis import Axis, axis_of
@@ -55,7 +56,7 @@ class UnpricedRow:
     """A model in the notice of usage without a price; without an address, all that it does not name."""
 
     model: str
-    num_requests: str
+    requests: str
     address: str
 
 
@@ -121,14 +122,14 @@ def _unpriced_rows(address: Address, spent: Spending, names: Names) -> tuple[Unp
     named = tuple(
         UnpricedRow(
             names.of(MODEL, row.model_id).name,
-            exact(row.num_requests),
+            counted(row.num_requests, "request"),
             filter_address(address, MODEL, row.model_id, names),
         )
         for row in _named_unpriced(spent)
     )
     others = sum(row.num_requests for row in spent.unpriced) - sum(row.num_requests for row in _named_unpriced(spent))
     num_others = len(spent.unpriced) - len(named)
-    rest = UnpricedRow(f"{exact(num_others)} other {plural('model', num_others)}", exact(others), "")
+    rest = UnpricedRow(counted(num_others, "other model"), counted(others, "request"), "")
     return (*named, rest) if num_others else named
 
 

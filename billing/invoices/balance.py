@@ -73,7 +73,7 @@ def refund(payer: Organization, amount: Decimal, *, actor: Actor, reference: str
     Raises RefundRefusedError.
     """
     if not amount.is_finite() or amount <= 0 or amount % CENT:
-        raise RefundRefusedError("A refund is a whole number of cents, and more than nothing.")
+        raise RefundRefusedError("A refund must be more than zero, in whole cents.")
     with transaction.atomic():
         lock(payer.pk)
         if reference and (known := BalanceRefund.objects.filter(payer=payer, reference=reference).first()):

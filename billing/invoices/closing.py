@@ -89,7 +89,7 @@ def close_ended_months(now: datetime) -> int:
 
 
 def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Generator[Progress, None, None]:
-    """Draft, or after the days of grace finalize, every invoice of the month that is not final; yields after each payer.
+    """Draft, or after the grace period finalize, every invoice of the month that is not final; yields after each payer.
 
     Those on whom it fails are passed over, and found in `failures`; with `at_once` those that failed before are tried now.
     Raises MonthNotOverError.

@@ -11,11 +11,10 @@ from django.conf import settings
 
 from accounts.models import Organization
 from accounts.periods import month_of
-from billing.display import dollars
+from billing.display import dollars, exact_quantity
 from billing.invoices.invoices import Party
-from billing.line_items import UNITS
 from billing.models import CreditApplication, Invoice, InvoiceLine, LineItem
-from metering.display import exact, long_day
+from metering.display import long_day
 
 HELD: Final = "Held"
 
@@ -170,7 +169,7 @@ def _line(invoice: Invoice, line: InvoiceLine) -> Line:
         model=line.model.name,
         line_item=item.label,
         late=f"{line.usage_month:%B %Y}" if line.usage_month != invoice.month else "",
-        quantity=f"{exact(line.quantity)} {UNITS[item]}",
+        quantity=exact_quantity(line.quantity, item),
         amount=dollars(line.amount),
     )
 

@@ -105,9 +105,9 @@ def _balance(grant: CreditGrant, used: Decimal, end: datetime) -> Balance:
 
 def _require_sense(organization: Organization, terms: GrantTerms) -> None:
     if organization.parent_id is not None:
-        raise GrantRefusedError(f"{organization} is billed to another organization. Give the credit to that one.")
+        raise GrantRefusedError(f"{organization} is billed to another organization. Grant the credit to that one.")
     if not terms.amount.is_finite() or terms.amount <= 0 or terms.amount % CENT:
-        raise GrantRefusedError("A grant is a whole number of cents, and more than nothing.")
+        raise GrantRefusedError("A grant must be more than zero, in whole cents.")
     if terms.expires_at is not None and terms.expires_at <= terms.effective_at:
         raise GrantRefusedError("A grant must expire after it starts.")
 

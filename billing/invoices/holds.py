@@ -32,9 +32,9 @@ class Held:
 def reason_to_hold(draft: Invoice) -> str:
     """Why the draft must not be issued without a person's word; empty if it may."""
     if (earlier := waits_for(draft)) is not None:
-        return f"It waits for {earlier:%B %Y}, which is held back."
+        return f"It waits for {earlier:%B %Y}, which is on hold."
     if min(draft.subtotal, draft.total) < 0:
-        return f"It is below zero: {dollars(draft.subtotal)} of usage, {dollars(draft.total)} in all."
+        return f"It is below zero: {dollars(draft.subtotal)} of usage, {dollars(draft.total)} in total."
     return ""
 
 
@@ -48,8 +48,8 @@ def hold(draft: Invoice, reason: str, now: datetime) -> None:
     outbox.tell_staff(
         message_id=f"msg_held_{draft.pk}",
         event_type="invoice.held",
-        subject=f"{named} is held back",
-        text=f"{named} is held back. {reason}\n\nRelease it, if it is right, or have its cause corrected:\n"
+        subject=f"{named} is on hold",
+        text=f"{named} is on hold. {reason}\n\nIf it is right, release it; if not, have its cause corrected:\n"
         f"{settings.SITE_ADDRESS}/settings/invoices/\n",
     )
     audit.record(

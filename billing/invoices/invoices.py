@@ -93,11 +93,11 @@ def release(invoice: Invoice, total: Decimal | None, *, actor: Actor, now: datet
         found = Invoice.objects.select_related("payer").filter(pk=invoice.pk, held_at__isnull=False).first()
         draft = found and _draft(found.payer, month_of(found.month))
         if draft is None or draft.pk != invoice.pk:
-            raise InvoiceRefusedError("This invoice is not held back any more.")
+            raise InvoiceRefusedError("This invoice is no longer on hold.")
         if holds.waits_for(draft) is not None:
             raise InvoiceRefusedError(holds.reason_to_hold(draft))
         if draft.total != total:
-            raise InvoiceRefusedError(f"The total of this invoice is {dollars(draft.total)} now: look at it again.")
+            raise InvoiceRefusedError(f"The total of this invoice is now {dollars(draft.total)}: review it again.")
         _issue_invoice(draft, now)
         _record("invoice.released", draft, actor)
         return draft

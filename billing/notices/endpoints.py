@@ -16,6 +16,7 @@ from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.clock import database_now
 from accounts.installation import encryption
 from accounts.models import Organization
+from accounts.pages.words import counted
 from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint
 from billing.notices import outbox, webhooks
 
@@ -39,12 +40,14 @@ def add(organization: Organization, url: str, *, actor: Actor) -> str:
     with transaction.atomic():
         Organization.objects.select_for_update(of=("self",), no_key=True).get(pk=organization.pk)
         if _present(organization).count() >= settings.WEBHOOK_MAX_ENDPOINTS:
-            raise EndpointRefusedError(f"An organization has {settings.WEBHOOK_MAX_ENDPOINTS} webhooks at most.")
+            raise EndpointRefusedError(
+                f"An organization can have at most {counted(settings.WEBHOOK_MAX_ENDPOINTS, 'webhook')}."
+            )
         try:
             with transaction.atomic():
                 WebhookEndpoint.objects.create(organization=organization, url=url, encrypted_secret=seal(secret))
         except IntegrityError as error:
-            raise EndpointRefusedError("This address is told already.") from error
+            raise EndpointRefusedError("This URL is already registered.") from error
         _record("webhook.created", organization, actor, url=url)
     return secret
 
@@ -100,11 +103,11 @@ def _tell_owners(endpoint: WebhookEndpoint) -> None:
         endpoint.organization,
         message_id=f"msg_off_{endpoint.pk}_{endpoint.switched_off_at:%Y%m%d%H%M%S}",
         event_type="webhook.switched_off",
-        subject=f"A webhook of {endpoint.organization.name} is switched off",
+        subject=f"A webhook of {endpoint.organization.name} was switched off",
         text=(
-            f"Nothing has reached {endpoint.url} since {endpoint.failing_since:%B %d, %Y, %H:%M} UTC."
-            f" The last time: {endpoint.last_error}\n\nNothing more is sent there. Once it works again,"
-            f" owners switch it on under Webhooks on the Billing page:\n\n{settings.SITE_ADDRESS}"
+            f"No delivery to {endpoint.url} has succeeded since {endpoint.failing_since:%B %d, %Y, %H:%M} UTC."
+            f" Last error: {endpoint.last_error}\n\nNo more events are sent there. Once it works again,"
+            f" owners can switch it on under Webhooks on the Billing page:\n\n{settings.SITE_ADDRESS}"
             f"/settings/organization/{endpoint.organization.slug}/billing/\n"
         ),
     )

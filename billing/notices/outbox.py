@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.urls import reverse
 
 from accounts.clock import database_now
+from accounts.installation.site import address_of
 from accounts.models import Membership, Organization, User
 from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
 from billing.display import dollars
@@ -20,10 +23,11 @@ def budget_alert(alert: BudgetAlert) -> None:
     budget = dollars(alert.budget_amount)
     if alert.is_forecast:
         subject = f"{organization.name} is expected to exceed its budget for {month}"
-        happened = f"By the forecast, {month} ends at {dollars(alert.spent)}, above the budget of {budget}."
+        happened = f"{month} is forecast to end at {dollars(alert.spent)}, above your budget of {budget}."
     else:
+        percent = int(alert.spent * 100 / alert.budget_amount)
         subject = f"{organization.name} has used {alert.threshold}% of its budget for {month}"
-        happened = f"{dollars(alert.spent)} of the budget of {budget} for {month} is spent."
+        happened = f"You've used {dollars(alert.spent)} of your {budget} budget for {month} ({percent}%)."
     _announce(
         organization,
         message_id=f"msg_budget_{alert.pk}",
@@ -37,7 +41,8 @@ def budget_alert(alert: BudgetAlert) -> None:
             "currency": "USD",
         },
         subject=subject,
-        text=f"{happened}\n\nThis is sent once a month for each threshold. Owners change the budget on the Billing page.\n",
+        text=f"{happened}\n\nYou get this email once a month per threshold. View or change the budget:\n\n"
+        f"{_address('billing:billing', organization.slug)}\n",
     )
 
 
@@ -57,7 +62,7 @@ def invoice_finalized(invoice: Invoice) -> None:
             "due_date": str(invoice.due_date),
         },
         subject=f"Invoice {invoice.number} for {invoice.month:%B %Y}: {dollars(invoice.total)}",
-        text=f"{_what_is_due(invoice)} Owners see and download it on the Billing page.\n",
+        text=f"{_what_is_due(invoice)} View invoice:\n\n{_address('billing:invoice', invoice.payer.slug, invoice.pk)}\n",
     )
 
 
@@ -92,14 +97,22 @@ def _announce(  # noqa: PLR0913 - one keyword for each part of a message
 
 
 def _what_is_due(invoice: Invoice) -> str:
-    named = f"Invoice {invoice.number} over {dollars(invoice.total)}"
+    named = f"Invoice {invoice.number} for {dollars(invoice.total)}"
     if invoice.due == invoice.total:
-        return f"{named} is due on {invoice.due_date}."
+        return f"{named} is due {_day(invoice.due_date)}."
     if invoice.total < 0:
-        return f"{named} is on your balance: later invoices take from it."
+        return f"{named} was added to your balance and will be used for later invoices."
     if invoice.due == 0:
-        return f"{named} is paid from your balance."
-    return f"{named} leaves {dollars(invoice.due)} to pay by {invoice.due_date}, after your balance."
+        return f"{named} was paid from your balance."
+    return f"{named}, less your balance, leaves {dollars(invoice.due)} due {_day(invoice.due_date)}."
+
+
+def _address(name: str, *args: object) -> str:
+    return address_of(reverse(name, args=args))
+
+
+def _day(day: date | None) -> str:
+    return f"{day:%B} {day.day}, {day.year}" if day else ""
 
 
 def _enqueue(recipients: Iterable[str], message_id: str, event_type: str, subject: str, text: str) -> None:

@@ -62,14 +62,14 @@ class Target:
 def normalized(url: str) -> str:
     """The address as it is stored: ASCII alone, its host as DNS knows it, its path encoded. Raises AddressRefusedError."""
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise AddressRefusedError("An address has no spaces or control characters in it.")
+        raise AddressRefusedError("A URL cannot contain spaces or control characters.")
     parts = _split(url)
     host = _ascii_host(parts.hostname or "")
     port = "" if _port(parts) == DEFAULT_PORTS[parts.scheme] else f":{_port(parts)}"
     query = f"?{quote(parts.query, safe=f'{SAFE_IN_PATHS}?')}" if parts.query else ""
     address = f"{parts.scheme}://{host}{port}{quote(parts.path or '/', safe=SAFE_IN_PATHS)}{query}"
     if len(address) > LONGEST:
-        raise AddressRefusedError(f"An address has {LONGEST} characters at most, after encoding.")
+        raise AddressRefusedError(f"A URL can have at most {LONGEST} characters after encoding.")
     return address
 
 
@@ -89,12 +89,12 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = _port(parts) if parts.scheme in DEFAULT_PORTS else 0
     except ValueError as error:
-        raise AddressRefusedError("This is not an address.") from error
+        raise AddressRefusedError("This is not a valid URL.") from error
     if not port or not parts.hostname or "@" in parts.netloc:
-        raise AddressRefusedError("A webhook's address begins with https:// or http:// and has no password in it.")
+        raise AddressRefusedError("A webhook URL must begin with https:// or http:// and contain no password.")
     allowed = {*DEFAULT_PORTS.values(), *settings.WEBHOOK_EXTRA_PORTS}
     if port not in allowed:
-        raise AddressRefusedError(f"Webhooks are sent to the ports {', '.join(map(str, sorted(allowed)))} alone.")
+        raise AddressRefusedError(f"Webhooks can only be sent to ports {', '.join(map(str, sorted(allowed)))}.")
     return parts
 
 
@@ -109,9 +109,9 @@ def _ascii_host(host: str) -> str:
             return f"[{ipaddress.IPv6Address(host)}]"
         ascii_host = host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
     except ValueError as error:  # idna's errors are among them
-        raise AddressRefusedError("No host can be called that.") from error
+        raise AddressRefusedError("This is not a valid host name.") from error
     if not HOST.fullmatch(ascii_host):
-        raise AddressRefusedError("No host can be called that.")
+        raise AddressRefusedError("This is not a valid host name.")
     return ascii_host
 
 

@@ -58,7 +58,7 @@ def post(url: str, secret: str, *, message_id: str, timestamp: int, body: bytes)
     except AddressRefusedError as error:
         raise WebhookError(str(error)) from error
     except TimeoutError as error:
-        raise WebhookError(f"The endpoint did not answer within {deadline.seconds:g} s.") from error
+        raise WebhookError(f"The endpoint did not respond within {deadline.seconds:g} s.") from error
     except (OSError, http.client.HTTPException) as error:
         raise WebhookError(f"{type(error).__name__}: {error}") from error
     if status == http.client.GONE:

@@ -31,7 +31,7 @@ class BillingDetailsForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["legal_name", "address", "tax_id"]
         labels = {"legal_name": "Legal name", "address": "Address", "tax_id": "Tax ID"}
         widgets = {"address": forms.Textarea(attrs={"rows": 4})}
-        help_texts = {"legal_name": "Changes hold for invoices that are not final yet."}
+        help_texts = {"legal_name": "Changes apply to invoices that are not final."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,25 +49,25 @@ class BudgetForm(forms.Form):
         max_length=80,
         required=False,
         label="Notify at",
-        help_text="Percentages of the budget, with commas between them. Owners get an email at each, once a month.",
+        help_text="Percentages of the budget, separated by commas. Owners get an email at each, once a month.",
     )
     is_hard = forms.BooleanField(
-        required=False, label="Hard: refuse the organization's API keys once the budget is spent, until the month ends"
+        required=False, label="Block API keys when the budget is used up (until the next month, UTC)"
     )
 
     def clean_thresholds(self) -> list[int]:
         words = re.findall(r"[^\s,;%]+", self.cleaned_data["thresholds"])
         if not all(re.fullmatch(r"[0-9]{1,4}", word) and 0 < int(word) <= MAX_THRESHOLD for word in words):
-            raise ValidationError(f"Give whole percentages from 1 to {MAX_THRESHOLD}, such as 50, 80, 100.")
+            raise ValidationError(f"Enter whole percentages between 1 and {MAX_THRESHOLD}, for example 50, 80, 100.")
         if len(set(words)) > MAX_THRESHOLDS:
-            raise ValidationError(f"Give {MAX_THRESHOLDS} percentages at most.")
+            raise ValidationError(f"Enter at most {MAX_THRESHOLDS} percentages.")
         return sorted({int(word) for word in words})
 
 
 class WebhookForm(forms.Form):
     """An address that is told of budget thresholds and invoices."""
 
-    url = forms.URLField(max_length=500, label="Address", assume_scheme="https")
+    url = forms.URLField(max_length=500, label="URL", assume_scheme="https")
 
     def clean_url(self) -> str:
         """As it is stored, and only if webhooks may be sent there."""
@@ -171,20 +171,20 @@ class ReleaseForm(forms.Form):
 class GrantForm(forms.Form):
     """A credit grant for the organization that pays."""
 
-    organization = forms.CharField(max_length=60, help_text="Its address (slug).")
+    organization = forms.CharField(max_length=60, help_text="The organization's slug, as in its URL.")
     name = forms.CharField(max_length=120)
     amount = forms.DecimalField(
         max_digits=14, decimal_places=2, min_value=Decimal("0.01"), label="Amount in US dollars"
     )
     category = forms.ChoiceField(choices=[("promotional", "Promotional"), ("paid", "Paid")])
-    priority = forms.IntegerField(min_value=0, max_value=999, initial=50, help_text="The smaller number pays first.")
+    priority = forms.IntegerField(min_value=0, max_value=999, initial=50, help_text="Lower numbers are used first.")
     effective_date = forms.DateField(label="From (UTC day)", widget=forms.DateInput(attrs={"type": "date"}))
     last_date = forms.DateField(required=False, label="Last day (UTC)", widget=forms.DateInput(attrs={"type": "date"}))
 
     def clean_organization(self) -> Organization:
         found = Organization.objects.filter(slug=self.cleaned_data["organization"]).first()
         if found is None:
-            raise ValidationError("There is no organization with this address.")
+            raise ValidationError("There is no organization with this slug.")
         return found
 
     def clean_last_date(self) -> Any:
@@ -199,5 +199,5 @@ class GrantForm(forms.Form):
 def _known_day(day: date) -> date:
     """The day. Raises ValidationError outside of the calendar that usage has."""
     if not is_known(day):
-        raise ValidationError(f"Give a day of the years {FIRST_YEAR} to {LAST_YEAR}.")
+        raise ValidationError(f"Enter a day in the years {FIRST_YEAR} to {LAST_YEAR}.")
     return day

@@ -10,6 +10,7 @@ from accounts.periods import Period, month_of
 from billing.alerts import Budget, WebhookEndpoint
 from billing.budgets import budgets
 from billing.budgets.forecast import WINDOW_DAYS, forecast
+from billing.budgets.forecast_text import ForecastText, forecast_text
 from billing.budgets.status import BudgetStatus
 from billing.display import dollars
 from billing.invoices.balance import balance_of
@@ -40,7 +41,7 @@ class BudgetMonth:
     spent: str
     amount: str
     is_hard: bool
-    forecast: str
+    forecast: ForecastText | None
     is_expected_over: bool
 
 
@@ -110,9 +111,7 @@ def _budget(organization: Organization, now: datetime) -> BudgetMonth | None:
         spent=dollars(spent),
         amount=dollars(budget.amount),
         is_hard=budget.is_hard,
-        forecast=f"{dollars(expected.expected)}, {dollars(expected.low)} to {dollars(expected.high)}"
-        if expected
-        else "",
+        forecast=forecast_text(expected, spent) if expected else None,
         is_expected_over=expected is not None and status.is_expected_over(expected.expected),
     )
 

@@ -30,7 +30,7 @@ def billing(request: SignedInRequest, slug: str) -> HttpResponse:
     """Invoices, credit, budget and billing details for owners; credit grants for admins."""
     access = open_organization(request.user, slug)
     if not access.is_admin:
-        raise PermissionDenied("Only owners and admins of the organization see its billing.")
+        raise PermissionDenied("Only owners and admins can see the organization's billing.")
     return _page(request, access)
 
 
@@ -46,7 +46,7 @@ def details(request: SignedInRequest, slug: str) -> HttpResponse:
     with transaction.atomic():
         form.save()
         _record(request, access, "billing_details.changed", fields=form.changed_data)
-    messages.success(request, "Your billing details are saved. They are on every invoice that is not final yet.")
+    messages.success(request, "Billing details saved. They apply to invoices that are not final.")
     return redirect("billing:billing", slug)
 
 
@@ -59,7 +59,7 @@ def budget(request: SignedInRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, access, budget_form=form)
     budgets.set_budget(access.organization, actor=actor_of(request), **form.cleaned_data)
-    messages.success(request, "The budget is saved and holds from now on.")
+    messages.success(request, "Budget saved.")
     return redirect("billing:billing", slug)
 
 
@@ -69,7 +69,7 @@ def budget_removal(request: SignedInRequest, slug: str) -> HttpResponse:
     """The organization has no budget any more."""
     access = _open_for_owner(request, slug)
     budgets.remove_budget(access.organization, actor=actor_of(request))
-    messages.success(request, "The budget is removed.")
+    messages.success(request, "Budget removed.")
     return redirect("billing:billing", slug)
 
 
@@ -96,7 +96,7 @@ def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> Ht
     access = _open_for_owner(request, slug)
     endpoint = _endpoint_of(access, endpoint_id)
     endpoints.remove(endpoint, actor=actor_of(request))
-    messages.success(request, f"Nothing more is sent to {endpoint.url}.")
+    messages.success(request, "Webhook removed.")
     return redirect("billing:billing", slug)
 
 
@@ -107,7 +107,7 @@ def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) ->
     access = _open_for_owner(request, slug)
     endpoint = _endpoint_of(access, endpoint_id)
     endpoints.switch_on(endpoint, actor=actor_of(request))
-    messages.success(request, f"What happens from now on is sent to {endpoint.url} again.")
+    messages.success(request, f"Webhook switched on. New events are sent to {endpoint.url}.")
     return redirect("billing:billing", slug)
 
 
@@ -147,7 +147,7 @@ def pdf_response(invoice: Invoice) -> HttpResponse:
 def _open_for_owner(request: SignedInRequest, slug: str) -> Access:
     access = open_organization(request.user, slug)
     if not access.is_owner:
-        raise PermissionDenied("Only owners of the organization see its invoices and budget, and change its billing.")
+        raise PermissionDenied("Only owners can see the organization's invoices and budget, and change its billing.")
     return access
 
 

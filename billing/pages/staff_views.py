@@ -51,7 +51,9 @@ def staff_only(right: str, *, to_change: str = "") -> Callable[[View], View]:
             if lacks_second_factor(request.user):
                 return second_factor_page(request)
             if not request.user.has_perm(to_change if to_change and request.method == "POST" else right):
-                raise PermissionDenied("Your staff account is not allowed this. Those who manage staff can allow it.")
+                raise PermissionDenied(
+                    "Your staff account doesn't have permission for this. Ask whoever manages staff accounts."
+                )
             return view(request, *args, **kwargs)
 
         return guarded
@@ -131,7 +133,7 @@ def credit(request: SignedInRequest) -> HttpResponse:
         except GrantRefusedError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{grant.organization.name} has the grant “{grant.name}”.")
+            messages.success(request, f"Granted “{grant.name}” to {grant.organization.name}.")
             return redirect("billing:credit")
     page = page_of(CreditGrant.objects.select_related("organization").order_by("-id"), request.GET)
     return _page(request, "billing/staff_credit.html", {"form": form, "page": page})
@@ -143,7 +145,7 @@ def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
     """The grant pays nothing from now on."""
     grant = find_seen(CreditGrant.objects.all(), pk=grant_id)
     grants.void(grant, actor=actor_of(request), now=database_now())
-    messages.success(request, f"The grant “{grant.name}” is voided. What it has paid stays paid.")
+    messages.success(request, f"Grant “{grant.name}” voided. What it already paid stays paid.")
     return redirect("billing:credit")
 
 
@@ -177,7 +179,7 @@ def invoice_payment(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     invoice = find_seen(Invoice.objects.all(), pk=invoice_id)
     try:
         invoices.mark_paid(invoice, actor=actor_of(request), now=database_now())
-        messages.success(request, f"Invoice {invoice.number} is paid.")
+        messages.success(request, f"Invoice {invoice.number} marked as paid.")
     except InvoiceRefusedError as error:
         messages.warning(request, str(error))
     return redirect("billing:all_invoices")
@@ -190,7 +192,7 @@ def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     invoice = find_seen(Invoice.objects.all(), pk=invoice_id)
     try:
         note = invoices.void(invoice, actor=actor_of(request), now=database_now())
-        messages.success(request, f"Invoice {invoice.number} is void; credit note {note.number} takes it back.")
+        messages.success(request, f"Invoice {invoice.number} voided; credit note {note.number} reverses it.")
     except InvoiceRefusedError as error:
         messages.warning(request, str(error))
     return redirect("billing:all_invoices")
@@ -205,7 +207,7 @@ def invoice_release(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     try:
         total = form.cleaned_data["amount"] if form.is_valid() else None
         issued = invoices.release(invoice, total, actor=actor_of(request), now=database_now())
-        messages.success(request, f"Invoice {issued.number} over {dollars(issued.total)} is issued.")
+        messages.success(request, f"Invoice {issued.number} for {dollars(issued.total)} issued.")
     except InvoiceRefusedError as error:
         messages.warning(request, str(error))
     return redirect("billing:all_invoices")
@@ -220,7 +222,7 @@ def balance_refund(request: SignedInRequest, slug: str) -> HttpResponse:
     try:
         amount = form.cleaned_data["amount"] if form.is_valid() else Decimal(0)
         made = balance.refund(payer, amount, actor=actor_of(request))
-        messages.success(request, f"{dollars(made.amount)} of {payer.name}'s balance is marked as refunded.")
+        messages.success(request, f"{dollars(made.amount)} of {payer.name}'s balance marked as refunded.")
     except RefundRefusedError as error:
         messages.warning(request, str(error))
     return redirect("billing:all_invoices")

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.pages.words import counted
 from billing.models import LineItem
 from billing.notices import outbox
 from billing.prices.listing import UnpricedRow, UnpricedUsage
@@ -34,7 +35,7 @@ INSERT INTO billing_unpricedalert (model_id, line_item, usage_month) VALUES (%s,
 ON CONFLICT DO NOTHING RETURNING id
 """
 MAX_NAMED: Final = 20
-SENT_ONCE: Final = "This is sent once for each month of such usage. A price of 0 says that it is free."
+SENT_ONCE: Final = "You get this email once per month of such usage. Set a price of 0 for usage that is free."
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _claim(kind: Kind) -> int | None:
 
 
 def _tell(rows: Sequence[UnpricedRow], *, message_id: str) -> None:
-    subject = f"{rows[0].model}, {rows[0].line_item}" if len(rows) == 1 else f"{len(rows)} parts of models"
+    subject = f"{rows[0].model}, {rows[0].line_item}" if len(rows) == 1 else counted(len(rows), "model part")
     outbox.tell_staff(
         message_id=message_id,
         event_type="usage.unpriced",
@@ -94,10 +95,10 @@ def _tell(rows: Sequence[UnpricedRow], *, message_id: str) -> None:
 
 
 def _paragraphs(rows: Sequence[UnpricedRow]) -> Iterator[str]:
-    yield "This usage is counted and costs nothing yet. Once it has a price, its past days are charged too."
+    yield "This usage is counted but has no price yet. Once a price is set, it also applies to past days."
     for row in rows[:MAX_NAMED]:
         yield (
-            f"{row.model}, {row.line_item}: {row.quantity}, {row.days}, organizations: {row.num_organizations}\n"
+            f"{row.model}, {row.line_item}: {row.quantity}, {row.days}, {counted(row.num_organizations, 'organization')}\n"
             f"{settings.SITE_ADDRESS}{row.price_address}"
         )
     if len(rows) > MAX_NAMED:

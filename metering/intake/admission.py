@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from django.conf import settings
 
+from accounts.pages.words import counted
 from apikeys.directory import Caller, Directory
 from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, route
 from metering.intake import copy_rows, new_models, skus
@@ -260,18 +261,22 @@ class Admission:
                 return own
             return Refusal("forbidden_api_key", "An API key may report its own usage only; use an ingest token.")
         if not public_id:
-            return Refusal("missing_api_key_id", "With an ingest token each event names its `api_key_id`.")
+            return Refusal("missing_api_key_id", "With an ingest token, each event must name its `api_key_id`.")
         key = self.known.keys.get(public_id)
         return key or Refusal("unknown_api_key", "No API key has this `api_key_id`.")
 
     def _out_of_window(self, at: datetime | None) -> Refusal:
         if at is None:
-            return Refusal("invalid_timestamp", "`timestamp` is no moment of the calendar.")
+            return Refusal("invalid_timestamp", "`timestamp` is not a valid date and time.")
         if at < self.window.oldest:
             days = settings.USAGE_EVENT_MAX_AGE_DAYS
-            return Refusal("too_old", f"Events are accepted for {days} days; this one is of {at.isoformat()}.")
+            return Refusal(
+                "too_old", f"Events are accepted for {counted(days, 'day')}; this one is from {at.isoformat()}."
+            )
         seconds = settings.USAGE_EVENT_MAX_AHEAD_SECONDS
-        return Refusal("in_the_future", f"Events may be {seconds} seconds ahead; this one is of {at.isoformat()}.")
+        return Refusal(
+            "in_the_future", f"Events may be {counted(seconds, 'second')} ahead; this one is from {at.isoformat()}."
+        )
 
 
 def _event_id(caller_id: str) -> bytes:

@@ -30,7 +30,7 @@ LARGE_BYTES: Final = 1024 * 1024
 MAX_LARGE: Final = 2
 LARGE_WAIT_SECONDS: Final = 1.0
 OWN_USAGE_NOT_TAKEN: Final = (
-    "Here API keys do not report their own usage; the gateway that serves the requests does, with an ingest token."
+    "API keys cannot report their own usage here; the gateway that serves the requests does, with an ingest token."
 )
 TOO_MANY_UNKNOWN_SECRETS: Final = "Too many unknown secrets came from your address; send it again in a moment."
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -176,7 +176,7 @@ def _ended(unpacker: "zlib._Decompress | None", body: bytes) -> bytes:
 
 def _too_large() -> UnreadableError:
     most = settings.EVENTS_BODY_MAX_BYTES
-    return UnreadableError("body_too_large", f"A body has {most:,} bytes at most, unpacked.", 413)
+    return UnreadableError("body_too_large", f"A body can have at most {most:,} bytes, unpacked.", 413)
 
 
 def _encoded(outcomes: list[Outcome]) -> bytes:
@@ -223,5 +223,5 @@ def _error(status: int, code: str, message: str, **headers: str) -> Answer:
 
 
 INTERNAL_ERROR: Final = _error(
-    500, "internal_error", "An error of ours: what became of the events is unknown. Send them again."
+    500, "internal_error", "A server error: whether the events were stored is unknown. Send them again."
 )

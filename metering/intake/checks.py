@@ -104,7 +104,7 @@ def too_large(measures: Mapping[str, int]) -> Refusal | None:
     for name, value in measures.items():
         most = settings.USAGE_EVENT_MAX_BYTES if name == "usage_bytes" else settings.USAGE_EVENT_MAX_MEASURE
         if abs(value) > most:
-            return Refusal("measure_too_large", f"`{name}` is {value:,}; an event has {most:,} at most.")
+            return Refusal("measure_too_large", f"`{name}` is {value:,}; an event can have at most {most:,}.")
     return None
 
 

@@ -6,8 +6,9 @@ from datetime import date, datetime, timedelta
 
 from django.utils.safestring import SafeString
 
+from accounts.pages.words import counted
 from accounts.periods import Period, previous_month
-from metering.display import exact, plural, short_day
+from metering.display import short_day
 from metering.pages.addresses import Address
 from metering.pages.axis import HEADINGS, Axis, label
 from metering.pages.figures import Series, Unit, figure_script
@@ -94,7 +95,7 @@ def looks_of(breakdown: Breakdown, names: Names, address: Address) -> dict[int |
 
 def look_of_rest(group: Grouping, num_others: int, address: Address) -> Look:
     """How all parts are named that have no row or bars of their own: 'Other, 12 models' leads to the list of all."""
-    legend = f"Other, {exact(num_others)} {plural(group.label, num_others)}" if num_others else "Other"
+    legend = f"Other, {counted(num_others, group.label)}" if num_others else "Other"
     return Look("Other", legend, OTHER_COLOR, list_address(address, group) if group.has_list else "")
 
 

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.http import QueryDict
 
 from accounts.access import Access
+from accounts.pages.words import counted, plural
 from accounts.periods import Period, month_of, one_day, parse_day, parse_month
-from metering.display import long_day, plural
+from metering.display import long_day
 from metering.measures import USAGE_TYPES
 from metering.pages.addresses import Parameters
 from metering.pages.axis import has_minutes
@@ -155,7 +156,7 @@ def _drawn(reader: Reader, asked: Grouping, groups: Collection[Grouping]) -> Gro
     if asked in groups:
         return asked
     usual = plural(groupings.DEFAULT.label, 1)
-    reader.ignore(f"This view cannot be grouped by {plural(asked.label, 1)}; it is grouped by {usual}.")
+    reader.ignore(f"This view cannot be grouped by {plural(asked.label, 1)}; showing it by {usual}.")
     return groupings.DEFAULT
 
 
@@ -170,15 +171,15 @@ def _month_and_day(reader: Reader, today: date) -> tuple[Period, date | None]:
     text = reader.single("day")
     day = parse_day(text)
     if text and day is None:
-        reader.ignore(f"“{shortened(text)}” is not a day like 2026-11-14; this is the whole month.")
+        reader.ignore(f"“{shortened(text)}” is not a day like 2026-11-14; showing the whole month.")
     if day is None:
         return _month(reader, today), None
     month = _month(reader, today) if reader.single("month") else month_of(day)
     if day > today:
-        reader.ignore(f"{long_day(day)} has not begun; this is the current month.")
+        reader.ignore(f"{long_day(day)} has not begun; showing the current month.")
         return min(month, month_of(today)), None
     if day not in month:
-        reader.ignore(f"{long_day(day)} is not in {month.start:%B %Y}; this is the whole month.")
+        reader.ignore(f"{long_day(day)} is not in {month.start:%B %Y}; showing the whole month.")
         return month, None
     return month, day
 
@@ -189,10 +190,12 @@ def _hour(reader: Reader, day: date | None, today: date) -> int | None:
     if hour is None:
         return None
     if day is None:
-        reader.ignore("“hour” was ignored; it goes with a day.")
+        reader.ignore("“hour” was ignored; it needs a day.")
         return None
     if not has_minutes(day, today):
-        reader.ignore(f"Minutes are kept for {settings.USAGE_EVENT_RETENTION_DAYS} days; this is the whole day.")
+        reader.ignore(
+            f"Minutes are kept for {counted(settings.USAGE_EVENT_RETENTION_DAYS, 'day')}; showing the whole day."
+        )
         return None
     return hour
 
@@ -205,10 +208,10 @@ def _month(reader: Reader, today: date) -> Period:
         return current
     month = parse_month(text)
     if month is None:
-        reader.ignore(f"“{shortened(text)}” is not a month like 2026-11; this is the current month.")
+        reader.ignore(f"“{shortened(text)}” is not a month like 2026-11; showing the current month.")
         return current
     if month > current:
-        reader.ignore(f"{month.start:%B %Y} has not begun; this is the current month.")
+        reader.ignore(f"{month.start:%B %Y} has not begun; showing the current month.")
         return current
     return month
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -19,6 +20,7 @@ from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.models import User
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.pages.words import counted
 from accounts.periods import month_of, one_day, parse_day
 from apikeys.coverage.coverage import (
     AskedRecentlyError,
@@ -66,7 +68,7 @@ def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
         "num_visible": sum(len(member.visible) for member in members),
         "num_hidden": sum(len(member.untracked) + member.num_elsewhere for member in members),
         "num_callers": len(used),
-        "requests": exact(sum(one.requests for one in used.values())),
+        "requests": counted(sum(one.requests for one in used.values()), "request"),
         "share": share(sum(one.untracked for one in used.values()), sum(one.requests for one in used.values())),
     }
     return render(request, "metering/coverage.html", context)
@@ -80,7 +82,7 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
     user = find_seen(members_now(access), public_id=public_id)
     hidden = _hidden_keys(user, access)
     if not hidden:
-        messages.success(request, f"All usable keys of {user.display_name} are visible here already.")
+        messages.success(request, f"All active keys of {user.display_name} are already shown here by name.")
         return redirect(PAGE, slug)
     try:
         with change(by=request.user) as now:
@@ -95,9 +97,9 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
         "address": address_of(reverse("apikeys:keys")),
     }
     if mail.send("tracking_request", to=user.email, action="Open your API keys", context=context):
-        messages.success(request, f"{user.display_name} is asked by email.")
+        messages.success(request, f"Email sent to {user.display_name}.")
     else:
-        messages.warning(request, f"The email to {user.email} could not be sent.")
+        messages.warning(request, f"The email to {user.email} could not be sent. Try again later.")
     return redirect(PAGE, slug)
 
 
@@ -123,6 +125,7 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
         "visibility": visibility_of(api_key, access.organization),
         "history": history_of(api_key, access.organization, names_others=is_own, until=until),
         "day": day,
+        "kept_days": settings.USAGE_EVENT_RETENTION_DAYS,
         "ignored": reader.ignored,
         "rows": routed_usage(access, one_day(day), api_key_ids=(api_key.pk,)),
     }
@@ -142,6 +145,7 @@ def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
         "frame": organization_frame(access, page="metering:activity"),
         "organization": access.organization,
         "day": day,
+        "kept_days": settings.USAGE_EVENT_RETENTION_DAYS,
         "filters": filters,
         "ignored": reader.ignored,
         "has_children": len(access.organizations) > 1,
@@ -153,7 +157,7 @@ def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
 def _managed(request: SignedInRequest, slug: str) -> Access:
     access = open_organization(request.user, slug)
     if not access.is_admin:
-        raise PermissionDenied("Only owners and admins of the organization see which keys are visible in it.")
+        raise PermissionDenied("Only owners and admins can see which keys are shown in the organization.")
     return access
 
 
@@ -181,5 +185,5 @@ def _day(reader: Reader) -> date | None:
     text = reader.single("day")
     day = parse_day(text)
     if text and day is None:
-        reader.ignore(f"“{shortened(text)}” is not a day like 2026-11-14; this is today.")
+        reader.ignore(f"“{shortened(text)}” is not a day like 2026-11-14; showing today.")
     return day

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from accounts.access import Access
-from metering.display import compact, exact, plural
+from accounts.pages.words import counted, plural
+from metering.display import compact, exact
 from metering.pages.addresses import Address
 from metering.pages.filter_form import FilterForm
 from metering.pages.palette import UNTRACKED_COLOR, color
@@ -59,7 +60,7 @@ class ListPen:
             title=f"Top {plural(group.label, 2)}",
             entries=tuple(self._entry(row, longest) for row in rows),
             ranks=self._ranks if group == USER else (),
-            all_text=f"All {exact(size)} {plural(group.label, size)}" if size > len(rows) else "",
+            all_text=f"All {counted(size, group.label)}" if size > len(rows) else "",
             all_address=list_address(self._address, group),
         )
 

@@ -10,8 +10,9 @@ from django.urls import reverse
 from accounts.access import Access
 from accounts.models import Organization
 from accounts.pages.menu import menu
+from accounts.pages.words import counted, plural
 from accounts.periods import Period, next_month, previous_month
-from metering.display import exact, plural, short_day
+from metering.display import short_day
 from metering.pages.addresses import Address, Parameters
 from metering.pages.filter_form import FILTERS, FilterForm, hour_span
 from metering.usage import groupings
@@ -182,12 +183,11 @@ def list_address(address: Address, group: Grouping) -> str:
 
 def list_frame(form: FilterForm, address: Address, group: Grouping, num_rows: int) -> dict[str, Any]:
     """What a list page says around its rows: how many were found, and where its controls lead."""
-    kind = plural(group.label, num_rows)
     last_page = max(1, -(-num_rows // PAGE_ROWS))
     return {
         "title": f"All {plural(group.label, 2)}",
         "kind": group.label,
-        "found": f"{exact(num_rows)} {kind}{' found' if form.search else ''}"
+        "found": f"{counted(num_rows, group.label)}{' found' if form.search else ''}"
         + (f", page {form.page} of {last_page}" if last_page > 1 else ""),
         "search": form.search,
         "path": address.path,

@@ -23,7 +23,7 @@ class Reader:
     def single(self, name: str) -> str:
         values = [value for value in self._data.getlist(name) if value]
         if len(values) > 1:
-            self.ignore(f"“{name}” was given {len(values)} times; only the first counts.")
+            self.ignore(f"“{name}” was given {len(values)} times; only the first is used.")
         return values[0] if values else ""
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
@@ -37,7 +37,7 @@ class Reader:
         """The distinct values of a filter, in order; `kind` is what sentences call it."""
         values = list(dict.fromkeys(value for value in self._data.getlist(name) if value))
         if len(values) > MAX_VALUES:
-            self.ignore(f"Only the first {MAX_VALUES} values of “{name}” count.")
+            self.ignore(f"Only the first {MAX_VALUES} values of “{name}” are used.")
         usable = []
         for value in values[:MAX_VALUES]:
             if len(value) > MAX_CHARACTERS or "\x00" in value:
@@ -60,12 +60,12 @@ class Reader:
         """A text to search for, cut to what can be searched."""
         value = self.single(name).strip()
         if "\x00" in value:
-            self.ignore(f"“{name}” was ignored; it has a character that no text has.")
+            self.ignore(f"“{name}” was ignored; it contains an invalid character.")
             return ""
         return value[:MAX_CHARACTERS]
 
     def unknown(self, kind: str, value: str) -> None:
-        self.ignore(f"The filter “{kind}: {shortened(value)}” was ignored; there is no such usage here.")
+        self.ignore(f"The filter “{kind}: {shortened(value)}” was ignored; no such usage was found.")
 
 
 def shortened(text: str) -> str:

@@ -119,7 +119,7 @@ def test_usable_keys_of_a_person_are_limited(world: World, client_of: SignIn, se
     answer = client.post(KEYS, {"name": "Second"})
     assert answer.status_code == 409
     assert "Retry-After" not in answer
-    assert "Revoke one that you do not need any more." in answer.content.decode()
+    assert "Revoke one you no longer need." in answer.content.decode()
     APIKey.objects.filter(pk=first.pk).update(revoked_at=first.created_at)
     assert client.post(KEYS, {"name": "Second"}).status_code == 201
 

@@ -34,7 +34,7 @@ def test_without_the_earlier_key_nothing_is_changed(world: World, settings: Sett
     sealed = endpoints.seal("whsec_a")
     WebhookEndpoint.objects.create(organization=world.acme, url="https://example.com/", encrypted_secret=sealed)
     settings.SECRET_KEY = "a new one"
-    with pytest.raises(CommandError, match="Nothing is changed"):
+    with pytest.raises(CommandError, match="Nothing was changed"):
         call_command("reencrypt_secrets")
     assert WebhookEndpoint.objects.get().encrypted_secret == sealed
     with pytest.raises(UnreadableSecretError):

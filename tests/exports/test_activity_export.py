@@ -288,8 +288,8 @@ def test_any_other_text_comes_out_as_it_is(world: World, client_of: SignIn, text
         ("month=2026-13", "“month” must be a month like 2026-11"),
         ("month=", "“month” must be a month like 2026-11"),
         ("month=%00", "“month” must be a month like 2026-11"),
-        ("month=2026-10&model=unknown", "there is no such usage here"),
-        ("month=2026-10&api_key=key_unknown", "there is no such usage here"),
+        ("month=2026-10&model=unknown", "no such usage was found"),
+        ("month=2026-10&api_key=key_unknown", "no such usage was found"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_with_a_sentence(

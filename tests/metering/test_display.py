@@ -19,7 +19,6 @@ from metering.display import (
     duration_base,
     exact,
     long_day,
-    plural,
     share,
     short_day,
 )
@@ -128,18 +127,3 @@ def test_a_change_is_told_against_something_above_zero_alone(number: int, compar
 def test_days_have_no_leading_zero() -> None:
     assert short_day(date(2026, 11, 4)) == "Nov 4"
     assert long_day(date(2026, 11, 14)) == "Nov 14, 2026"
-
-
-@pytest.mark.parametrize(
-    ("label", "number", "text"),
-    [
-        ("Model", 1, "model"),
-        ("Model", 2, "models"),
-        ("Model", 0, "models"),
-        ("API key", 1, "API key"),
-        ("API key", 2, "API keys"),
-        ("Service tier", 3, "service tiers"),
-    ],
-)
-def test_labels_in_a_sentence_are_small_unless_they_are_an_acronym(label: str, number: int, text: str) -> None:
-    assert plural(label, number) == text

@@ -24,7 +24,7 @@ ALIVE: Final = Answer(
     ],
     b"ok\n",
 )
-BROKEN: Final = "This could not be made to its end; nothing of it was sent. Try again."
+BROKEN: Final = "This could not be completed, and nothing was sent. Try again."
 logger = logging.getLogger("django.request")
 
 

@@ -116,5 +116,7 @@ class Bodies:
 
 def _too_large(most: int) -> RefusedError:
     return RefusedError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"A body has {most:,} bytes at most at this address."
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body_too_large",
+        f"A body can have at most {most:,} bytes at this address.",
     )

@@ -18,9 +18,9 @@ CODES: Final = {
     HTTPStatus.BAD_REQUEST: ("bad_request", "The request cannot be read."),
     HTTPStatus.FORBIDDEN: ("forbidden", "This is not allowed."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is no such address."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This address does not take that method."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This address does not accept that method."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", "The body is too large for this address."),
-    HTTPStatus.INTERNAL_SERVER_ERROR: ("internal_error", "An error of ours: what became of the request is unknown."),
+    HTTPStatus.INTERNAL_SERVER_ERROR: ("internal_error", "A server error: whether the request took effect is unknown."),
 }
 IN_CLEAR: Final = (
     "This request came over plain HTTP, with its secret readable on the way: use HTTPS, and replace the secret. "

@@ -8,7 +8,7 @@ from apikeys.keys.keys import InvalidNameError, create_api_key
 
 
 class Command(BaseCommand):
-    help = "Makes an API key for a person, and prints its id and its secret, separated by a space."
+    help = "Creates an API key for a person and prints its id and its secret, separated by a space."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", help="whose key it is")

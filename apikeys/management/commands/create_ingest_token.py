@@ -6,7 +6,7 @@ from apikeys.keys.keys import InvalidNameError, create_ingest_token
 
 
 class Command(BaseCommand):
-    help = "Makes a token with which a gateway may report usage of any key, and prints the token alone."
+    help = "Creates a token with which a gateway may report usage of any key, and prints only the token."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="what the token is called; each name is used once")

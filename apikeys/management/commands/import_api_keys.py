@@ -9,8 +9,8 @@ from apikeys.keys.importing import UnreadableFileError, import_api_keys
 
 class Command(BaseCommand):
     help = (
-        "Imports API keys that were made elsewhere from a CSV file with the columns email, name, created, and secret or"
-        " digest (SHA-256 in hex). All of them or none; keys that are here already are left as they are."
+        "Imports API keys that were created elsewhere from a CSV file with the columns email, name, created, and secret or"
+        " digest (SHA-256 in hex). All of them or none; keys that already exist are left unchanged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,4 +24,4 @@ class Command(BaseCommand):
             raise CommandError(f"{file} could not be read: {type(error).__name__}.") from error
         except UnreadableFileError as error:
             raise CommandError(f"Nothing was imported.\n{error}") from error
-        self.stdout.write(f"{imported.num_new} imported, {imported.num_known} here already.")
+        self.stdout.write(f"{imported.num_new} imported, {imported.num_known} already here.")

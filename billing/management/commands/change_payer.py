@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.models import Organization
+from accounts.pages.words import counted
 from billing.prices import payers
 
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
             )
         except payers.PayerRefusedError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{change}. {change.num_days} days are rated again by the worker.")
+        self.stdout.write(f"{change}. Costs of {counted(change.num_days, 'day')} are recalculated by the worker.")
 
 
 def _find(slug: str) -> Organization:

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.clock import database_now
 from accounts.models import Organization
+from accounts.pages.words import counted
 from accounts.periods import Period, month_of, parse_month, previous_month
 from billing.display import dollars
 from billing.invoices import closing, holds
@@ -16,7 +17,7 @@ STEP: Final = 50  # payers between two lines
 
 
 class Command(BaseCommand):
-    help = "Draft, or after the days of grace finalize, the invoices of a month that has ended. Safe to repeat."
+    help = "Draft, or after the grace period finalize, the invoices of a month that has ended. Safe to repeat."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--month", type=_month, help="for example 2026-10; default: the last month that has ended")
@@ -32,7 +33,7 @@ class Command(BaseCommand):
             self._close_all(month, now, step=1 if verbosity > 1 else STEP)
         except closing.MonthNotOverError as error:
             raise CommandError(str(error)) from error
-        state = "final" if closing.is_final(month, now) else "drafted; the days of grace are not over"
+        state = "final" if closing.is_final(month, now) else "drafted; the grace period is not over"
         self.stdout.write(f"{month.start:%Y-%m} is {state}.")
         self._tell_what_is_left()
 
@@ -41,7 +42,9 @@ class Command(BaseCommand):
         for progress in closing.close_month(month, now=now, at_once=True):
             num_invoices += progress.invoice is not None
             if progress.num_done % step == 0 or progress.num_done == progress.num_payers:
-                self.stdout.write(f"{progress.num_done} of {progress.num_payers} payers, {num_invoices} invoices")
+                self.stdout.write(
+                    f"{progress.num_done} of {progress.num_payers} payers, {counted(num_invoices, 'invoice')}"
+                )
 
     def _tell_what_is_left(self) -> None:
         """What is held back, and what failed: then the command fails too, so that a script sees it."""

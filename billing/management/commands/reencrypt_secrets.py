@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts.entrance.adapter import SECOND_FACTORS
 from accounts.installation.encryption import UnreadableSecretError, encrypt_again
+from accounts.pages.words import counted
 from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint
 
 ENCRYPTED_PARTS = {Authenticator.Type.TOTP: "secret", Authenticator.Type.RECOVERY_CODES: "seed"}
@@ -21,8 +22,10 @@ class Command(BaseCommand):
             with transaction.atomic():
                 num_webhooks, num_factors = _webhooks(), _second_factors()
         except UnreadableSecretError as error:
-            raise CommandError(f"Nothing is changed. {error}") from error
-        self.stdout.write(f"Encrypted again: {num_webhooks} webhooks, {num_factors} second factors.")
+            raise CommandError(f"Nothing was changed. {error}") from error
+        self.stdout.write(
+            f"Encrypted again: {counted(num_webhooks, 'webhook')}, {counted(num_factors, 'second factor')}."
+        )
 
 
 def _webhooks() -> int:

@@ -3,6 +3,7 @@ from decimal import Decimal
 
 from django.core.management.base import BaseCommand
 
+from accounts.pages.words import counted
 from billing.prices import sync
 from billing.prices.book import RELEASE
 from billing.prices.rerating import ClosedMonthError, preview
@@ -25,11 +26,11 @@ class Command(BaseCommand):
                 self._apply(difference)
             else:
                 effect = preview(difference.terms, source=difference.source)
-                changed = f"{len(effect.days)} days, {effect.before:f} → {effect.after:f} dollars"
+                changed = f"{counted(len(effect.days), 'day')}, ${effect.before:,f} → ${effect.after:,f}"
                 self.stdout.write(f"    {effect.refusal or changed}")
         if apply:
             sync.note_release()
-        self.stdout.write(f"{len(found)} differences between the book and {RELEASE}.")
+        self.stdout.write(f"{counted(len(found), 'difference')} between the book and {RELEASE}.")
 
     def _apply(self, difference: Difference) -> None:
         try:
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         except ClosedMonthError as error:
             self.stdout.write(f"    left as it is: {error}")
         else:
-            self.stdout.write(f"    changed; {change.num_days} days are rated again by the worker")
+            self.stdout.write(f"    changed; costs of {counted(change.num_days, 'day')} are recalculated by the worker")
 
 
 def _described(difference: Difference) -> str:

@@ -4,6 +4,7 @@ from datetime import date
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.pages.words import counted
 from billing import proof
 from metering.rollups.proof import days_with_events
 
@@ -25,12 +26,12 @@ class Command(BaseCommand):
             rows[drift.layer] += drift.num_rows
             different[drift.layer] += drift.num_different
             if drift.num_different:
-                self.stdout.write(f"{drift.period.start}  {drift.layer}: {drift.num_different:,} rows differ")
+                self.stdout.write(f"{drift.period.start}  {drift.layer}: {counted(drift.num_different, 'row')} differ")
             elif verbosity > 1:
-                self.stdout.write(f"{drift.period.start}  {drift.layer}: {drift.num_rows:,} rows agree")
+                self.stdout.write(f"{drift.period.start}  {drift.layer}: {counted(drift.num_rows, 'row')} agree")
         for layer, num_rows in rows.items():
             self.stdout.write(f"{layer:<22} {num_rows:>12,} rows  drift {different[layer]}")
-        self.stdout.write(f"{len(days)} days verified, drift {different.total()}")
+        self.stdout.write(f"{counted(len(days), 'day')} verified, drift {different.total()}")
         if different.total():
             raise CommandError(
                 "The layers differ. rebuild_rollups computes rollups and costs again; a wrong final document is voided."

@@ -67,7 +67,7 @@ def _decode_array(text: bytes) -> list[Event | Correction | Refusal]:
     """In one typed pass when all is well; else one by one, to tell the good events from the bad."""
     if text.count(b",") > MAX_EVENTS * MAX_FIELDS:
         raise UnreadableError(
-            "too_many_events", f"A request holds {MAX_EVENTS:,} events of {MAX_FIELDS} fields at most.", 413
+            "too_many_events", f"A request can hold at most {MAX_EVENTS:,} events of {MAX_FIELDS} fields.", 413
         )
     try:
         events: list[Event | Correction | Refusal] = _events.decode(text)  # type: ignore[assignment]
@@ -92,7 +92,7 @@ def _marked(text: bytes) -> bytes:
 
 def _decode_lines(text: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
     if text.count(b"\n") >= MAX_LINES:
-        raise UnreadableError("too_many_events", f"A request has {MAX_LINES:,} lines at most.", 413)
+        raise UnreadableError("too_many_events", f"A request can have at most {MAX_LINES:,} lines.", 413)
     rows = [row for row in text.split(b"\n") if row.strip()]
     if len(rows) > 1 and not lines and not _is_json(rows[0]):
         rows = [text]  # one object written over several lines
@@ -104,7 +104,7 @@ def _decode_lines(text: bytes, *, lines: bool) -> list[Event | Correction | Refu
 
 def _decode_one(text: bytes) -> Event | Correction | Refusal:
     if len(text) > settings.USAGE_EVENT_MAX_TEXT_BYTES:
-        return Refusal("event_too_large", f"An event has {settings.USAGE_EVENT_MAX_TEXT_BYTES:,} bytes at most.")
+        return Refusal("event_too_large", f"An event can have at most {settings.USAGE_EVENT_MAX_TEXT_BYTES:,} bytes.")
     decoder = _correction if CORRECTION_MARK.search(text) else _event
     try:
         return decoder.decode(text)
@@ -155,6 +155,6 @@ def _is_json(text: bytes) -> bool:
 def _limited(events: list[T]) -> list[T]:
     if len(events) > MAX_EVENTS:
         raise UnreadableError(
-            "too_many_events", f"A request holds {MAX_EVENTS:,} events at most, not {len(events):,}.", 413
+            "too_many_events", f"A request can hold at most {MAX_EVENTS:,} events, not {len(events):,}.", 413
         )
     return events

@@ -70,7 +70,7 @@ def test_emails_and_passwords_get_the_same_answers_whether_they_exist_or_not(wor
 def test_a_second_sign_up_tells_the_owner_of_the_address(world: World) -> None:
     sign_up("rita@acme.test")
     (message,) = mail.outbox
-    assert "You have an account already" in message.subject
+    assert "You already have an account" in message.subject
     assert User.objects.filter(email="rita@acme.test").count() == 1
 
 
@@ -200,7 +200,7 @@ def test_a_second_factor_is_asked_for_and_its_secret_is_encrypted(world: World) 
     browser, address = sign_in("rita@acme.test")
     assert address == "/accounts/2fa/authenticate/"
     assert browser.get("/settings/profile/").status_code == 302
-    assert "On: a code is asked for" in client.get("/settings/security/").content.decode()
+    assert "On: you enter a code" in client.get("/settings/security/").content.decode()
 
 
 def test_a_recovery_code_lets_in_once(world: World) -> None:

@@ -48,7 +48,7 @@ def test_without_a_second_factor_staff_is_led_to_one(
     answer = client_of(staff).get(reverse(name), follow=True)
     assert answer.status_code == 403
     page = answer.content.decode()
-    assert "Staff pages need a second factor" in page
+    assert "Staff pages require a second factor" in page
     for way in ("mfa_activate_totp", "mfa_add_webauthn"):
         assert reverse(way) in page
 

@@ -10,12 +10,12 @@ from apikeys.routing import KeyHistory, NotAMemberError, Route, route
 
 N, D, T = Route.NAMED, Route.DEFAULT, Route.TRACKED
 EXPECTED = {
-    D | T: ("named no organization", "shows under the key"),
-    D: ("named no organization", "not tracked at that time"),
-    N | D | T: ("The request named Acme", "shows under the key"),
-    N | D: ("The request named Acme", "not tracked at that time"),
+    D | T: ("No organization was named", "is shown under the key"),
+    D: ("No organization was named", "Tracking was off"),
+    N | D | T: ("The request named Acme", "is shown under the key"),
+    N | D: ("The request named Acme", "Tracking was off"),
     N | T: ("The request named Acme", "was not the user's default organization"),
-    N: ("The request named Acme", "and the key was not tracked"),
+    N: ("The request named Acme", "and tracking was off"),
 }
 
 
@@ -25,7 +25,7 @@ def test_every_combination_has_its_sentence(bits: Route) -> None:
     where, shown = EXPECTED[bits]
     assert where in sentence
     assert shown in sentence
-    assert ("reads Untracked" in sentence) is not is_shown(int(bits))
+    assert ("shown as Untracked" in sentence) is not is_shown(int(bits))
     assert "{" not in sentence
 
 
@@ -36,7 +36,7 @@ def test_bits_that_no_rule_leads_to_are_refused(bits: int) -> None:
 
 
 def test_the_reader_is_addressed() -> None:
-    assert "your default one" in explain(int(D | T), organization="Acme", owner="your")
+    assert "your default at the time" in explain(int(D | T), organization="Acme", owner="your")
 
 
 def test_a_name_with_braces_is_shown_as_it_is() -> None:

@@ -25,7 +25,7 @@ def test_keys_come_in_by_secret_or_digest_and_are_tracked_by_their_date(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = f"Rita@acme.test,old,2023-12-20,{SECRET},\nbob@acme.test,new,2023-12-21T00:00:00Z,,{DIGEST.upper()}\n"
-    assert run(tmp_path, HEADER + lines, capsys) == "2 imported, 0 here already.\n"
+    assert run(tmp_path, HEADER + lines, capsys) == "2 imported, 0 already here.\n"
     old, new = APIKey.objects.order_by("created_at")
     assert (old.user, old.tracked, bytes(old.digest)) == (world.rita, False, secrets.digest(SECRET))
     assert (new.user, new.tracked, bytes(new.digest).hex()) == (world.bob, True, DIGEST)
@@ -36,7 +36,7 @@ def test_keys_come_in_by_secret_or_digest_and_are_tracked_by_their_date(
 def test_the_same_file_again_changes_nothing(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = f"{HEADER}rita@acme.test,old,2023-01-01,{SECRET},\n"
     run(tmp_path, text, capsys)
-    assert run(tmp_path, text, capsys) == "0 imported, 1 here already.\n"
+    assert run(tmp_path, text, capsys) == "0 imported, 1 already here.\n"
     assert APIKey.objects.count() == 1
 
 
@@ -44,7 +44,7 @@ def test_the_same_file_again_changes_nothing(world: World, tmp_path: Path, capsy
     ("line", "reason"),
     [
         (f"nobody@acme.test,x,2023-01-01,{SECRET},", "nobody here"),
-        (f"rita@acme.test,,2023-01-01,{SECRET},", "Give it a name"),
+        (f"rita@acme.test,,2023-01-01,{SECRET},", "Enter a name"),
         (f"rita@acme.test,{SECRET},2023-01-01,{SECRET},", "looks like a secret"),
         (f"rita@acme.test,x,20.12.2023,{SECRET},", "is a date"),
         (f"rita@acme.test,x,2999-01-01,{SECRET},", "in the future"),
@@ -52,7 +52,7 @@ def test_the_same_file_again_changes_nothing(world: World, tmp_path: Path, capsy
         ("rita@acme.test,x,2023-01-01,,", "either a secret or a digest"),
         ("rita@acme.test,x,2023-01-01,,abc", "64 hexadecimal"),
         (f"rita@acme.test,x,2023-01-01,,{DIGEST}", "earlier line"),
-        ("rita@acme.test", "Give it a name"),
+        ("rita@acme.test", "Enter a name"),
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_imported(world: World, tmp_path: Path, line: str, reason: str) -> None:

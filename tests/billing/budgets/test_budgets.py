@@ -107,7 +107,7 @@ def test_owners_get_one_mail_for_each_threshold(world: World, today: date) -> No
     assert deliveries.deliver_waiting() == 0
     assert sorted(message.to[0] for message in mail.outbox) == ["alice@acme.test", "charlie@other.test"]
     assert mail.outbox[0].subject == f"Acme has used 50% of its budget for {today:%B %Y}"
-    assert "$6.00 of the budget of $10.00" in mail.outbox[0].body
+    assert "You've used $6.00 of your $10.00 budget" in mail.outbox[0].body
 
 
 def test_a_mail_server_that_is_down_is_tried_again_and_the_mail_goes_out_once(
@@ -173,8 +173,8 @@ def test_a_spent_hard_budget_refuses_the_organization_and_its_children_until_the
     budgets.forget()
     reason = budgets.budget_block(world.acme)
     assert reason == (
-        f"The organization's budget of $1.00 for {today:%B %Y} is spent."
-        f" It begins anew on {next_month(month_of(today)).start} at 00:00 UTC."
+        f"The organization's budget of $1.00 for {today:%B %Y} is used up."
+        f" It resets on {next_month(month_of(today)).start} at 00:00 UTC."
     )
     child = budgets.budget_block(world.japan)
     assert child is not None

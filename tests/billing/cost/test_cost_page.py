@@ -59,7 +59,7 @@ def test_the_spend_of_the_month_and_its_change(spent: World, client_of: SignIn) 
     page = page_of(client_of(spent.alice), MARCH)
     assert '<p class="figure-value" title="$15.75">$15.75</p>' in page
     assert "+57.5%" in page
-    assert "against Feb 1–28" in page
+    assert "vs. Feb 1–28" in page
 
 
 def test_the_table_of_parts(spent: World, client_of: SignIn) -> None:
@@ -72,7 +72,7 @@ def test_the_table_of_parts(spent: World, client_of: SignIn) -> None:
 
 def test_unpriced_usage_is_told_with_its_requests_and_never_as_nothing(spent: World, client_of: SignIn) -> None:
     page = page_of(client_of(spent.alice), MARCH)
-    assert re.search(r'312 requests of <a href="[^"]*model=mistral"><strong>mistral</strong></a>', page)
+    assert re.search(r'312 requests to <a href="[^"]*model=mistral"><strong>mistral</strong></a>', page)
 
 
 @pytest.mark.parametrize("group", ["model", "user", "api_key", "organization", "line_item"])
@@ -91,8 +91,16 @@ def test_the_notice_names_the_twenty_largest_models_without_a_price(world: World
         add_cost((world.acme, DAY, sku), LineItem.INPUT, 7, None)
     page = page_of(client_of(world.alice), MARCH)
     notice = " ".join(re.sub(r"<.*?>", "", page.split('class="notice warning"')[1].split("</div>")[0]).split())
-    assert "23 requests of new-23 , 22 requests of new-22" in notice
-    assert "4 requests of new-4 and 6 requests of 3 other models have usage without a price" in notice
+    assert "23 requests to new-23 , 22 requests to new-22" in notice
+    assert "4 requests to new-4 and 6 requests to 3 other models have no price yet" in notice
+
+
+def test_one_request_without_a_price_is_told_in_the_singular(world: World, client_of: SignIn) -> None:
+    sku = sku_of("new")
+    add_usage(world.acme, DAY, world.bob, None, sku, num_model_requests=1, input_tokens=7)
+    add_cost((world.acme, DAY, sku), LineItem.INPUT, 7, None)
+    page = " ".join(re.sub(r"<.*?>", "", page_of(client_of(world.alice), MARCH)).split())
+    assert "1 request to new has no price yet and is not included." in page
 
 
 def test_the_cost_of_a_key_is_its_own_quantity_at_the_organizations_price(spent: World, client_of: SignIn) -> None:

@@ -61,7 +61,7 @@ def test_staff_are_told_once(world: World, held: Invoice) -> None:
     closing.close_ended_months(at("2026-11-05"))
     [told] = Delivery.objects.filter(event_type="invoice.held")
     assert told.recipient == world.bob.email
-    assert "Other for October 2026 is held back" in told.subject
+    assert "Other for October 2026 is on hold" in told.subject
     assert "−$975.00" in told.body
     assert AuditEvent.objects.filter(event="invoice.held", organization=world.other).count() == 1
 
@@ -111,23 +111,23 @@ def test_a_month_that_comes_to_nothing_in_the_end_is_no_invoice(world: World, he
 
 def test_staff_release_what_they_see_and_nothing_else(world: World, staff: Client, held: Invoice) -> None:
     page = staff.get(PAGE).content.decode()
-    assert "It is below zero: −$975.00 of usage, −$975.00 in all." in page
+    assert "It is below zero: −$975.00 of usage, −$975.00 in total." in page
     address = f"{PAGE}{held.pk}/release/"
     assert f'action="{address}"' in page
     use(world.other, "2026-10-03", "m", input_tokens=-100)
     late = staff.post(address, {"amount": "-975.00"}, follow=True).content.decode()
-    assert "The total of this invoice is −$976.00 now" in late
+    assert "The total of this invoice is now −$976.00" in late
     assert "is issued" in staff.post(address, {"amount": "-976.00"}, follow=True).content.decode()
     assert balance.balance_of(world.other.pk) == 976
     again = staff.post(address, {"amount": "-976.00"}, follow=True).content.decode()
-    assert "not held back any more" in again
+    assert "no longer on hold" in again
     assert AuditEvent.objects.get(event="invoice.released").actor_name == world.bob.email
     assert Delivery.objects.filter(event_type="invoice.finalized").exists()
 
 
 @pytest.mark.parametrize("sent", [{}, {"amount": ""}, {"amount": "much"}, {"amount": "NaN"}])
 def test_a_release_says_over_how_much(staff: Client, held: Invoice, sent: dict[str, str]) -> None:
-    assert "look at it again" in staff.post(f"{PAGE}{held.pk}/release/", sent, follow=True).content.decode()
+    assert "review it again" in staff.post(f"{PAGE}{held.pk}/release/", sent, follow=True).content.decode()
     held.refresh_from_db()
     assert held.number is None
 
@@ -135,7 +135,7 @@ def test_a_release_says_over_how_much(staff: Client, held: Invoice, sent: dict[s
 def test_owners_see_that_it_is_held_and_cannot_release_it(world: World, client_of: SignIn, held: Invoice) -> None:
     client, page = client_of(world.charlie), "/settings/organization/other/billing/"
     assert "Held" in client.get(page).content.decode()
-    assert "held back until the operator" in client.get(f"{page}invoices/{held.pk}/").content.decode()
+    assert "on hold until the operator" in client.get(f"{page}invoices/{held.pk}/").content.decode()
     assert client.post(f"{PAGE}{held.pk}/release/", {"amount": "-975.00"}).status_code == 404
 
 

@@ -157,7 +157,7 @@ def test_an_endpoint_that_keeps_failing_is_switched_off_and_its_owners_are_told(
     endpoint.refresh_from_db()
     assert endpoint.switched_off_at is not None
     told = Delivery.objects.get(endpoint=None)
-    assert told.subject == "A webhook of Other is switched off"
+    assert told.subject == "A webhook of Other was switched off"
     assert "The endpoint answered 500." in told.body
     make_due()
     deliveries.deliver_webhooks()

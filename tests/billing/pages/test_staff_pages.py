@@ -182,11 +182,11 @@ def test_credit_is_given_and_voided(world: World, staff: Client) -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"organization": "acme-labs"}, "Give the credit to that one."),
+        ({"organization": "acme-labs"}, "Grant the credit to that one."),
         ({"last_date": "2026-10-01"}, "must expire after it starts"),
         ({"effective_date": "2026-10-01"}, "Invoice INV-2026-0001 is final."),
         ({"amount": "0"}, "greater than or equal to 0.01"),
-        ({"organization": "nobody"}, "There is no organization with this address."),
+        ({"organization": "nobody"}, "There is no organization with this slug."),
     ],
 )
 def test_bad_credit_is_refused_with_a_sentence(staff: Client, wrong: dict[str, str], sentence: str) -> None:
@@ -200,7 +200,7 @@ def test_bad_credit_is_refused_with_a_sentence(staff: Client, wrong: dict[str, s
 def test_what_cannot_be_undone_is_said_before_it_is_done(staff: Client) -> None:
     close(OCTOBER)
     page = staff.get("/settings/invoices/").content.decode()
-    for action, consequence in (("Mark paid…", "It stays paid"), ("Void…", "A credit note takes it back for good")):
+    for action, consequence in (("Mark paid…", "It stays paid"), ("Void…", "A credit note reverses it permanently")):
         opened = page.partition(f"{action}</summary>")[2].partition("</details>")[0]
         assert opened.index('method="post"') < opened.index(consequence) < opened.index('type="submit"')
 

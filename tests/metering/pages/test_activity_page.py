@@ -142,7 +142,7 @@ def test_a_reader_of_a_closed_organization_sees_their_own_usage_and_is_told(usag
     Organization.objects.filter(pk=usage.acme.pk).update(usage_visibility="owners_and_admins")
     page = page_of(client_of(usage.rita), MARCH)
     assert bars(figures(page)["requests"]) == {"gpt-4o": 1200}
-    assert "You see your own usage only" in page
+    assert "You see only your own usage" in page
     assert "Bob Byrd" not in page
     assert "Bob Byrd" not in page_of(client_of(usage.rita), f"{MARCH}&group=user&user={usage.bob.public_id}")
 

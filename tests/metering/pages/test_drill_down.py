@@ -70,10 +70,10 @@ def test_a_reader_of_a_closed_organization_sees_their_own_hours(hours: World, cl
         ("day=1999-01-01", "is not a day like"),
         ("month=2026-03&day=2026-04-01", "Apr 1, 2026 is not in March 2026"),
         ("day=2999-01-01", "Jan 1, 2999 has not begun"),
-        ("hour=3", "“hour” was ignored; it goes with a day"),
+        ("hour=3", "“hour” was ignored; it needs a day"),
         ("day=2026-03-14&hour=24", "it is a number from 0 to 23"),
         ("day=2026-03-14&hour=²", "it is a number from 0 to 23"),
-        ("day=2026-03-14&hour=9", "Minutes are kept for 90 days; this is the whole day."),
+        ("day=2026-03-14&hour=9", "Minutes are kept for 90 days; showing the whole day."),
         ("list=api_key&page=0", "it is a number from 1 to 10000"),
         ("list=api_key&page=99999999999999999999", "it is a number from 1 to 10000"),
         ("list=secrets", "“list=secrets” was ignored"),
@@ -132,7 +132,7 @@ def test_totals_are_compared_with_the_same_days_of_the_month_before(world: World
     add_usage(world.acme, DAY, world.rita, None, sku_of("gpt-4o"), num_model_requests=150)
     add_usage(world.acme, date(2026, 2, 3), world.rita, None, sku_of("gpt-4o"), num_model_requests=100)
     page = page_of(client_of(world.alice), f"{TAB}/activity/?month=2026-03&group=user")
-    assert '<span class="accent">+50.0%</span> against Feb 1–28' in page
+    assert '<span class="accent">+50.0%</span> vs. Feb 1–28' in page
 
 
 def test_an_unchanged_page_is_not_made_again_and_a_changed_one_is(world: World, client_of: SignIn) -> None:

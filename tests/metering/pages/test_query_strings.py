@@ -70,7 +70,7 @@ def test_the_same_sentence_is_said_once() -> None:
     asked = reader("")
     asked.unknown("Model", "x")
     asked.unknown("Model", "x")
-    assert asked.ignored == ["The filter “Model: x” was ignored; there is no such usage here."]
+    assert asked.ignored == ["The filter “Model: x” was ignored; no such usage was found."]
 
 
 def test_quoted_values_are_short_and_one_line() -> None:

@@ -42,7 +42,7 @@ def test_what_is_not_a_month_is_the_current_one_and_said(world: World, month: st
 def test_a_month_that_has_not_begun_is_ignored(world: World) -> None:
     form = read(world.alice, "month=2026-12")
     assert form.month == NOVEMBER
-    assert form.ignored == ("December 2026 has not begun; this is the current month.",)
+    assert form.ignored == ("December 2026 has not begun; showing the current month.",)
 
 
 def test_filters_combine_and_keep_their_names(world: World) -> None:

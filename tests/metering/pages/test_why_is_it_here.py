@@ -49,10 +49,10 @@ def test_a_key_says_what_holds_now_and_what_routed_its_usage(
 ) -> None:
     page = client_of(world.rita).get(f"{KEYS}{ritas.public_id}/?day={used}")
     html = page.content.decode()
-    assert "is shown here by its name" in " ".join(html.split())
+    assert "is shown here by name" in " ".join(html.split())
     (row,) = page.context["rows"]
     assert row.requests == 3
-    assert "your default one of that time: Acme" in row.sentence
+    assert "your default at the time, Acme" in row.sentence
 
 
 def test_the_history_is_dated_and_names_other_organizations_to_the_keys_user_alone(
@@ -64,10 +64,10 @@ def test_the_history_is_dated_and_names_other_organizations_to_the_keys_user_alo
         organizations.set_default_organization(user=world.rita, organization=world.other, now=now)
     mine = client_of(world.rita).get(f"{KEYS}{ritas.public_id}/").content.decode()
     assert f"{now:%H:%M:%S}" in mine
-    assert "The key is not tracked." in mine
+    assert "Tracking is off." in mine
     assert "Other is the default organization." in mine
     admins = client_of(world.bob).get(f"{KEYS}{ritas.public_id}/").content.decode()
-    assert "Another organization is the default one." in admins
+    assert "Another organization is the default." in admins
     assert "Other is" not in admins
 
 
@@ -79,7 +79,7 @@ def test_a_day_of_an_organization_is_explained_row_by_row(world: World, client_o
         ("Rita Rao", "Untracked", 2),
         ("Charlie Cole", "Untracked", 1),
     }
-    assert "not tracked at that time" in rows["Rita Rao", "Untracked", 2]
+    assert "Tracking was off at the time" in rows["Rita Rao", "Untracked", 2]
     assert "was not the user's default organization" in rows["Charlie Cole", "Untracked", 1]
     html = page.content.decode()
     assert "Ritas old one" not in html
@@ -124,10 +124,10 @@ def test_of_a_person_who_has_left_nothing_newer_is_told(world: World, client_of:
     assert bob.get(f"{KEYS}{newer.public_id}/").status_code == 404
     page = bob.get(f"{KEYS}{ritas.public_id}/").content.decode()
     assert "Left Acme." in page
-    assert "The key is not tracked." not in page
+    assert "Tracking is off." not in page
     join(world.rita, world.acme, role="reader", joined_at=now)
     assert bob.get(f"{KEYS}{newer.public_id}/").status_code == 200
-    assert "The key is not tracked." in bob.get(f"{KEYS}{ritas.public_id}/").content.decode()
+    assert "Tracking is off." in bob.get(f"{KEYS}{ritas.public_id}/").content.decode()
 
 
 def test_a_filter_that_fits_nothing_is_said_and_names_nobody(world: World, client_of: SignIn) -> None:
