@@ -18,16 +18,20 @@ BUDGET_EXHAUSTED = "budget_exhausted"
 
 
 class Question(serializers.Serializer[dict[str, str]]):
-    """Which key, by its secret or its public id, and the organization that the request names, if any."""
+    """Which key, by its secret or its public id, and the organization that the request names, if any.
 
-    key = serializers.CharField(max_length=512, required=False)
-    api_key_id = serializers.CharField(max_length=64, required=False)
-    organization = serializers.CharField(max_length=64, required=False, allow_null=True)
+    A field that is null or empty says nothing.
+    """
+
+    key = serializers.CharField(max_length=512, required=False, allow_null=True, allow_blank=True)
+    api_key_id = serializers.CharField(max_length=64, required=False, allow_null=True, allow_blank=True)
+    organization = serializers.CharField(max_length=64, required=False, allow_null=True, allow_blank=True)
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
-        if ("key" in attrs) == ("api_key_id" in attrs):
+        said = {name: value for name, value in attrs.items() if value}
+        if ("key" in said) == ("api_key_id" in said):
             raise ValidationError("Send either `key` or `api_key_id`.")
-        return attrs
+        return said
 
 
 class UnavailableError(APIException):

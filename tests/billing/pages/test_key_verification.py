@@ -79,6 +79,14 @@ def test_a_named_organization_is_where_it_counts_and_there_the_key_is_untracked(
     assert (answer["organization"], answer["tracked"], answer["allowed"]) == (world.labs.public_id, False, True)
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_field_that_is_null_or_empty_is_the_same_as_none(world: World, token: str, nothing: str | None) -> None:
+    api_key, secret = make_key(world.rita)
+    expected = ask(token, key=secret)
+    assert ask(token, key=secret, api_key_id=nothing, organization=nothing) == expected
+    assert ask(token, key=nothing, api_key_id=api_key.public_id, organization=nothing) == expected
+
+
 @pytest.mark.parametrize("named", ["other", "nowhere"])
 def test_an_organization_that_the_user_is_not_in_is_refused(world: World, token: str, named: str) -> None:
     _, secret = make_key(world.rita)

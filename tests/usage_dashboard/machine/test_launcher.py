@@ -11,15 +11,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
 import psycopg2
 import pytest
 from django.conf import settings
+from psycopg2.extensions import POLL_OK
 
 from tests.servers import open_directory
 from usage_dashboard.machine import embedded
+from usage_dashboard.machine.left_overs import is_alive
 from usage_dashboard.machine.orphans import only_launcher, record, stop_orphans
 from usage_dashboard.machine.processes import LARGEST_LOG_BYTES, Child, LaunchError, turn_over, wait_until
 from usage_dashboard.machine.server_account import private_data_directory, server_account
@@ -27,6 +31,7 @@ from usage_dashboard.machine.supervision import QUICK_DEATHS, Supervisor
 
 pytestmark = pytest.mark.faults
 TIMEOUT_SECONDS = 60
+NUM_KILLS = 3  # four within a minute are the most that the launcher goes on after
 
 
 class Launched:
@@ -50,6 +55,9 @@ class Launched:
 
     def text(self) -> str:
         return self.output.read_text(encoding="utf-8")
+
+    def has_said(self, sentence: str, *, times: int) -> bool:
+        return self.text().count(sentence) == times
 
     def wait_until_ready(self) -> None:
         wait_until(
@@ -154,6 +162,23 @@ def test_after_kill_9_the_next_start_finds_the_data_and_no_rivals(
     finally:
         assert again.end(signal.SIGTERM) == 0
     assert again.left() == []
+
+
+def test_postgres_is_killed_again_and_again_while_a_backend_works_and_everything_goes_on(launched: Launched) -> None:
+    launched.wait_until_ready()
+    programs = {name: launched.pid_of(name) for name in ("web", "worker", "beat", "redis")}
+    for number in range(1, NUM_KILLS + 1):
+        with busy_backend(launched.data_dir) as backend:
+            os.kill(launched.pid_of("postgres"), signal.SIGKILL)
+            assert wait_until(
+                partial(launched.has_said, "postgres ended unexpectedly", times=number),
+                timeout_seconds=TIMEOUT_SECONDS,
+            )
+            assert wait_until(lambda: launched.status_of("/readyz") == 200, timeout_seconds=TIMEOUT_SECONDS)
+            assert not is_alive(backend), launched.text()
+    assert {name: launched.pid_of(name) for name in programs} == programs
+    assert launched.end() == 0
+    assert launched.left() == []
 
 
 def test_a_port_in_use_is_said_before_anything_starts(data_dir: Path) -> None:
@@ -330,6 +355,24 @@ def test_a_data_directory_has_one_launcher_at_a_time(tmp_path: Path) -> None:
         pass
     with only_launcher(tmp_path, "http://localhost:2"):
         pass
+
+
+@contextmanager
+def busy_backend(data_dir: Path) -> Iterator[psutil.Process]:
+    """A backend that counts, and looks at nothing else for minutes, of a client that waits for it."""
+    connection = psycopg2.connect(
+        host=str(embedded.socket_directory(data_dir)),
+        user=embedded.DATABASE_USER,
+        dbname=embedded.DATABASE_NAME,
+        async_=True,
+    )
+    with closing(connection):
+        while connection.poll() != POLL_OK:
+            time.sleep(0.01)
+        backend = psutil.Process(connection.info.backend_pid)
+        connection.cursor().execute("DO $$ BEGIN FOR n IN 1..2000000000 LOOP NULL; END LOOP; END $$")
+        assert wait_until(lambda: " ".join(backend.cmdline()).strip().endswith("DO"), timeout_seconds=10)
+        yield backend
 
 
 def leave_open(data_dir: Path) -> None:
