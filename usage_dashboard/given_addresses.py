@@ -22,6 +22,14 @@ LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ESCAPED: Final = "with what is special in the password as %40 for @, %23 for # and so on"
 
 
+def directory(path: str) -> Path:
+    """A directory; `~` is somebody's home."""
+    try:
+        return Path(path).expanduser().resolve()
+    except RuntimeError:
+        raise ValueError(f"is “{path}”: there is no such home.") from None
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's settings of a PostgreSQL."""
     config: dict[str, Any] = {}

@@ -16,7 +16,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(os.environ)
 
 # Where this installation runs
-DATA_DIR = Path(env.text("DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
+DATA_DIR = env.read("DATA_DIR", given_addresses.directory, default=(BASE_DIR / "var").resolve())
 PORT = env.whole("PORT", default=8000, least=1, most=65535)
 DEBUG = env.switch("DEBUG", default=False)
 DEMO = env.switch("DEMO", default=False)

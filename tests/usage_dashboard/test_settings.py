@@ -27,6 +27,7 @@ WRONG = {
     "PORT": "70000",
     "REQUEST_BODY_TIMEOUT_SECONDS": "20s",
     "SIGN_UP_OPEN": "flase",
+    "DATA_DIR": "~nobody-of-this-name/data",
     "SECRET_KEY": "",
     "DATABASE_URL": "mysql://root:hushhush@db/usage",
     "REDIS_URL": "http://:hushhush@redis:6379/0",
