@@ -5,6 +5,8 @@ by day in `billing.billed_days`, refunds in `billing.refunds`, usage of new mode
 because Django looks for models here.
 """
 
+from enum import StrEnum
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -159,11 +161,18 @@ class CreditGrant(models.Model):
         return self.name
 
 
-class PriceChange(models.Model):
-    """A change of one price, or of who pays for an organization, and the re-rating that follows from it.
+class Reason(StrEnum):
+    """Why days are rated again."""
 
-    `old_unit_price` is the price that was in the book for that very day, null if there was none. The work is done when
-    `finished_at` is set; until then the task goes on at the first day that is not done.
+    PRICE = "a price was changed"
+    PAYER = "another organization pays"
+
+
+class PriceChange(models.Model):
+    """A change of one price, or of who pays for an organization (`reason`), and the re-rating that follows from it.
+
+    A change of a price names the model. `old_unit_price` is the price that was in the book for that very day, null if there
+    was none. The work is done when `finished_at` is set; until then the task goes on at the first day that is not done.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, related_name="+")
@@ -188,6 +197,10 @@ class PriceChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} from {self.effective_date}"
+
+    @property
+    def reason(self) -> Reason:
+        return Reason.PAYER if self.model_id is None else Reason.PRICE
 
 
 class CostAdjustment(models.Model):

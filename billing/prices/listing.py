@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from billing.display import exact_dollars
 from billing.line_items import UNITS
-from billing.models import CostAdjustment, LineItem, Price, PriceChange
+from billing.models import CostAdjustment, LineItem, Price, PriceChange, Reason
 from billing.prices import book
 from billing.prices.book import FIRST_DATE
 from metering import service_tiers
@@ -184,13 +184,14 @@ def change_rows() -> tuple[ChangeRow, ...]:
 
 
 def change_row(change: PriceChange) -> ChangeRow:
-    """A change as it is shown; it is of a price, or of a payer where it has no model."""
+    """A change as it is shown; one of a payer has no prices."""
+    is_of_price = change.reason == Reason.PRICE
     return ChangeRow(
         pk=change.pk,
         scope=change.scope,
         start=long_day(change.effective_date),
-        old_price=_price(change.old_unit_price),
-        price=_price(change.unit_price) if change.model_id else "",
+        old_price=_price(change.old_unit_price) if is_of_price else "",
+        price=_price(change.unit_price) if is_of_price else "",
         by=change.requested_by.display_name if change.requested_by else "the system",
         at=f"{change.created_at:%Y-%m-%d %H:%M} UTC",
         num_days=change.num_days,

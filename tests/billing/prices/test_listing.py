@@ -8,10 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from billing.line_items import UNITS
-from billing.models import LineItem, Price
+from billing.models import LineItem, Price, Reason
+from billing.prices import payers, rerating
 from billing.prices.book import FIRST_DATE
-from billing.prices.listing import UnpricedUsage, change_address, find_prices, per_unit, price_rows
-from tests.money import model_of, set_price, use
+from billing.prices.listing import UnpricedUsage, change_address, change_rows, find_prices, per_unit, price_rows
+from tests.money import ACTOR, at, model_of, set_price, terms, use
 from tests.world import World
 
 TODAY = date(2026, 11, 14)
@@ -82,6 +83,15 @@ def test_a_price_that_ends_says_so(db: None) -> None:
     row = row_of(set_price("m", None))
     assert row.price == "Ended"
     assert "amount" not in parse_qs(urlsplit(row.correct_address).query)
+
+
+def test_a_change_of_a_price_shows_both_and_one_of_a_payer_none(world: World) -> None:
+    of_price = rerating.change_price(terms("m", "0.5", start="2026-10-01"), actor=ACTOR)
+    of_payer = payers.change_payer(organization=world.labs, parent=None, actor=ACTOR, now=at("2026-10-05"))
+    assert (of_price.reason, of_payer.reason) == (Reason.PRICE, Reason.PAYER)
+    newest, oldest = change_rows()
+    assert (oldest.old_price, oldest.price) == ("none", "$0.50")
+    assert (newest.scope, newest.old_price, newest.price) == ("Acme Labs is billed to itself", "", "")
 
 
 def test_prices_are_found_by_letters_of_the_model_the_newest_of_a_scope_first(db: None) -> None:
