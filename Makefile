@@ -52,6 +52,7 @@ check: .venv/installed-dev
 	.venv/bin/python -m tests.shape
 	.venv/bin/python $(WITHOUT_DATABASE) manage.py makemigrations --check --dry-run
 	.venv/bin/djlint templates --lint --quiet
+	@! git grep -nE "^(<<<<<<<|>>>>>>>) " || { echo "A merge was left half-done." >&2; exit 1; }
 
 bench: .venv/installed-dev
 	.venv/bin/python -m benchmarks
