@@ -6,11 +6,8 @@ that those who share an address with a stranger, or with a gateway that was set 
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from time import monotonic
 from typing import Any, Final
 
 from django.conf import settings
@@ -19,9 +16,9 @@ from django.http import HttpRequest
 
 from accounts.audit.audit import client_address
 from apikeys import directory
+from apikeys.allowances import Allowances
 from apikeys.models import APIKey, IngestToken
 
-MAX_ADDRESSES: Final = 10_000
 MAX_SECRETS: Final = 200_000
 NETWORK_OF_ONE: Final = 64
 """Bits of an IPv6 address that its holder does not choose."""
@@ -31,26 +28,18 @@ class TooManyUnknownSecretsError(Exception):
     """From this address came so many secrets of nobody that no more are looked up now."""
 
 
-@dataclass(slots=True)
-class Allowance:
-    """How many secrets of nobody may still come from an address, as of a moment of the monotonic clock; it grows with time."""
-
-    left: float
-    at: float
-
-
 class Strangers:
     """What this process remembers of secrets and of addresses; both are bounded."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: set[bytes] = set()
-        self._allowances: OrderedDict[str, Allowance] = OrderedDict()
+        self._allowances: Allowances[str] = Allowances()
 
     def forget(self) -> None:
         with self._lock:
             self._seen.clear()
-            self._allowances.clear()
+        self._allowances.forget()
 
     def is_somebodys(self, digest: bytes, environ: Mapping[str, Any]) -> bool:
         """Whether the secret with this SHA-256 digest is a key's or a token's, perhaps one that has ended. One query at most.
@@ -59,36 +48,20 @@ class Strangers:
         """
         if digest in directory.remembered().callers:
             return True
-        address = _network(environ)
-        if digest not in self._seen and not self._may_ask(address):
+        address, most = _network(environ), settings.UNKNOWN_SECRETS_PER_MINUTE
+        if digest not in self._seen and self._allowances.seconds_to_wait(address, most=most):
             raise TooManyUnknownSecretsError
         is_somebodys = _is_stored(digest)
+        if not is_somebodys:
+            self._allowances.take(address, 1, most=most)
         with self._lock:
-            if is_somebodys:
-                if len(self._seen) >= MAX_SECRETS:
-                    self._seen.clear()
-                self._seen.add(digest)
-            else:
+            if not is_somebodys:
                 self._seen.discard(digest)
-                self._allowance(address).left -= 1
-        return is_somebodys
-
-    def _may_ask(self, address: str) -> bool:
-        if not settings.UNKNOWN_SECRETS_PER_MINUTE:
-            return True
-        with self._lock:
-            return address not in self._allowances or self._allowance(address).left >= 1
-
-    def _allowance(self, address: str) -> Allowance:
-        """As of now. Under the lock. Of too many addresses, the one that was quiet for longest is forgotten."""
-        now, most = monotonic(), float(settings.UNKNOWN_SECRETS_PER_MINUTE)
-        allowance = self._allowances.setdefault(address, Allowance(most, now))
-        allowance.left = min(most, allowance.left + (now - allowance.at) * most / 60)
-        allowance.at = now
-        self._allowances.move_to_end(address)
-        if len(self._allowances) > MAX_ADDRESSES:
-            self._allowances.popitem(last=False)
-        return allowance
+                return False
+            if len(self._seen) >= MAX_SECRETS:
+                self._seen.clear()
+            self._seen.add(digest)
+        return True
 
 
 strangers: Final = Strangers()

@@ -77,6 +77,7 @@ USAGE_EVENT_MAX_TEXT_BYTES = env.whole("USAGE_EVENT_MAX_TEXT_BYTES", default=256
 API_KEYS_MAY_REPORT = env.switch("API_KEYS_MAY_REPORT", default=True)
 API_KEY_EVENTS_PER_MINUTE = env.whole("API_KEY_EVENTS_PER_MINUTE", default=60_000)
 API_KEY_UNITS_PER_MINUTE = env.whole("API_KEY_UNITS_PER_MINUTE", default=100_000_000)
+API_KEY_REFUSED_EVENTS_PER_MINUTE = env.whole("API_KEY_REFUSED_EVENTS_PER_MINUTE", default=60_000)  # in each web process
 NEW_MODELS_PER_DAY = env.whole("NEW_MODELS_PER_DAY", default=1_000)  # and organization
 UNKNOWN_SECRETS_PER_MINUTE = env.whole("UNKNOWN_SECRETS_PER_MINUTE", default=120)  # and address, in each web process
 USAGE_EVENT_RETENTION_DAYS = env.whole("USAGE_EVENT_RETENTION_DAYS", default=90, least=1)
@@ -116,6 +117,7 @@ WEBHOOK_MAX_ENDPOINTS = env.whole("WEBHOOK_MAX_ENDPOINTS", default=20)
 
 INSTALLED_APPS = [
     "usage_dashboard.apps.StaffSiteConfig",
+    "accounts",  # before Django's, for its commands of the same names
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -132,7 +134,6 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "csp",
     "rest_framework",
-    "accounts",
     "apikeys",
     "metering",
     "billing",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, Final
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from apikeys import directory
 from apikeys.authentication import bearer_digest
 from apikeys.strangers import TooManyUnknownSecretsError, strangers
-from metering.intake import ingest, key_limits
+from metering.intake import ingest, key_limits, refused
 from metering.intake.copy_rows import ACCEPTED, DUPLICATE, Outcome
 from metering.intake.formats import native
 from metering.intake.formats.events import Correction, Event, Refusal, UnreadableError
@@ -33,6 +34,9 @@ OWN_USAGE_NOT_TAKEN: Final = (
     "API keys cannot report their own usage here; the gateway that serves the requests does, with an ingest token."
 )
 TOO_MANY_UNKNOWN_SECRETS: Final = "Too many unknown secrets came from your address; send it again in a moment."
+TOO_MUCH_REFUSED: Final = (
+    "Most of what this API key has sent was refused, or stored already; send the rest again later."
+)
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 
@@ -46,6 +50,14 @@ class Answer:
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class NotReadError(Exception):
+    """The caller gets this answer before the body is looked at."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
 
 
 @csrf_exempt
@@ -71,14 +83,13 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
         caller = directory.patiently(lambda: directory.remembered().caller(digest))
         if caller is None or caller.revoked_at is not None:
             return _unauthenticated()
-        if caller.key is not None and not settings.API_KEYS_MAY_REPORT:
-            return _error(403, "own_usage_not_taken", OWN_USAGE_NOT_TAKEN)
-        events = _events(environ, read)
-        return Answer(200, _encoded(_stored(events, caller, digest)))
+        return Answer(200, _encoded(_stored(environ, read, caller, digest)))
     except UnreadableError as error:
         return _unreadable(error)
     except TooManyUnknownSecretsError:
         return _error(429, "too_many_unknown_secrets", TOO_MANY_UNKNOWN_SECRETS, **{"Retry-After": "1"})
+    except NotReadError as error:
+        return error.answer
     except ingest.UnauthenticatedError:
         return _unauthenticated()
     except (OperationalError, InterfaceError, InternalError) as error:  # the last one when PostgreSQL takes no writes
@@ -89,11 +100,24 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer: 
 
 
 def _stored(
-    events: list[Event | Correction | Refusal], caller: directory.Caller, secret_digest: bytes
+    environ: Mapping[str, Any], read: Callable[[int], bytes], caller: directory.Caller, digest: bytes
 ) -> list[Outcome]:
+    """What became of the events of the body; a key has limits of what it may report, and of what is refused of it."""
     if caller.key is None:
-        return ingest.store(events, secret_digest=secret_digest)
-    return key_limits.store_own_usage(events, api_key_id=caller.key.id, secret_digest=secret_digest)
+        return ingest.store(_events(environ, read), secret_digest=digest)
+    if not settings.API_KEYS_MAY_REPORT:
+        raise NotReadError(_error(403, "own_usage_not_taken", OWN_USAGE_NOT_TAKEN))
+    if seconds := refused.seconds_to_wait(caller.key.id):
+        raise NotReadError(_error(429, "too_much_refused", TOO_MUCH_REFUSED, **{"Retry-After": str(seconds)}))
+    try:
+        events = _events(environ, read)
+    except UnreadableError as error:
+        if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            refused.note_unreadable(caller.key.id)
+        raise
+    outcomes = key_limits.store_own_usage(events, api_key_id=caller.key.id, secret_digest=digest)
+    refused.note(caller.key.id, outcomes)
+    return outcomes
 
 
 def _events(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> list[Event | Correction | Refusal]:

@@ -8,9 +8,10 @@ from django.test import Client
 
 from accounts.changes import routing_change
 from apikeys import directory
+from apikeys.allowances import MAX_KEPT
 from apikeys.keys import keys
 from apikeys.models import IngestToken
-from apikeys.strangers import MAX_ADDRESSES, Strangers, strangers
+from apikeys.strangers import Strangers, strangers
 from tests.engine import ADDRESS, make_event, make_key, make_key_and_secret, make_token, num_events
 from tests.world import World
 
@@ -80,8 +81,8 @@ def test_a_new_caller_behind_the_same_address_gets_through_before_long(
     token = make_token()
     flood()
     assert ask(token) == 429
-    now = strangers._allowances["192.0.2.1"].at
-    monkeypatch.setattr("apikeys.strangers.monotonic", lambda: now + 60 / LIMIT + 0.1)
+    now = strangers._allowances._kept["192.0.2.1"].at
+    monkeypatch.setattr("apikeys.allowances.monotonic", lambda: now + 60 / LIMIT + 0.1)
     assert ask(token) == 200
     assert ask("sk-unknown") == 401
     assert ask("sk-unknown") == 429
@@ -121,9 +122,9 @@ def test_who_has_a_network_of_ipv6_has_one_allowance(db: None) -> None:
 def test_the_memory_of_addresses_is_bounded(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apikeys.strangers._is_stored", lambda _: False)
     own = Strangers()
-    for number in range(MAX_ADDRESSES + 100):
+    for number in range(MAX_KEPT + 100):
         own.is_somebodys(b"x", {"REMOTE_ADDR": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"})
-    assert len(own._allowances) == MAX_ADDRESSES
+    assert len(own._allowances) == MAX_KEPT
 
 
 def test_without_a_limit_all_are_looked_up(db: None, settings: Any) -> None:

@@ -1,12 +1,13 @@
 """The running product and one account per scenario."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_django import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker, Settings
 
 from accounts.clock import database_now
 from apikeys.keys import keys
@@ -60,6 +61,17 @@ def stack(running_stack: Stack, django_db_blocker: DjangoDbBlocker) -> Iterator[
 
 
 @pytest.fixture
+def paged(stack: Stack, settings: Settings) -> Iterator[Stack]:
+    """Web that shows pages without collected static files, to sessions that are made here."""
+    stack.stop("web")
+    stack.start("web", environment={"DEBUG": "1"})
+    settings.SECRET_KEY = (stack.plan.data_dir / "secret_key").read_text().strip()
+    yield stack
+    stack.stop("web")
+    stack.start("web")
+
+
+@pytest.fixture
 def num_events() -> int:
     """How many events one scenario sends."""
     return TOTAL_EVENTS // NUM_SCENARIOS_WITH_LOAD
@@ -72,7 +84,9 @@ def scenario(stack: Stack, request: pytest.FixtureRequest) -> Scenario:
 
 
 def make_scenario(stack: Stack, test_name: str) -> Scenario:
-    name = f"{test_name.removeprefix('test_')[:60]}-{len(outcomes)}-{database_now():%H%M%S%f}"
+    name = (
+        f"{re.sub(r'[^a-z0-9_]+', '-', test_name.removeprefix('test_'))[:60]}-{len(outcomes)}-{database_now():%H%M%S%f}"
+    )
     organization = make_organization(name[-40:])
     user = make_user(f"{name}@faults.test", name="Ada Ames", role=Role.OWNER, organization=organization)
     created_at = database_now().replace(year=2024, day=1)

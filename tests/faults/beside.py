@@ -1,0 +1,148 @@
+"""What others get done beside somebody's attack: rounds with it and without it, in turn, as the machine does other things too."""
+
+import http.client
+import itertools
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.urls import reverse
+
+from accounts.models import User
+from tests.faults.harness import HOST, Stack
+from tests.faults.load import Client, Ledger
+from tests.faults.proof import Scenario
+
+NUM_SENDING: Final = 6  # connections that send events of others
+NUM_READING: Final = 1  # people who open one page after the other
+ROUNDS: Final = 5
+SECONDS: Final = 2.0  # of each round
+MOST: Final = 1.5
+MOST_LAG_SECONDS: Final = 5.0
+TOKEN: Final = "a" * 32
+
+Attack = Callable[[], AbstractContextManager[None]]
+_numbers: Final = itertools.count(20_000_000)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Events of others that were taken and pages that they were shown in SECONDS, and the longest that rollups were behind."""
+
+    events: int
+    pages: int
+    lag_seconds: float
+
+
+@dataclass(frozen=True)
+class Others:
+    """A gateway that sends single events, and a person of the same organization who opens its Activity page."""
+
+    stack: Stack
+    scenario: Scenario
+
+    def in_a_round(self) -> Round:
+        stop, events, pages, lags = threading.Event(), itertools.count(), itertools.count(), [0.0]
+        person = User.objects.select_related("default_organization").get(pk=self.scenario.user_id)
+        assert person.default_organization is not None
+        page, cookie = reverse("metering:activity", args=[person.default_organization.slug]), signed_in(person)
+
+        def send() -> None:
+            client = Client(self.stack.plan.port, self.scenario.secret, Ledger())
+            while not stop.is_set():
+                status, body = client.post(self.scenario.load.events.body([next(_numbers)]))
+                assert (status, json.loads(body)["accepted"]) == (200, 1), body
+                next(events)
+            client.web.close()
+
+        def read() -> None:
+            with closing(http.client.HTTPConnection(HOST, self.stack.plan.port, timeout=20)) as web:
+                while not stop.is_set():
+                    web.request("GET", page, headers={"Cookie": cookie})
+                    response = web.getresponse()
+                    response.read()
+                    assert response.status == 200
+                    next(pages)
+
+        with at_work(send, NUM_SENDING), at_work(read, NUM_READING):
+            ends = time.monotonic() + SECONDS
+            while time.monotonic() < ends:
+                lags.append(json.loads(self.stack.get("/readyz")[1])["rollup_lag_seconds"])
+                time.sleep(0.2)
+            stop.set()
+        return Round(next(events), next(pages), max(lags))
+
+
+def require_others_go_on(others: Others, attack: Attack, *, name: str) -> None:
+    """Events and pages of others are at most MOST times slower beside the attack (medians of rounds); rollups keep up."""
+    others.in_a_round()
+    alone, beside = [], []
+    for _ in range(ROUNDS):
+        alone.append(others.in_a_round())
+        with attack():
+            beside.append(others.in_a_round())
+    lag = max(one.lag_seconds for one in beside)
+    figures = {
+        thing: (
+            statistics.median(getattr(one, thing) for one in alone),
+            statistics.median(getattr(one, thing) for one in beside),
+        )
+        for thing in ("events", "pages")
+    }
+    said = ", ".join(
+        f"{thing} {one / SECONDS:.0f}/s alone, {two / SECONDS:.0f}/s beside" for thing, (one, two) in figures.items()
+    )
+    print(f"{name}: {said}, lag {lag:.1f} s")
+    for thing, (one, two) in figures.items():
+        assert two * MOST >= one, f"{thing} of others: {said}"
+    assert lag <= MOST_LAG_SECONDS, f"rollups are {lag:.1f} s behind"
+
+
+@contextmanager
+def paced(
+    do: Callable[[http.client.HTTPConnection, int], None], stack: Stack, *, per_second: float, connections: int
+) -> Iterator[None]:
+    """So often a second, over a few connections, each time with the number of its turn. It ends with the block."""
+    stop, turns, began_at = threading.Event(), itertools.count(), time.monotonic()
+
+    def work() -> None:
+        with closing(http.client.HTTPConnection(HOST, stack.plan.port, timeout=30)) as web:
+            while not stop.is_set():
+                turn = next(turns)
+                stop.wait(max(began_at + turn / per_second - time.monotonic(), 0))
+                do(web, turn)
+
+    with at_work(work, connections):
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+def signed_in(user: User) -> str:
+    """The cookies that web would have given this person, with a token for forms."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return f"{settings.SESSION_COOKIE_NAME}={session.session_key}; {settings.CSRF_COOKIE_NAME}={TOKEN}"
+
+
+@contextmanager
+def at_work(work: Callable[[], None], count: int) -> Iterator[None]:
+    """So many threads do this, each until it ends by itself; they have 30 seconds for that after the block."""
+    with ThreadPoolExecutor(count) as threads:
+        running = [threads.submit(work) for _ in range(count)]
+        yield
+        for one in running:
+            one.result(30)
