@@ -41,7 +41,7 @@ class Limit:
     things: str
 
 
-CHANGES: Final = Limit("change", "CHANGES_PER_MINUTE", "minute", "changes to keys, tracking and organizations")
+CHANGES: Final = Limit("change", "CHANGES_PER_MINUTE", "minute", "changes")
 ORGANIZATIONS: Final = Limit("organization", "NEW_ORGANIZATIONS_PER_DAY", "day", "new organizations")
 API_KEYS: Final = Limit("api_key", "NEW_API_KEYS_PER_DAY", "day", "new API keys")
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import limits
 from accounts.access import Access, memberships_of, open_organization
 from accounts.audit.audit import actor_of
-from accounts.changes import routing_change
+from accounts.changes import change, routing_change
 from accounts.limits import LimitReachedError
 from accounts.models import Membership, Organization, User
 from accounts.organizations.forms import OrganizationNameForm, UsageVisibilityForm
@@ -65,7 +65,8 @@ def name(request: SignedInRequest, slug: str) -> HttpResponse:
     form = OrganizationNameForm(request.POST)
     if not form.is_valid():
         return _page(request, access, name_form=form)
-    rename_organization(organization=access.organization, name=form.cleaned_data["name"], actor=actor_of(request))
+    with change(by=request.user):
+        rename_organization(organization=access.organization, name=form.cleaned_data["name"], actor=actor_of(request))
     messages.success(request, f"Renamed to “{access.organization.name}”.")
     return redirect(PAGE, slug)
 
@@ -78,7 +79,8 @@ def usage_visibility(request: SignedInRequest, slug: str) -> HttpResponse:
     form = UsageVisibilityForm(request.POST)
     if not form.is_valid():
         return _page(request, access, visibility_form=form)
-    set_usage_visibility(organization=access.organization, **form.cleaned_data, actor=actor_of(request))
+    with change(by=request.user):
+        set_usage_visibility(organization=access.organization, **form.cleaned_data, actor=actor_of(request))
     messages.success(request, "Usage visibility saved.")
     return redirect(PAGE, slug)
 

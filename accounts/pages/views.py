@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.changes import change
 from accounts.entrance import log
 from accounts.models import User
 from accounts.pages.forms import DefaultOrganizationForm, ProfileForm
@@ -24,7 +25,8 @@ def profile(request: SignedInRequest) -> HttpResponse:
     form = ProfileForm(request.POST, instance=User.objects.get(pk=request.user.pk))
     if not form.is_valid():
         return _profile_page(request, form)
-    User.objects.filter(pk=request.user.pk).update(name=form.cleaned_data["name"])
+    with change(by=request.user):
+        User.objects.filter(pk=request.user.pk).update(name=form.cleaned_data["name"])
     messages.success(request, "Name saved.")
     return redirect("accounts:profile")
 

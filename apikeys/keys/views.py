@@ -72,7 +72,8 @@ def name(request: SignedInRequest, public_id: str) -> HttpResponse:
         context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "form": form}
         return render(request, "apikeys/name.html", context)
     try:
-        keys.rename_api_key(api_key=api_key, name=form.cleaned_data["name"], actor=actor_of(request))
+        with change(by=request.user):
+            keys.rename_api_key(api_key=api_key, name=form.cleaned_data["name"], actor=actor_of(request))
     except keys.KeyRevokedError as error:  # meanwhile
         raise Http404(str(error)) from error
     messages.success(request, f"Renamed to “{api_key.name}”, including in past usage.")

@@ -46,6 +46,7 @@ def hold(draft: Invoice, reason: str, now: datetime) -> None:
     draft.save(update_fields=["held_at"])
     named = f"The invoice of {draft.payer.name} for {draft.month:%B %Y}"
     outbox.tell_staff(
+        "billing.change_invoice",
         message_id=f"msg_held_{draft.pk}",
         event_type="invoice.held",
         subject=f"{named} is on hold",

@@ -6,10 +6,11 @@ from typing import Final
 from django.db import transaction
 
 from accounts.clock import database_now
-from accounts.models import User
+from accounts.staff.rights import staff_with
 from billing.notices import outbox
 from metering.models import FailedItem
 
+TOLD: Final = "metering.view_faileditem"  # a right: who finds them in the admin site
 MAX_NAMED: Final = 20
 EXPLANATION: Final = (
     "Everything else went on. Each item is tried again after longer and longer waits; the worker's log has the tracebacks."
@@ -19,7 +20,7 @@ EXPLANATION: Final = (
 
 def check() -> int:
     """Tell staff, in one message, of failures that they were not told of; returns how many. Without staff, the news waits."""
-    if not User.objects.filter(is_staff=True, is_active=True).exists():
+    if not staff_with(TOLD).exists():
         return 0
     with transaction.atomic():
         new = list(FailedItem.objects.select_for_update(skip_locked=True).filter(told_at=None).order_by("pk"))
@@ -34,6 +35,7 @@ def _tell(new: Sequence[FailedItem]) -> None:
     more = [f"and {len(new) - MAX_NAMED} more"] if len(new) > MAX_NAMED else []
     subject = f"{new[0].task} failed on {new[0].item}" if len(new) == 1 else f"{len(new)} items failed"
     outbox.tell_staff(
+        TOLD,
         message_id=f"msg_failed_{new[0].pk}_{new[0].last_failed_at.timestamp():.6f}",
         event_type="task.item_failed",
         subject=subject,

@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from accounts.clock import database_now
 from accounts.installation.site import address_of
-from accounts.models import Membership, Organization, User
+from accounts.models import Membership, Organization
+from accounts.staff.rights import staff_with
 from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
 from billing.display import dollars
 from billing.models import Invoice
@@ -66,10 +67,10 @@ def invoice_finalized(invoice: Invoice) -> None:
     )
 
 
-def tell_staff(*, message_id: str, event_type: str, subject: str, text: str) -> None:
-    """An email to everyone of the operator's staff."""
-    staff = User.objects.filter(is_staff=True, is_active=True).order_by("email")
-    _enqueue(staff.values_list("email", flat=True), message_id, event_type, subject, text)
+def tell_staff(right: str, *, message_id: str, event_type: str, subject: str, text: str) -> None:
+    """An email to everyone of the operator's staff with this right, which is what the message asks them to use."""
+    found = staff_with(right).order_by("email")
+    _enqueue(found.values_list("email", flat=True), message_id, event_type, subject, text)
 
 
 def tell_owners(organization: Organization, *, message_id: str, event_type: str, subject: str, text: str) -> None:

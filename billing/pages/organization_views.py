@@ -3,15 +3,16 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import limits
 from accounts.access import Access, find_seen, open_organization
 from accounts.audit import audit
 from accounts.audit.audit import actor_of
+from accounts.changes import change
 from accounts.clock import database_now
 from accounts.pages.frame import SignedInRequest, organization_frame
 from billing.alerts import WebhookEndpoint
@@ -43,7 +44,7 @@ def details(request: SignedInRequest, slug: str) -> HttpResponse:
     form = BillingDetailsForm(request.POST, instance=found or BillingDetails(organization=access.organization))
     if not form.is_valid():
         return _page(request, access, details_form=form)
-    with transaction.atomic():
+    with change(by=request.user):
         form.save()
         _record(request, access, "billing_details.changed", fields=form.changed_data)
     messages.success(request, "Billing details saved. They apply to invoices that are not final.")
@@ -58,7 +59,8 @@ def budget(request: SignedInRequest, slug: str) -> HttpResponse:
     form = BudgetForm(request.POST)
     if not form.is_valid():
         return _page(request, access, budget_form=form)
-    budgets.set_budget(access.organization, actor=actor_of(request), **form.cleaned_data)
+    with change(by=request.user):
+        budgets.set_budget(access.organization, actor=actor_of(request), **form.cleaned_data)
     messages.success(request, "Budget saved.")
     return redirect("billing:billing", slug)
 
@@ -68,7 +70,8 @@ def budget(request: SignedInRequest, slug: str) -> HttpResponse:
 def budget_removal(request: SignedInRequest, slug: str) -> HttpResponse:
     """The organization has no budget any more."""
     access = _open_for_owner(request, slug)
-    budgets.remove_budget(access.organization, actor=actor_of(request))
+    with change(by=request.user):
+        budgets.remove_budget(access.organization, actor=actor_of(request))
     messages.success(request, "Budget removed.")
     return redirect("billing:billing", slug)
 
@@ -78,6 +81,7 @@ def budget_removal(request: SignedInRequest, slug: str) -> HttpResponse:
 def add_webhook(request: SignedInRequest, slug: str) -> HttpResponse:
     """Send budget thresholds and invoices to an address, signed with a secret that is shown this once."""
     access = _open_for_owner(request, slug)
+    limits.spend(request.user, limits.CHANGES)  # first, because the form looks up a host that its sender names
     form = WebhookForm(request.POST)
     if not form.is_valid():
         return _page(request, access, webhook_form=form)
@@ -95,7 +99,8 @@ def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> Ht
     """Send nothing more to an address."""
     access = _open_for_owner(request, slug)
     endpoint = _endpoint_of(access, endpoint_id)
-    endpoints.remove(endpoint, actor=actor_of(request))
+    with change(by=request.user):
+        endpoints.remove(endpoint, actor=actor_of(request))
     messages.success(request, "Webhook removed.")
     return redirect("billing:billing", slug)
 
@@ -106,7 +111,8 @@ def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) ->
     """Send again to an address that was switched off because nothing reached it."""
     access = _open_for_owner(request, slug)
     endpoint = _endpoint_of(access, endpoint_id)
-    endpoints.switch_on(endpoint, actor=actor_of(request))
+    with change(by=request.user):
+        endpoints.switch_on(endpoint, actor=actor_of(request))
     messages.success(request, f"Webhook switched on. New events are sent to {endpoint.url}.")
     return redirect("billing:billing", slug)
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.staff.rights import staff_with
 from accounts.pages.words import counted
 from billing.models import LineItem
 from billing.notices import outbox
@@ -34,6 +34,7 @@ CLAIM_SQL: Final = """
 INSERT INTO billing_unpricedalert (model_id, line_item, usage_month) VALUES (%s, %s, %s)
 ON CONFLICT DO NOTHING RETURNING id
 """
+TOLD: Final = "billing.change_price"  # a right: who can do something about it
 MAX_NAMED: Final = 20
 SENT_ONCE: Final = "You get this email once per month of such usage. Set a price of 0 for usage that is free."
 
@@ -57,7 +58,7 @@ def check() -> int:
     They go out in one message. Any number of processes may check at once: the alert's row is the claim, and the message
     is written with it. Without anyone to tell, the news waits.
     """
-    if not User.objects.filter(is_staff=True, is_active=True).exists():
+    if not staff_with(TOLD).exists():
         return 0
     with transaction.atomic():
         tried = isolation.each("check_unpriced", _new_kinds(), _claim)
@@ -87,6 +88,7 @@ def _claim(kind: Kind) -> int | None:
 def _tell(rows: Sequence[UnpricedRow], *, message_id: str) -> None:
     subject = f"{rows[0].model}, {rows[0].line_item}" if len(rows) == 1 else counted(len(rows), "model part")
     outbox.tell_staff(
+        TOLD,
         message_id=message_id,
         event_type="usage.unpriced",
         subject=f"Usage without a price: {subject}",

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.conf import settings
+
 from accounts.installation.site import address_of
 
 COMMAND = """\
@@ -13,5 +15,10 @@ curl {address} \\
 
 
 def first_event_command(now: datetime) -> str:
-    """A command that sends one event to this installation; the reader puts in their own key."""
+    """A command that sends one event to this installation; the reader puts in their own key.
+
+    Empty where keys do not report their own usage: then there is nothing to run.
+    """
+    if not settings.API_KEYS_MAY_REPORT:
+        return ""
     return COMMAND.format(address=address_of("/v1/usage/events"), timestamp=f"{now:%Y-%m-%dT%H:%M:%SZ}")

@@ -1,18 +1,25 @@
 """Limits per person: how often they may change what others' usage depends on, and how much they may make."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
 import pytest
 from django.db import connection
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
+from django.urls.converters import IntConverter, SlugConverter, StringConverter
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts import limits
+from accounts.audit.audit import SYSTEM_ACTOR
+from accounts.changes import change
 from accounts.limits import LimitReachedError
-from accounts.models import Membership, Organization, RoutingVersion, Spending, User
+from accounts.members import invitations as inviting
+from accounts.models import Invitation, Membership, Organization, RoutingVersion, Spending, User
 from apikeys.models import APIKey
+from billing.alerts import WebhookEndpoint
 from tests.engine import make_key
 from tests.world import World
 
@@ -67,6 +74,21 @@ CHANGES: list[tuple[str, str, dict[str, str]]] = [
     ("alice", "/settings/organization/acme/members/{rita}/role/", {"role": "admin"}),
     ("alice", "/settings/organization/acme/members/{rita}/removal/", {}),
     ("alice", "/settings/organization/acme/invitations/", {"email": "a@b.test", "role": "reader"}),
+    ("rita", "/settings/profile/", {"name": "Rita"}),
+    ("rita", "/settings/api-keys/", {"name": "Phone"}),
+    ("rita", "/settings/api-keys/{key}/tracking/", {"tracked": "off"}),
+    ("rita", "/settings/api-keys/{key}/name/", {"name": "Phone"}),
+    ("rita", "/settings/organizations/", {"name": "Mine"}),
+    ("alice", "/settings/organization/acme/name/", {"name": "Acme"}),
+    ("alice", "/settings/organization/acme/usage-visibility/", {"usage_visibility": "any_role"}),
+    ("alice", "/settings/organization/acme/billing/details/", {"legal_name": "Acme", "address": "Street 1"}),
+    ("alice", "/settings/organization/acme/billing/budget/", {"amount": "5", "thresholds": "50"}),
+    ("alice", "/settings/organization/acme/billing/budget/removal/", {}),
+    ("alice", "/settings/organization/acme/billing/webhooks/", {"url": "https://example.com/"}),
+    ("alice", "/settings/organization/acme/billing/webhooks/{webhook}/removal/", {}),
+    ("alice", "/settings/organization/acme/billing/webhooks/{webhook}/activation/", {}),
+    ("alice", "/settings/organization/acme/invitations/{invitation}/resending/", {}),
+    ("alice", "/settings/organization/acme/invitations/{invitation}/revocation/", {}),
 ]
 
 
@@ -77,7 +99,22 @@ def test_every_change_of_keys_members_and_organizations_counts(
     who, address, data = posted
     settings.CHANGES_PER_MINUTE = 0
     key = make_key(world.rita)
-    address = address.format(key=key.public_id, rita=world.rita.public_id)
+    webhook = WebhookEndpoint.objects.create(organization=world.acme, url="https://a.test/", encrypted_secret="x")
+    with change() as now:
+        inviting.invite(
+            organization=world.acme,
+            email="b@b.test",
+            role="reader",
+            invited_by=world.alice,
+            now=now,
+            actor=SYSTEM_ACTOR,
+        )
+    address = address.format(
+        key=key.public_id,
+        rita=world.rita.public_id,
+        webhook=webhook.pk,
+        invitation=Invitation.objects.get().public_id,
+    )
     if "organization" in data:
         data = {"organization": world.acme.public_id}
     answer = client_of(getattr(world, who)).post(address, data)
@@ -87,6 +124,36 @@ def test_every_change_of_keys_members_and_organizations_counts(
     key.refresh_from_db()
     assert key.revoked_at is None
     assert Membership.objects.get(user=world.rita, organization=world.acme).left_at is None
+
+
+# Forms that change nothing of this kind, or are limited by something else
+NOT_LIMITED = {
+    "invitation_registration": "the way of a new person to the sign-up, which has limits of its own",
+    "coverage_request": "an e-mail to each member a week, and a change beside it",
+    "invitation_acceptance": "tested with invitations",
+    "price_change": "staff",
+    "credit": "staff",
+    "credit_voiding": "staff",
+    "invoice_payment": "staff",
+    "invoice_voiding": "staff",
+    "invoice_release": "staff",
+    "balance_refund": "staff",
+}
+
+
+def test_no_form_is_forgotten(world: World, client_of: SignIn) -> None:
+    """Of the addresses of this product each takes no POST, is among those above, or says why it need not be."""
+    values: dict[type, object] = {IntConverter: 1, SlugConverter: "x", StringConverter: "x"}
+    known = {resolve(re.sub(r"{\w+}", "1", address)).view_name for _, address, _ in CHANGES}
+    client, walked = client_of(world.alice), 0
+    for app in ("accounts", "apikeys", "billing", "exports", "metering"):
+        for pattern in import_module(f"{app}.urls").urlpatterns:
+            arguments = {name: values[type(kind)] for name, kind in pattern.pattern.converters.items()}
+            address = reverse(f"{app}:{pattern.name}", kwargs=arguments)
+            if not address.startswith("/v1/") and client.post(address).status_code != 405:
+                walked += 1
+                assert f"{app}:{pattern.name}" in known or pattern.name in NOT_LIMITED, address
+    assert walked > len(NOT_LIMITED)
 
 
 def test_new_organizations_are_limited_per_day(world: World, client_of: SignIn, settings: Settings) -> None:

@@ -60,6 +60,17 @@ def test_the_first_event_goes_to_the_site(world: World, client_of: SignIn) -> No
     assert f"curl {SITE}/v1/usage/events" in page.content.decode()
 
 
+def test_where_a_gateway_reports_nobody_is_told_to_send_an_event(
+    world: World, client_of: SignIn, settings: Settings
+) -> None:
+    settings.API_KEYS_MAY_REPORT = False
+    for view in ("activity", "cost"):
+        page = client_of(world.alice).get(f"/settings/organization/acme/usage/{view}/").content.decode()
+        assert "No usage yet" in page
+        assert "curl" not in page
+        assert "$API_KEY" not in page
+
+
 @pytest.mark.parametrize(
     "name",
     [

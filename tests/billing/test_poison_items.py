@@ -322,7 +322,7 @@ def crossed_budgets(world: World, poison: Poison, condition: str) -> None:
 
 
 def staff(world: World) -> None:
-    User.objects.filter(pk=world.charlie.pk).update(is_staff=True)
+    User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
 
 
 def told() -> set[int]:

@@ -70,6 +70,47 @@ def test_each_page_wants_its_own_right(world: World, client_of: SignIn) -> None:
     assert "Prices (staff)" not in profile
 
 
+# page → (the rights that open it, the one that changes what is on it, what only that one draws)
+DRAWN = {
+    PRICES: ("view_price", "change_price", ("Set a price</a>", "Correct</a>", "Set price</a>")),
+    "/settings/prices/unpriced/": ("view_price", "change_price", ("Set price</a>",)),
+    "/settings/invoices/": ("view_invoice", "change_invoice", ("Mark paid…</summary>", "Void…</summary>")),
+}
+
+
+@pytest.mark.parametrize("address", DRAWN)
+def test_who_may_only_look_is_shown_nothing_to_press(
+    world: World, staff: Client, client_of: SignIn, address: str
+) -> None:
+    close(OCTOBER)
+    view, change, buttons = DRAWN[address]
+    User.objects.filter(pk=world.bob.pk).update(is_staff=True)
+
+    def drawn(*rights: str) -> set[str]:
+        world.bob.user_permissions.set(Permission.objects.filter(codename__in=rights))
+        page = client_of(User.objects.get(pk=world.bob.pk)).get(address).content.decode()
+        return {button for button in buttons if f">{button}" in page}
+
+    assert drawn(view, change) == set(buttons)
+    assert drawn(view) == set()
+
+
+def test_credit_is_offered_to_those_who_may_give_or_void_it(world: World, staff: Client, client_of: SignIn) -> None:
+    User.objects.filter(pk=world.bob.pk).update(is_staff=True)
+    CreditGrant.objects.create(
+        organization=world.acme, name="Gift", amount=5, category="paid", priority=1, effective_at=at("2026-11-01")
+    )
+
+    def drawn(*rights: str) -> tuple[bool, bool]:
+        world.bob.user_permissions.set(Permission.objects.filter(codename__in=rights))
+        page = client_of(User.objects.get(pk=world.bob.pk)).get("/settings/credit/").content.decode()
+        return "Give credit</button>" in page, "Void</button>" in page
+
+    assert drawn("view_creditgrant") == (False, False)
+    assert drawn("view_creditgrant", "add_creditgrant") == (True, False)
+    assert drawn("view_creditgrant", "change_creditgrant") == (False, True)
+
+
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "20000000000000000000-01-01"])
 def test_a_grant_keeps_to_the_calendar(staff: Client, day: str) -> None:
     fields = {"organization": "acme", "name": "Gift", "amount": "5", "category": "paid", "priority": "1"}

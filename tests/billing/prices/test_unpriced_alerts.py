@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core import mail
 from django.db import connection
 from django.test import Client
@@ -61,6 +62,26 @@ def test_news_wait_for_somebody_to_tell(world: World) -> None:
     User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
     assert unpriced.check() == 1
     assert Delivery.objects.count() == 1
+
+
+def test_staff_who_can_do_nothing_about_it_are_not_told(world: World, staff: User) -> None:
+    """By a right of their own, by one of a group, by another right, by none, and by a right without being staff."""
+    change, view = (Permission.objects.get(codename=name) for name in ("change_price", "view_price"))
+    group = Group.objects.create(name="Prices")
+    group.permissions.add(change)
+    User.objects.filter(pk__in=[world.alice.pk, world.bob.pk, world.rita.pk]).update(is_staff=True)
+    world.alice.user_permissions.add(change)
+    world.alice.groups.add(group)
+    world.rita.user_permissions.add(view)
+    use(world.labs, "2026-11-05", "new-model", input_tokens=10)
+    unpriced.check()
+    assert {message.recipient for message in Delivery.objects.all()} == {staff.email, world.alice.email}
+    world.bob.groups.add(group)
+    use(world.labs, "2026-11-05", "other-model", input_tokens=10)
+    unpriced.check()
+    assert set(Delivery.objects.filter(body__contains="other").values_list("recipient", flat=True)) == {
+        staff.email, world.alice.email, world.bob.email
+    }  # fmt: skip
 
 
 def test_everything_new_is_in_one_message(world: World, staff: User) -> None:
