@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
@@ -133,3 +134,29 @@ def test_sign_up_pages_say_nothing_about_claims(world: World) -> None:
     first = Client().post(SIGN_UP, {"email": NEWCOMER, "password1": PASSWORD})
     second = Client().post(SIGN_UP, {"email": "nobody@example.test", "password1": PASSWORD})
     assert (first.status_code, first["Location"]) == (second.status_code, second["Location"])
+
+
+def add_superuser(email: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", "--no-input", "--email", email, verbosity=0)
+
+
+def test_the_operator_adds_a_superuser_whose_address_somebody_registered(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_up(NEWCOMER)
+    squatter = User.objects.get(email=NEWCOMER)
+    add_superuser(NEWCOMER.upper(), monkeypatch)
+    assert owner_of(NEWCOMER).is_superuser
+    squatter.refresh_from_db()
+    assert (squatter.is_active, squatter.is_superuser) == (False, False)
+
+
+def test_an_address_that_somebody_has_confirmed_is_not_given_to_a_superuser(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EmailAddress.objects.create(user=world.rita, email=NEWCOMER, verified=True)
+    for email in (NEWCOMER, world.bob.email):
+        with pytest.raises(CommandError, match="is already taken"):
+            add_superuser(email, monkeypatch)
+    assert not User.objects.filter(is_superuser=True).exists()
