@@ -129,6 +129,7 @@ def _tell(run: Verification) -> None:
     lines = [f"{day}  {layer}: different rows: {number}" for day, layer, number in run.differences]
     logger.error("The layers from raw events to invoices differ: %s", "; ".join(lines))
     outbox.tell_staff(
+        "metering.view_verification",
         message_id=f"msg_proof_{run.pk}",
         event_type="proof.drift",
         subject="Usage Dashboard: the layers from raw events to invoices differ",
