@@ -3,10 +3,10 @@
 import pytest
 
 from accounts.models import RoutingVersion
-from apikeys import directory
+from apikeys import directory, refusals
 from apikeys.keys import last_use
 from apikeys.strangers import strangers
-from metering.intake import key_limits, refused, skus
+from metering.intake import key_limits, skus
 from metering.intake.back_pressure import pace
 from metering.rollups import partitions
 
@@ -19,7 +19,7 @@ def forget() -> None:
     strangers.forget()
     pace.forget()
     partitions.forget()
-    refused.allowances.forget()
+    refusals.allowances.forget()
     skus.forget()
 
 

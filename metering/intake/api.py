@@ -17,10 +17,10 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from apikeys import directory
+from apikeys import directory, refusals
 from apikeys.authentication import bearer_digest
 from apikeys.strangers import TooManyUnknownSecretsError, strangers
-from metering.intake import ingest, key_limits, refused
+from metering.intake import ingest, key_limits
 from metering.intake.copy_rows import ACCEPTED, DUPLICATE, Outcome
 from metering.intake.formats import native
 from metering.intake.formats.events import Correction, Event, Refusal, UnreadableError
@@ -107,16 +107,21 @@ def _stored(
         return ingest.store(_events(environ, read), secret_digest=digest)
     if not settings.API_KEYS_MAY_REPORT:
         raise NotReadError(_error(403, "own_usage_not_taken", OWN_USAGE_NOT_TAKEN))
-    if seconds := refused.seconds_to_wait(caller.key.id):
+    if seconds := refusals.seconds_to_wait(caller.key.id):
         raise NotReadError(_error(429, "too_much_refused", TOO_MUCH_REFUSED, **{"Retry-After": str(seconds)}))
     try:
         events = _events(environ, read)
     except UnreadableError as error:
         if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            refused.note_unreadable(caller.key.id)
+            refusals.note_unreadable(caller.key.id)
         raise
     outcomes = key_limits.store_own_usage(events, api_key_id=caller.key.id, secret_digest=digest)
-    refused.note(caller.key.id, outcomes)
+    refusals.note(
+        caller.key.id,
+        num_events=len(outcomes),
+        num_stored=outcomes.count(ACCEPTED),
+        num_known=outcomes.count(DUPLICATE),
+    )
     return outcomes
 
 

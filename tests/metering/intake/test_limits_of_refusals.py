@@ -1,4 +1,4 @@
-"""`metering.intake.refused`: a key of which most is refused is not read any more for a while; others are, and so are gateways."""
+"""`apikeys.refusals`: a key of which most is refused is not read any more for a while; others are, and so are gateways."""
 
 import json
 from collections import Counter
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metering.intake import refused
+from apikeys import refusals
 from tests.engine import make_event, make_key, make_key_and_secret, num_events, post, send
 from tests.world import World
 
@@ -48,7 +48,7 @@ def test_beyond_the_limit_a_key_waits_and_is_told_how_long(world: World, secret:
 def test_after_a_while_it_is_read_again(world: World, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     send(corrections(2 * LIMIT), secret)
     answer = post(make_event(id="good"), secret)
-    [allowance] = refused.allowances._kept.values()
+    [allowance] = refusals.allowances._kept.values()
     later = allowance.at + int(answer["Retry-After"]) + 0.1
     assert later > allowance.at + 60, "what is beyond the limit is waited for as well"
     monkeypatch.setattr("apikeys.allowances.monotonic", lambda: later)
@@ -75,17 +75,17 @@ def test_bad_events_among_good_ones_cost_nothing(world: World, secret: str) -> N
 def test_retries_of_what_is_stored_count_as_themselves(world: World, secret: str) -> None:
     event = make_event(id="one")
     assert send(event, secret) == ["accepted"]
-    for _ in range(2 * LIMIT // refused.LEAST):
+    for _ in range(2 * LIMIT // refusals.LEAST):
         assert send(event, secret) == ["duplicate"]
     assert Counter(send(many(LIMIT), secret)) == {"accepted": LIMIT}
     assert [status(secret, many(LIMIT)) for _ in range(2)] == [200, 429], "the same batch without end"
 
 
 def test_single_refused_events_and_unreadable_bodies_count_for_more(world: World, secret: str) -> None:
-    single = [status(secret, corrections(1)) for _ in range(LIMIT // refused.LEAST + 1)]
+    single = [status(secret, corrections(1)) for _ in range(LIMIT // refusals.LEAST + 1)]
     assert (single[0], single[-1]) == (200, 429)
     _, other = make_key_and_secret(world.bob)
-    assert [post(b"[1, 2", other).status_code for _ in range(LIMIT // refused.UNREADABLE + 1)] == [400, 429]
+    assert [post(b"[1, 2", other).status_code for _ in range(LIMIT // refusals.UNREADABLE + 1)] == [400, 429]
 
 
 def test_without_a_limit_all_is_read(world: World, secret: str, settings: Any) -> None:

@@ -1,18 +1,16 @@
 """How much of what an API key sends may be refused before its requests are not read any more for a while.
 
-To read and to weigh an event costs the same whether it is stored in the end or not, and what is stored is limited
-(`key_limits`). So is this: a key that sends without end what nobody wants takes little from others. Each process counts by
-itself. Ingest tokens are the operator's own, and are not counted.
+To read and to weigh an event costs the same whether it is stored in the end or not, and what is stored is limited already
+(`metering.intake.key_limits`). So is this: a key that sends without end what nobody wants takes little from others. Each
+process counts by itself. Ingest tokens are the operator's own, and are not counted.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 from django.conf import settings
 
 from apikeys.allowances import Allowances
-from metering.intake.copy_rows import ACCEPTED, DUPLICATE, Outcome
 
 LEAST: Final = 100
 """What a request costs beside its events, in events, if all of it is refused."""
@@ -28,11 +26,10 @@ def seconds_to_wait(api_key_id: int) -> int:
     return math.ceil(allowances.seconds_to_wait(api_key_id, most=_most()))
 
 
-def note(api_key_id: int, outcomes: Sequence[Outcome]) -> None:
-    """What was stored makes up for as much that was not: only senders of which most is refused, or stored already, wait."""
-    num_accepted, num_duplicates = outcomes.count(ACCEPTED), outcomes.count(DUPLICATE)
-    num_useless = len(outcomes) - 2 * num_accepted
-    if num_accepted + num_duplicates == 0:
+def note(api_key_id: int, *, num_events: int, num_stored: int, num_known: int) -> None:
+    """What was stored makes up for as much that was not: those wait of which most is refused, or known from before."""
+    num_useless = num_events - 2 * num_stored
+    if num_stored + num_known == 0:
         num_useless = max(num_useless, LEAST)
     if num_useless > 0:
         allowances.take(api_key_id, num_useless, most=_most())
