@@ -86,7 +86,8 @@ class WebhookEndpoint(models.Model):
     """Where an organization wants to hear of its budget and invoices (see `billing.notices.endpoints`).
 
     `disabled_at`: its owners removed it. `failing_since`: no delivery succeeded since; it is not asked before
-    `retry_at`, and switched off in the end.
+    `retry_at`, and switched off in the end. `is_quick`: it took its latest message within a second or two; one that is new
+    has yet to show that.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="webhook_endpoints")
@@ -99,6 +100,7 @@ class WebhookEndpoint(models.Model):
     retry_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
     switched_off_at = models.DateTimeField(null=True)
+    is_quick = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

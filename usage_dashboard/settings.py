@@ -77,7 +77,9 @@ USAGE_EVENT_MAX_TEXT_BYTES = env.whole("USAGE_EVENT_MAX_TEXT_BYTES", default=256
 API_KEYS_MAY_REPORT = env.switch("API_KEYS_MAY_REPORT", default=True)
 API_KEY_EVENTS_PER_MINUTE = env.whole("API_KEY_EVENTS_PER_MINUTE", default=60_000)
 API_KEY_UNITS_PER_MINUTE = env.whole("API_KEY_UNITS_PER_MINUTE", default=100_000_000)
-API_KEY_REFUSED_EVENTS_PER_MINUTE = env.whole("API_KEY_REFUSED_EVENTS_PER_MINUTE", default=60_000)  # in each web process
+API_KEY_REFUSED_EVENTS_PER_MINUTE = env.whole(
+    "API_KEY_REFUSED_EVENTS_PER_MINUTE", default=60_000
+)  # in each web process
 NEW_MODELS_PER_DAY = env.whole("NEW_MODELS_PER_DAY", default=1_000)  # and organization
 UNKNOWN_SECRETS_PER_MINUTE = env.whole("UNKNOWN_SECRETS_PER_MINUTE", default=120)  # and address, in each web process
 USAGE_EVENT_RETENTION_DAYS = env.whole("USAGE_EVENT_RETENTION_DAYS", default=90, least=1)
@@ -113,6 +115,7 @@ WEBHOOK_EXTRA_PORTS: list[int] = env.read("WEBHOOK_EXTRA_PORTS", given_addresses
 WEBHOOK_TIMEOUT_SECONDS = env.number("WEBHOOK_TIMEOUT_SECONDS", default=10.0, least=0.01)
 WEBHOOK_LOOK_UP_TIMEOUT_SECONDS = env.number("WEBHOOK_LOOK_UP_TIMEOUT_SECONDS", default=3.0, least=0.01)
 WEBHOOK_OFF_AFTER_HOURS = env.number("WEBHOOK_OFF_AFTER_HOURS", default=72.0)  # longer than all attempts of a message
+WEBHOOK_SLOW_AT_ONCE = env.whole("WEBHOOK_SLOW_AT_ONCE", default=5, least=1)  # of the eight threads for deliveries
 WEBHOOK_MAX_ENDPOINTS = env.whole("WEBHOOK_MAX_ENDPOINTS", default=20)
 
 INSTALLED_APPS = [
@@ -256,6 +259,7 @@ CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}-csrf"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}-messages"
 MESSAGE_STORAGE = "accounts.installation.messages.Storage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True  # forms carry their token; no script needs it
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^v1/"]  # programs are answered or refused, not sent elsewhere
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None

@@ -2,7 +2,8 @@
 
 While a message is sent, nothing is locked and no transaction is open, however long the receiver takes. A claim expires:
 should a worker die, the message goes out again under the same id (`webhook-id`, `Message-ID`), by which the receiver knows
-it. Webhooks go out one at a time for each organization, so that a slow receiver delays its own organization's alone.
+it. Webhooks go out one at a time for each organization, so that a slow receiver delays its own organization's alone; and all
+receivers that are slow, failing or new have a few places together, however many organizations somebody makes for them.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from metering import isolation
 
 logger = logging.getLogger(__name__)
 TASK: Final = "billing.notices.deliveries"
+SLOW: Final = Q(endpoint__is_quick=False)
 NEWS_OF_FAILURES: Final = "task.item_failed"
 RUN_SECONDS: Final = 5.0
 """How long a run begins new messages; the next one is due by then, and threads are shared fairly between its kinds."""
@@ -68,7 +70,7 @@ def _claim_mail() -> Delivery | None:
 
 
 def _claim_webhook() -> Delivery | None:
-    """The oldest of those whose organization is not being sent anything; of endpoints that work before those that fail."""
+    """The oldest of those whose organization is not being sent anything; quick endpoints come first, those that fail last."""
     with transaction.atomic():
         with connection.cursor() as cursor:  # or two workers would find the same organization free
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIMING_LOCK])
@@ -79,8 +81,10 @@ def _claim_webhook() -> Delivery | None:
         due = _due().filter(
             Q(endpoint__retry_at=None) | Q(endpoint__retry_at__lte=now), ~Exists(being_sent), endpoint__isnull=False
         )
-        first = F("endpoint__failing_since").asc(nulls_first=True)
-        found = due.select_related("endpoint").order_by(first, "next_attempt_at", "id").first()
+        if Delivery.objects.filter(SLOW, claimed_until__gt=now).count() >= settings.WEBHOOK_SLOW_AT_ONCE:
+            due = due.exclude(SLOW)
+        first = "-endpoint__is_quick", F("endpoint__failing_since").asc(nulls_first=True)
+        found = due.select_related("endpoint").order_by(*first, "next_attempt_at", "id").first()
         return _claimed(found, timedelta(seconds=settings.WEBHOOK_TIMEOUT_SECONDS) + WEBHOOK_CLAIM_MARGIN)
 
 
@@ -100,12 +104,13 @@ def _claimed(found: Delivery | None, duration: timedelta) -> Delivery | None:
 
 def _attempt(delivery: Delivery) -> bool:
     """Whether the message went out; whatever is raised is its failure and nobody else's."""
+    began_at = time.monotonic()
     try:
         _send(delivery)
     except Exception as error:  # noqa: BLE001 - any is an attempt of this message, and written down as one
         _settle(delivery, error)
         return False
-    _settle(delivery, None)
+    _settle(delivery, None, seconds=time.monotonic() - began_at)
     return True
 
 
@@ -140,8 +145,8 @@ def _send_email(delivery: Delivery) -> None:
     ).send()
 
 
-def _settle(delivery: Delivery, error: Exception | None) -> None:
-    """Write down how it went, unless the claim expired meanwhile and the message is somebody else's."""
+def _settle(delivery: Delivery, error: Exception | None, *, seconds: float = 0) -> None:
+    """Write down how it went and how long that took, unless the claim expired meanwhile and the message is somebody else's."""
     message = _sentence(error)
     with transaction.atomic():
         now = database_now()
@@ -153,7 +158,7 @@ def _settle(delivery: Delivery, error: Exception | None) -> None:
             next_attempt_at=None if is_over else now + WAITS[delivery.num_attempts - 1],
         )
         if delivery.endpoint and error is None:
-            endpoints.note_success(delivery.endpoint)
+            endpoints.note_success(delivery.endpoint, seconds=seconds)
         elif delivery.endpoint and not isinstance(error, _NotWantedError):
             is_gone = isinstance(error, webhooks.WebhookGoneError)
             endpoints.note_failure(delivery.endpoint, message, now=now, is_gone=is_gone)

@@ -24,6 +24,7 @@ WAITS: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
 """How long to wait after each failure in a row, as the Standard Webhooks specification suggests for a message."""
+QUICK_SECONDS: Final = 2.0
 STILL_THERE: Final = {"failing_since": None, "num_failures": 0, "retry_at": None, "last_error": ""}
 
 
@@ -67,9 +68,12 @@ def switch_on(endpoint: WebhookEndpoint, *, actor: Actor) -> None:
             _record("webhook.switched_on", endpoint.organization, actor, url=endpoint.url)
 
 
-def note_success(endpoint: WebhookEndpoint) -> None:
-    """The endpoint took a message: earlier failures count no more."""
-    WebhookEndpoint.objects.filter(pk=endpoint.pk, failing_since__isnull=False).update(**STILL_THERE)
+def note_success(endpoint: WebhookEndpoint, *, seconds: float) -> None:
+    """The endpoint took a message in so many seconds: earlier failures count no more."""
+    found = WebhookEndpoint.objects.filter(pk=endpoint.pk)
+    found.filter(failing_since__isnull=False).update(**STILL_THERE)
+    is_quick = seconds <= QUICK_SECONDS
+    found.exclude(is_quick=is_quick).update(is_quick=is_quick)
 
 
 def note_failure(endpoint: WebhookEndpoint, message: str, *, now: datetime, is_gone: bool) -> None:
@@ -80,6 +84,7 @@ def note_failure(endpoint: WebhookEndpoint, message: str, *, now: datetime, is_g
         failing.retry_at = now + WAITS[min(failing.num_failures, len(WAITS) - 1)]
         failing.failing_since = failing.failing_since or now
         failing.num_failures += 1
+        failing.is_quick = False
         failing.last_error = message
         is_over = now - failing.failing_since >= timedelta(hours=settings.WEBHOOK_OFF_AFTER_HOURS)
         if failing.switched_off_at is None and failing.disabled_at is None and (is_gone or is_over):

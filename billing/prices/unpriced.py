@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.urls import reverse
 
-from accounts.staff.rights import staff_with
 from accounts.pages.words import counted
+from accounts.staff.rights import staff_with
 from billing.models import LineItem
 from billing.notices import outbox
 from billing.prices.listing import UnpricedRow, UnpricedUsage

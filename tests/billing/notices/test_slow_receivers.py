@@ -106,3 +106,51 @@ def test_four_slow_receivers_delay_nobody_else_and_hold_no_transaction(
     quick.refresh_from_db()
     assert quick.delivered_at is not None
     assert set(Delivery.objects.exclude(pk=quick.pk).values_list("delivered_at", flat=True)) == {None}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_slow_receivers_of_many_new_organizations_leave_threads_to_others(
+    receiver: Receiver, settings: Settings
+) -> None:
+    """Eight threads, as `deliveries` has; a receiver each for a dozen organizations that have just been made."""
+    settings.WEBHOOK_SLOW_AT_ONCE = 4
+    settings.WEBHOOK_TIMEOUT_SECONDS = 2.0
+    world = make_world()
+    with slow_receivers(12, every_seconds=EVERY_SECONDS) as many:
+        settings.WEBHOOK_EXTRA_PORTS = [receiver.server_port, *(each.port for each in many)]
+        for number, each in enumerate(many):
+            organization = Organization.objects.create(name=f"New {number}", slug=f"new-{number}")
+            add(organization, f"http://127.0.0.1:{each.port}/")
+        quick = add(world.other, receiver.url)
+        WebhookEndpoint.objects.filter(url=quick.recipient).update(is_quick=True)
+        Delivery.objects.filter(pk=quick.pk).update(next_attempt_at=None)
+
+        def work() -> None:
+            try:
+                deliveries.deliver_webhooks()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            working = [pool.submit(work) for _ in range(8)]
+            time.sleep(settings.WEBHOOK_TIMEOUT_SECONDS / 2)
+            assert sum(each.num_asked for each in many) == 4
+            Delivery.objects.filter(pk=quick.pk).update(next_attempt_at=quick.next_attempt_at)
+            assert deliveries.deliver_webhooks() == 1, "it waits for slow receivers"
+            for done in working:
+                done.result()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("seconds", "is_quick"), [(0.0, True), (endpoints.QUICK_SECONDS + 0.1, False)])
+def test_a_receiver_is_as_quick_as_it_was_the_last_time(seconds: float, is_quick: bool) -> None:
+    endpoint = add(make_world().acme, "https://example.test/").endpoint
+    assert endpoint is not None
+    assert not endpoint.is_quick, "one that is new has yet to show it"
+    WebhookEndpoint.objects.update(is_quick=not is_quick)
+    endpoints.note_success(endpoint, seconds=seconds)
+    endpoint.refresh_from_db()
+    assert endpoint.is_quick == is_quick
+    endpoints.note_failure(endpoint, "refused", now=endpoint.created_at, is_gone=False)
+    endpoint.refresh_from_db()
+    assert not endpoint.is_quick
