@@ -104,7 +104,7 @@ def test_credit_is_offered_to_those_who_may_give_or_void_it(world: World, staff:
     def drawn(*rights: str) -> tuple[bool, bool]:
         world.bob.user_permissions.set(Permission.objects.filter(codename__in=rights))
         page = client_of(User.objects.get(pk=world.bob.pk)).get("/settings/credit/").content.decode()
-        return "Give credit</button>" in page, "Void</button>" in page
+        return 'action="/settings/credit/"' in page, "/voiding/" in page
 
     assert drawn("view_creditgrant") == (False, False)
     assert drawn("view_creditgrant", "add_creditgrant") == (True, False)
