@@ -23,6 +23,16 @@ class RoleForm(forms.Form):
         field.initial = Membership.Role.READER
 
 
+class RoleChangeForm(RoleForm):
+    """Another role for a member. `confirmed` is what the question before a new owner adds."""
+
+    confirmed = forms.BooleanField(required=False)
+
+    @property
+    def is_in_question(self) -> bool:
+        return self.cleaned_data["role"] == Membership.Role.OWNER and not self.cleaned_data["confirmed"]
+
+
 class InvitationForm(RoleForm):
     """Whom to invite, and as what."""
 

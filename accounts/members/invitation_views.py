@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.access import memberships_of
 from accounts.audit.audit import actor_of
@@ -28,6 +28,7 @@ from accounts.members.invitations import (
 from accounts.models import Invitation, User
 from accounts.pages.frame import SignedInRequest
 from accounts.pages.menu import menu
+from accounts.pages.posting import post_only
 
 GONE = (UsedError, RevokedError, ExpiredError)
 
@@ -46,7 +47,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "accounts/invitation.html", context)
 
 
-@require_POST
+@post_only("accounts:invitation", "token")
 @login_required
 def acceptance(request: SignedInRequest, token: str) -> HttpResponse:
     """The signed-in person joins."""
@@ -60,7 +61,7 @@ def acceptance(request: SignedInRequest, token: str) -> HttpResponse:
     return redirect(menu().usage, found.organization.slug)
 
 
-@require_POST
+@post_only("accounts:invitation", "token")
 def registration(request: HttpRequest, token: str) -> HttpResponse:
     """On to signing up. Whoever has the link reads the mailbox, so its address counts as verified."""
     found = _find(token)

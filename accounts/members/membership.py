@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Count, F, Q
 
 from accounts.access import Access
-from accounts.models import Membership, User
+from accounts.models import AuditEvent, Membership, User
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,35 @@ class Member:
     roles: tuple[tuple[str, str, bool], ...]
 
 
+@dataclass(frozen=True)
+class RoleChange:
+    """The latest change of a member's role, as the audit log has it; `before` is the role that undoes it."""
+
+    user: User
+    role: str
+    before: str
+
+
 def roles_to_give(access: Access) -> list[tuple[str, str]]:
     """The roles that this person may give to others, with their labels."""
     return [(value, str(label)) for value, label in Membership.Role.choices if access.is_owner or value != "owner"]
+
+
+def latest_role_change(access: Access, public_id: str) -> RoleChange | None:
+    """What this person changed last about the role of the member with this id, as long as it is how things are."""
+    member = Membership.objects.filter(
+        organization=access.organization, user__public_id=public_id.replace("\0", ""), left_at__isnull=True
+    )
+    found = member.select_related("user").first()
+    if found is None:
+        return None
+    events = AuditEvent.objects.filter(
+        organization=access.organization, event="user.updated", target_id=found.user.public_id
+    )
+    latest = events.order_by("-occurred_at", "-id").first()
+    if latest is None or latest.actor_id != access.user.pk or latest.details.get("role") != found.role:
+        return None
+    return RoleChange(found.user, found.get_role_display().lower(), latest.details["role_before"])
 
 
 def members_of(access: Access) -> list[Member]:

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import mail
 from accounts.access import Access, find_seen, members_now, open_organization
@@ -18,9 +18,9 @@ from accounts.changes import change, routing_change
 from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.members import invitations as inviting
-from accounts.members.forms import InvitationForm, RoleForm
-from accounts.members.membership import members_of
-from accounts.models import Invitation, Membership, User
+from accounts.members.forms import InvitationForm, RoleChangeForm
+from accounts.members.membership import latest_role_change, members_of
+from accounts.models import Invitation, User
 from accounts.organizations.organizations import (
     ChangeRefusedError,
     remove_member,
@@ -29,7 +29,7 @@ from accounts.organizations.organizations import (
     set_role,
 )
 from accounts.pages.frame import SignedInRequest, organization_frame
-from accounts.pages.words import with_article
+from accounts.pages.posting import post_only
 
 PAGE = "accounts:members"
 
@@ -42,24 +42,27 @@ def members(request: SignedInRequest, slug: str) -> HttpResponse:
     return _page(request, access, InvitationForm(access=access))
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def role(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
-    """Another role for a member."""
+    """Another role for a member, with a question before they become an owner; the page then offers to undo it."""
     access = _managed(request, slug)
     user = _member(access, public_id)
-    form = RoleForm(request.POST, access=access)
+    form = RoleChangeForm(request.POST, access=access)
     if not form.is_valid():
         raise PermissionDenied("Choose one of the roles you can assign.")
+    if form.is_in_question:
+        context = {"frame": _frame(access), "organization": access.organization, "member": user}
+        return render(request, "accounts/new_owner.html", context)
+    new_role, changed = form.cleaned_data["role"], False
 
     def set_it(_now: datetime) -> None:
-        require_may_manage(
-            by=request.user, organization=access.organization, user=user, new_role=form.cleaned_data["role"]
-        )
-        set_role(organization=access.organization, user=user, role=form.cleaned_data["role"], actor=actor_of(request))
+        nonlocal changed
+        require_may_manage(by=request.user, organization=access.organization, user=user, new_role=new_role)
+        changed = set_role(organization=access.organization, user=user, role=new_role, actor=actor_of(request))
 
-    label = Membership.Role(form.cleaned_data["role"]).label.lower()
-    return _changed(request, access, set_it, f"{user.display_name} is now {with_article(label)}.")
+    answer = _changed(request, access, set_it, "")
+    return redirect(f"{reverse(PAGE, args=[slug])}?changed={user.public_id}") if changed else answer
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -80,7 +83,7 @@ def removal(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse
     return _changed(request, access, remove, sentence, user)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def invitations(request: SignedInRequest, slug: str) -> HttpResponse:
     """Invites an email address."""
@@ -104,7 +107,7 @@ def invitations(request: SignedInRequest, slug: str) -> HttpResponse:
     return redirect(PAGE, slug)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def resending(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
     """A new link by email; the one that was sent before is dead."""
@@ -121,7 +124,7 @@ def resending(request: SignedInRequest, slug: str, public_id: str) -> HttpRespon
     return answer
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
     """Takes an invitation back."""
@@ -197,6 +200,7 @@ def _page(request: SignedInRequest, access: Access, form: InvitationForm) -> Htt
         "access": access,
         "organization": access.organization,
         "members": members_of(access),
+        "role_change": latest_role_change(access, request.GET.get("changed", "")),
         "invitations": [
             {"invitation": found, "is_expired": found.expires_at <= now}
             for found in inviting.open_invitations(access.organization).select_related("invited_by").order_by("email")

@@ -4,14 +4,14 @@ import { bindCopy } from "./copy.js";
 import { bindDialogs } from "./dialog.js";
 import { bindLive } from "./live.js";
 import { bindMenus } from "./menu.js";
-import { bindSubmitOnChange } from "./submit-on-change.js";
+import { bindSaveWhenChanged } from "./save-when-changed.js";
 import { bindSwap } from "./swap.js";
 import { bindThemeSwitch } from "./theme-switch.js";
 
 const bind = () => {
   bindCharts(document);
   bindCopy(document);
-  bindSubmitOnChange(document);
+  bindSaveWhenChanged(document);
 };
 
 bindDialogs();

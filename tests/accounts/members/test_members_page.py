@@ -73,9 +73,38 @@ def test_an_admin_neither_makes_nor_changes_owners(
     assert role_of(world.alice, world.acme) == "owner"
 
 
-def test_an_owner_makes_another_owner(world: World, client_of: SignIn) -> None:
-    client_of(world.alice).post(address(world.bob, "role"), {"role": "owner"})
+def test_an_owner_makes_another_owner_after_a_question(world: World, client_of: SignIn) -> None:
+    client = client_of(world.alice)
+    question = client.post(address(world.bob, "role"), {"role": "owner"})
+    assert "Make <bdi>Bob Byrd</bdi> an owner of <bdi>Acme</bdi>?" in question.content.decode()
+    assert role_of(world.bob, world.acme) == "admin"
+    client.post(address(world.bob, "role"), {"role": "owner", "confirmed": "on"})
     assert role_of(world.bob, world.acme) == "owner"
+
+
+def test_an_admin_who_says_it_is_confirmed_makes_no_owner(world: World, client_of: SignIn) -> None:
+    sent = {"role": "owner", "confirmed": "on"}
+    assert client_of(world.bob).post(address(world.rita, "role"), sent).status_code == 403
+    assert role_of(world.rita, world.acme) == "reader"
+
+
+def test_a_changed_role_can_be_undone_by_who_changed_it(world: World, client_of: SignIn) -> None:
+    client = client_of(world.bob)
+    changed = client.post(address(world.rita, "role"), {"role": "admin"})["Location"]
+    page = client.get(changed).content.decode()
+    assert "<bdi>Rita Rao</bdi> is now an admin." in page
+    assert '<input type="hidden" name="role" value="reader">' in page
+    assert "Undo" not in client_of(world.alice).get(changed).content.decode()
+    client.post(address(world.rita, "role"), {"role": "reader"})
+    assert "is now a reader." in client.get(changed).content.decode()
+
+
+def test_undo_is_not_offered_for_what_nobody_changed(world: World, client_of: SignIn) -> None:
+    client = client_of(world.bob)
+    for user in (world.rita, world.charlie):
+        assert "Undo" not in client.get(f"{PAGE}?changed={user.public_id}").content.decode()
+    same = client.post(address(world.rita, "role"), {"role": "reader"})
+    assert same["Location"] == PAGE
 
 
 def test_the_last_owner_cannot_step_down(world: World, client_of: SignIn) -> None:
