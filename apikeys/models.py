@@ -48,6 +48,11 @@ class APIKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.redacted})"
 
+    def old_secret_until(self, now: datetime) -> datetime | None:
+        """Until when the secret before the last rotation is still valid, if it is."""
+        until = self.previous_expires_at
+        return until if until is not None and until > now else None
+
     def secret_expires_at(self, digest: bytes) -> datetime | None:
         """Until when the secret with this digest opens the API: the key's expiry, or the end of a rotation's overlap."""
         if digest == bytes(self.digest):

@@ -13,6 +13,7 @@ urlpatterns = [
     path(f"{BILLING}budget/", organization_views.budget, name="budget"),
     path(f"{BILLING}budget/removal/", organization_views.budget_removal, name="budget_removal"),
     path(f"{BILLING}webhooks/", organization_views.add_webhook, name="webhooks"),
+    path(f"{BILLING}webhooks/<int:endpoint_id>/secret/", organization_views.webhook_secret, name="webhook_secret"),
     path(f"{BILLING}webhooks/<int:endpoint_id>/removal/", organization_views.webhook_removal, name="webhook_removal"),
     path(
         f"{BILLING}webhooks/<int:endpoint_id>/activation/",

@@ -212,6 +212,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 STAFF_SECOND_FACTOR = env.switch("STAFF_SECOND_FACTOR", default=not DEMO)
+SHOWN_ONCE_SECONDS = env.number("SHOWN_ONCE_SECONDS", default=600.0, least=1)
 SECURITY_LOG_RETENTION_DAYS = env.whole("SECURITY_LOG_RETENTION_DAYS", default=365, least=1)
 INVITATIONS_PER_PERSON_AND_DAY = env.whole("INVITATIONS_PER_PERSON_AND_DAY", default=100)
 INVITATIONS_PER_ORGANIZATION_AND_DAY = env.whole("INVITATIONS_PER_ORGANIZATION_AND_DAY", default=300)
@@ -255,6 +256,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 # Names of our own, because cookies of one host reach every port of it; browsers take `__Host-` from this host over HTTPS alone.
 COOKIE_PREFIX = "__Host-usage-dashboard" if HTTPS else "usage-dashboard"
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}-session"
+CSRF_FAILURE_VIEW = "accounts.pages.errors.stale_form"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}-csrf"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}-messages"
 MESSAGE_STORAGE = "accounts.installation.messages.Storage"

@@ -7,6 +7,7 @@ from django import forms
 
 from apikeys import secrets
 from apikeys.keys.keys import MAX_NAME_LENGTH, InvalidNameError, clean_name
+from apikeys.models import APIKey
 
 EXPIRY_CHOICES = [("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
 
@@ -66,6 +67,20 @@ class RotationForm(forms.Form):
     """For how long the secret until now stays valid beside the new one."""
 
     overlap_hours = forms.TypedChoiceField(label="The old secret stays valid", choices=OVERLAP_CHOICES, coerce=int)
+    ends_earlier = forms.BooleanField(error_messages={"required": "Confirm that this secret ends."})
+    replaces = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, api_key: APIKey, now: datetime) -> None:
+        """While the secret before the last rotation is still valid, its end is to be confirmed."""
+        super().__init__(data, initial={"replaces": api_key.redacted})
+        earlier_until = api_key.old_secret_until(now)
+        if earlier_until is None:
+            del self.fields["ends_earlier"]
+        else:
+            self.fields["ends_earlier"].label = (
+                "End the secret from before the last rotation now. "
+                f"It would be valid until {earlier_until:%b %-d, %Y %H:%M} UTC and may still be in use."
+            )
 
     @property
     def overlap(self) -> timedelta:

@@ -37,6 +37,10 @@ class KeyRevokedError(ValueError):
     """A revoked key cannot be changed any more."""
 
 
+class AlreadyRotatedError(ValueError):
+    """The secret that was to be replaced is not the key's any more."""
+
+
 def create_api_key(
     *,
     user: User,
@@ -91,12 +95,17 @@ def rename_api_key(*, api_key: APIKey, name: str, actor: Actor = SYSTEM_ACTOR) -
         _record("api_key.updated", api_key, actor, name=api_key.name, name_before=before)
 
 
-def rotate_api_key(*, api_key: APIKey, overlap: timedelta, now: datetime, actor: Actor = SYSTEM_ACTOR) -> str:
+def rotate_api_key(
+    *, api_key: APIKey, overlap: timedelta, now: datetime, replaces: str = "", actor: Actor = SYSTEM_ACTOR
+) -> str:
     """Gives the key a new secret, which is nowhere else; the one until now opens the API for `overlap` more.
 
-    The key stays the same in all usage. A secret from an earlier rotation ends at once. Raises KeyRevokedError.
+    The key stays the same in all usage. A secret from an earlier rotation ends at once. `replaces` is how the secret until now
+    is shown, from those who were asked about it. Raises KeyRevokedError or AlreadyRotatedError.
     """
     _lock_usable(api_key)
+    if replaces and replaces != api_key.redacted:
+        raise AlreadyRotatedError(f"The secret {replaces} has been replaced already.")
     secret = secrets.make_api_key_secret()
     api_key.previous_digest, api_key.previous_expires_at = api_key.digest, now + overlap
     api_key.digest, api_key.redacted = secrets.digest(secret), secrets.redact(secret)

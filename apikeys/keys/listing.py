@@ -46,9 +46,7 @@ def keys_of(user: User, *, now: datetime) -> list[ListedKey]:
             api_key=api_key,
             switched_at=switches[api_key.id][-1] if len(switches.get(api_key.id, ())) > 1 else None,
             is_expired=api_key.expires_at is not None and api_key.expires_at <= now,
-            old_secret_until=api_key.previous_expires_at
-            if api_key.previous_expires_at is not None and api_key.previous_expires_at > now
-            else None,
+            old_secret_until=api_key.old_secret_until(now),
         )
         for api_key in APIKey.objects.filter(user=user).order_by("-created_at", "-id")
     ]

@@ -6,44 +6,62 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import limits
 from accounts.access import find_seen
 from accounts.audit.audit import actor_of
 from accounts.changes import change, routing_change
 from accounts.clock import database_now
+from accounts.installation import shown_once
 from accounts.limits import LimitReachedError
 from accounts.models import Organization, User
 from accounts.organizations.organizations import NotAMemberError, set_default_organization
 from accounts.pages.forms import DefaultOrganizationForm
 from accounts.pages.frame import SignedInRequest, user_frame
+from accounts.pages.posting import post_only
 from apikeys.keys import keys
 from apikeys.keys.forms import NameForm, NewKeyForm, RotationForm, TrackingForm
 from apikeys.keys.listing import keys_of
 from apikeys.models import APIKey
 
 PAGE = "apikeys:keys"
+SHOWN = "apikeys:secret"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @login_required
 def api_keys(request: SignedInRequest) -> HttpResponse:
-    """The list of keys; POST makes a new one, and its answer is the only page that ever shows the secret."""
+    """The list of keys; POST makes a new one and leads to the page that shows its secret."""
     form = NewKeyForm(request.POST if request.method == "POST" else None)
     if not form.is_bound or not form.is_valid():
         return _list_page(request, form)
     try:
-        api_key, secret = _make(request, form)
+        api_key, new = _make(request, form)
     except LimitReachedError as error:
         form.add_error("name", str(error))
         return limits.answer(_list_page(request, form), error)
-    context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "secret": secret}
-    return render(request, "apikeys/created.html", context, status=201)
+    return _show_once(request, api_key, new)
 
 
-@require_POST
+@require_safe
+@never_cache
+@login_required
+def secret(request: SignedInRequest, public_id: str) -> HttpResponse:
+    """The secret that the key has just got, the one time that it is shown; afterwards, that it was."""
+    api_key = _own_key(request, public_id)
+    context = {
+        "frame": user_frame(request.user, page=PAGE),
+        "api_key": api_key,
+        "secret": shown_once.take(request, api_key.public_id) if request.method == "GET" else None,
+        "was_rotated": api_key.previous_expires_at is not None,
+        "old_until": api_key.old_secret_until(database_now()),
+    }
+    return render(request, "apikeys/secret.html", context)
+
+
+@post_only(PAGE)
 @login_required
 def tracking(request: SignedInRequest, public_id: str) -> HttpResponse:
     """Tracking on or off from now on."""
@@ -84,20 +102,25 @@ def name(request: SignedInRequest, public_id: str) -> HttpResponse:
 @never_cache
 @login_required
 def rotation(request: SignedInRequest, public_id: str) -> HttpResponse:
-    """How to rotate; POST makes the new secret, and its answer is the only page that ever shows it."""
-    form = RotationForm(request.POST if request.method == "POST" else None)
-    context = {"frame": user_frame(request.user, page=PAGE), "api_key": _own_key(request, public_id), "form": form}
+    """How to rotate; POST makes the new secret and leads to the page that shows it. Sent twice, it rotates once."""
+    api_key = _own_key(request, public_id)
+    form = RotationForm(request.POST if request.method == "POST" else None, api_key=api_key, now=database_now())
     if not form.is_bound or not form.is_valid():
+        context = {"frame": user_frame(request.user, page=PAGE), "api_key": api_key, "form": form}
         return render(request, "apikeys/rotation.html", context)
-    with routing_change(request.user, by=request.user) as now:
-        api_key = _own_key(request, public_id)
-        secret = keys.rotate_api_key(api_key=api_key, overlap=form.overlap, now=now, actor=actor_of(request))
-    context |= {
-        "api_key": api_key,
-        "secret": secret,
-        "old_until": api_key.previous_expires_at if form.overlap else None,
-    }
-    return render(request, "apikeys/created.html", context, status=201)
+    try:
+        with routing_change(request.user, by=request.user) as now:
+            api_key = _own_key(request, public_id)
+            new = keys.rotate_api_key(
+                api_key=api_key,
+                overlap=form.overlap,
+                now=now,
+                replaces=form.cleaned_data["replaces"],
+                actor=actor_of(request),
+            )
+    except keys.AlreadyRotatedError:
+        return redirect(SHOWN, public_id)
+    return _show_once(request, api_key, new)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -148,6 +171,11 @@ def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
         keys.revoke_api_key(api_key=api_key, now=now, actor=actor_of(request))
     messages.success(request, f"“{api_key.name}” was revoked at {now:%H:%M:%S} UTC.")
     return redirect(PAGE)
+
+
+def _show_once(request: SignedInRequest, api_key: APIKey, secret: str) -> HttpResponse:
+    shown_once.keep(request, api_key.public_id, secret)
+    return redirect(SHOWN, api_key.public_id)
 
 
 def _make(request: SignedInRequest, form: NewKeyForm) -> tuple[APIKey, str]:

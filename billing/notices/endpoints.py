@@ -32,12 +32,12 @@ class EndpointRefusedError(ValueError):
     """An address that cannot be added; the message says why."""
 
 
-def add(organization: Organization, url: str, *, actor: Actor) -> str:
-    """Send the organization's news to a checked address; returns the secret, which is shown once.
+def add(organization: Organization, url: str, *, actor: Actor) -> WebhookEndpoint:
+    """Send the organization's news to a checked address. Its secret is shown once.
 
     Raises EndpointRefusedError.
     """
-    secret = webhooks.new_secret()
+    sealed = seal(webhooks.new_secret())
     with transaction.atomic():
         Organization.objects.select_for_update(of=("self",), no_key=True).get(pk=organization.pk)
         if _present(organization).count() >= settings.WEBHOOK_MAX_ENDPOINTS:
@@ -46,11 +46,11 @@ def add(organization: Organization, url: str, *, actor: Actor) -> str:
             )
         try:
             with transaction.atomic():
-                WebhookEndpoint.objects.create(organization=organization, url=url, encrypted_secret=seal(secret))
+                added = WebhookEndpoint.objects.create(organization=organization, url=url, encrypted_secret=sealed)
         except IntegrityError as error:
             raise EndpointRefusedError("This URL is already registered.") from error
         _record("webhook.created", organization, actor, url=url)
-    return secret
+    return added
 
 
 def remove(endpoint: WebhookEndpoint, *, actor: Actor) -> None:

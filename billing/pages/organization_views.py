@@ -6,7 +6,8 @@ from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from accounts import limits
 from accounts.access import Access, find_seen, open_organization
@@ -14,7 +15,9 @@ from accounts.audit import audit
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.clock import database_now
+from accounts.installation import shown_once
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.pages.posting import post_only
 from billing.alerts import WebhookEndpoint
 from billing.budgets import budgets
 from billing.invoices.documents import document_of
@@ -23,6 +26,9 @@ from billing.models import BillingDetails, Invoice
 from billing.notices import endpoints
 from billing.pages.forms import BillingDetailsForm, BudgetForm, WebhookForm
 from billing.pages.organization_page import billing_report, budget_initial
+
+PAGE = "billing:billing"
+SHOWN = "billing:webhook_secret"
 
 
 @require_safe
@@ -35,7 +41,7 @@ def billing(request: SignedInRequest, slug: str) -> HttpResponse:
     return _page(request, access)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def details(request: SignedInRequest, slug: str) -> HttpResponse:
     """Change whom the next invoices are made out to."""
@@ -48,10 +54,10 @@ def details(request: SignedInRequest, slug: str) -> HttpResponse:
         form.save()
         _record(request, access, "billing_details.changed", fields=form.changed_data)
     messages.success(request, "Billing details saved. They apply to invoices that are not final.")
-    return redirect("billing:billing", slug)
+    return redirect(PAGE, slug)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def budget(request: SignedInRequest, slug: str) -> HttpResponse:
     """Set the organization's monthly budget."""
@@ -62,10 +68,10 @@ def budget(request: SignedInRequest, slug: str) -> HttpResponse:
     with change(by=request.user):
         budgets.set_budget(access.organization, actor=actor_of(request), **form.cleaned_data)
     messages.success(request, "Budget saved.")
-    return redirect("billing:billing", slug)
+    return redirect(PAGE, slug)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def budget_removal(request: SignedInRequest, slug: str) -> HttpResponse:
     """The organization has no budget any more."""
@@ -73,27 +79,44 @@ def budget_removal(request: SignedInRequest, slug: str) -> HttpResponse:
     with change(by=request.user):
         budgets.remove_budget(access.organization, actor=actor_of(request))
     messages.success(request, "Budget removed.")
-    return redirect("billing:billing", slug)
+    return redirect(PAGE, slug)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def add_webhook(request: SignedInRequest, slug: str) -> HttpResponse:
-    """Send budget thresholds and invoices to an address, signed with a secret that is shown this once."""
+    """Send budget thresholds and invoices to an address, signed with a secret that the next page shows, once."""
     access = _open_for_owner(request, slug)
     limits.spend(request.user, limits.CHANGES)  # first, because the form looks up a host that its sender names
     form = WebhookForm(request.POST)
     if not form.is_valid():
         return _page(request, access, webhook_form=form)
     try:
-        secret = endpoints.add(access.organization, form.cleaned_data["url"], actor=actor_of(request))
+        endpoint = endpoints.add(access.organization, form.cleaned_data["url"], actor=actor_of(request))
     except endpoints.EndpointRefusedError as error:
         form.add_error("url", str(error))
         return _page(request, access, webhook_form=form)
-    return _page(request, access, new_secret=secret)
+    shown_once.keep(request, _kept_as(endpoint), endpoint.secret)
+    return redirect(SHOWN, slug, endpoint.pk)
 
 
-@require_POST
+@require_safe
+@never_cache
+@login_required
+def webhook_secret(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
+    """The secret of a new webhook, the one time that it is shown; afterwards, that it was."""
+    access = _open_for_owner(request, slug)
+    endpoint = _endpoint_of(access, endpoint_id)
+    context = {
+        "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
+        "organization": access.organization,
+        "endpoint": endpoint,
+        "secret": shown_once.take(request, _kept_as(endpoint)) if request.method == "GET" else None,
+    }
+    return render(request, "billing/webhook_secret.html", context)
+
+
+@post_only(PAGE, "slug")
 @login_required
 def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
     """Send nothing more to an address."""
@@ -102,10 +125,10 @@ def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> Ht
     with change(by=request.user):
         endpoints.remove(endpoint, actor=actor_of(request))
     messages.success(request, "Webhook removed.")
-    return redirect("billing:billing", slug)
+    return redirect(PAGE, slug)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
     """Send again to an address that was switched off because nothing reached it."""
@@ -114,7 +137,7 @@ def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) ->
     with change(by=request.user):
         endpoints.switch_on(endpoint, actor=actor_of(request))
     messages.success(request, f"Webhook switched on. New events are sent to {endpoint.url}.")
-    return redirect("billing:billing", slug)
+    return redirect(PAGE, slug)
 
 
 @require_safe
@@ -124,7 +147,7 @@ def invoice(request: SignedInRequest, slug: str, invoice_id: int) -> HttpRespons
     access = _open_for_owner(request, slug)
     found = _invoice_of(access, invoice_id)
     context = {
-        "frame": organization_frame(access, page="billing:billing", switch_to="billing:billing"),
+        "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
         "organization": access.organization,
         "invoice": found,
         "document": document_of(found),
@@ -166,14 +189,17 @@ def _endpoint_of(access: Access, endpoint_id: int) -> WebhookEndpoint:
     return find_seen(found.select_related("organization"), pk=endpoint_id)
 
 
-def _page(request: SignedInRequest, access: Access, *, new_secret: str = "", **forms: BaseForm) -> HttpResponse:
+def _kept_as(endpoint: WebhookEndpoint) -> str:
+    return f"webhook {endpoint.pk}"
+
+
+def _page(request: SignedInRequest, access: Access, **forms: BaseForm) -> HttpResponse:
     """The page; a form that was refused stands in it with what was sent."""
     organization = access.organization
     context = {
-        "frame": organization_frame(access, page="billing:billing", switch_to="billing:billing"),
+        "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
         "access": access,
         "report": billing_report(access, database_now()),
-        "new_secret": new_secret,
     }
     if access.is_owner:
         details = BillingDetails.objects.filter(organization=organization).first()

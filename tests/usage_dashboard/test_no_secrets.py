@@ -39,10 +39,12 @@ def secrets_in_use(world: World, client_of: SignIn, caplog: pytest.LogCaptureFix
     """Secrets that were made, rotated, verified, used and mistyped through every way in."""
     caplog.set_level(logging.DEBUG)
     client = client_of(world.rita)
-    made = SECRET.findall(client.post(PAGE, {"name": "Laptop"}).content.decode())
+    made = SECRET.findall(client.post(PAGE, {"name": "Laptop"}, follow=True).content.decode())
     api_key = APIKey.objects.get()
     address = f"{PAGE}{api_key.public_id}/"
-    made += SECRET.findall(client.post(f"{address}rotation/", {"overlap_hours": "1"}).content.decode())
+    client.post(f"{address}rotation/", {"overlap_hours": "1"})
+    made += SECRET.findall(client.get(f"{address}secret/").content.decode())
+    client.post(f"{address}rotation/", {"overlap_hours": "1", "ends_earlier": "on"})  # and nobody looks at this one
     _, token = keys.create_ingest_token(name="gateway")
     made.append(token)
     unknown = "sk-" + "u" * 40

@@ -163,7 +163,7 @@ def test_a_member_keeps_their_name_for_what_they_did_as_one(world: World, client
 def test_an_address_of_one_interface_is_stored_without_it(world: World) -> None:
     client = Client(REMOTE_ADDR="fe80::1%eth0")
     client.force_login(world.rita)
-    assert client.post("/settings/api-keys/", {"name": "Laptop"}).status_code == 201
+    assert client.post("/settings/api-keys/", {"name": "Laptop"}).status_code == 302
     assert AuditEvent.objects.get().address == "fe80::1"
 
 

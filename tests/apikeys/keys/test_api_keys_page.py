@@ -53,13 +53,19 @@ def test_the_page_needs_the_same_queries_however_many_keys_there_are(
         client.get(PAGE)
 
 
-def test_a_new_key_shows_its_secret_on_that_page_alone(world: World, client_of: SignIn) -> None:
+def test_a_new_key_shows_its_secret_once_on_that_page_alone(world: World, client_of: SignIn) -> None:
     client = client_of(world.rita)
     answer = client.post(PAGE, {"name": "Laptop", "expires_in_days": ""})
-    assert answer.status_code == 201
-    assert "no-store" in answer["Cache-Control"]
-    (secret,) = set(SECRET.findall(answer.content.decode()))
     api_key = APIKey.objects.get()
+    assert answer.status_code == 302
+    assert answer["Location"] == address(api_key, "secret")
+    client.head(answer["Location"])
+    shown = client.get(answer["Location"])
+    assert "no-store" in shown["Cache-Control"]
+    (secret,) = set(SECRET.findall(shown.content.decode()))
+    again = client.get(answer["Location"]).content.decode()
+    assert "has been shown already" in again
+    assert secret not in again
     assert bytes(api_key.digest) == secrets.digest(secret)
     assert api_key.user == world.rita
     assert api_key.tracked

@@ -196,9 +196,13 @@ def test_a_webhook_is_added_with_a_secret_shown_once_and_removed(
 ) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
     client = client_of(world.alice)
-    added = client.post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/hook"}).content.decode()
+    added = client.post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/hook"})
     endpoint = WebhookEndpoint.objects.get()
-    assert endpoint.secret in added
+    assert added["Location"] == f"{PAGE}webhooks/{endpoint.pk}/secret/"
+    assert endpoint.secret in client.get(added["Location"]).content.decode()
+    again = client.get(added["Location"]).content.decode()
+    assert "has been shown already" in again
+    assert endpoint.secret not in again
     assert endpoint.secret not in page_of(client)
     assert "already registered" in client.post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/hook"}).content.decode()
     client.post(f"{PAGE}webhooks/{endpoint.pk}/removal/")
@@ -210,7 +214,11 @@ def test_a_webhook_is_stored_encoded_and_its_secret_encrypted(
     world: World, client_of: SignIn, settings: Settings
 ) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
-    page = client_of(world.alice).post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/für?q=ü"}).content.decode()
+    page = (
+        client_of(world.alice)
+        .post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/für?q=ü"}, follow=True)
+        .content.decode()
+    )
     endpoint = WebhookEndpoint.objects.get()
     assert endpoint.url == "http://127.0.0.1/f%C3%BCr?q=%C3%BC"
     assert endpoint.secret in page
