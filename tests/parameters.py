@@ -55,6 +55,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     f"{ORGANIZATION}usage/cost/export.json": EXPORT,
     f"{ORGANIZATION}usage/why/": {"day": PLAIN, "user": "user", "api_key": "api_key"},
     f"{ORGANIZATION}keys/<slug:public_id>/": {"day": PLAIN},
+    f"{ORGANIZATION}members/": {"changed": "user"},
     f"{ORGANIZATION}audit/": AUDIT,
     f"{ORGANIZATION}audit/export.csv": AUDIT,
     "settings/api-keys/": {"switched": "api_key"},

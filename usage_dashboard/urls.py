@@ -9,6 +9,8 @@ from accounts.entrance.forms import email_settings
 from billing.pages.key_verification import KeyVerification
 from usage_dashboard import health
 
+handler403 = "accounts.pages.errors.not_allowed"
+handler404 = "accounts.pages.errors.not_found"
 urlpatterns = [
     # programs first: they call often, and addresses are tried in order
     path("v1/", include("metering.api_urls")),

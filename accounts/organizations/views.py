@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import limits
 from accounts.access import Access, memberships_of, open_organization
@@ -23,6 +23,7 @@ from accounts.organizations.organizations import (
     set_usage_visibility,
 )
 from accounts.pages.frame import SignedInRequest, organization_frame, user_frame
+from accounts.pages.posting import post_only
 
 PAGE = "accounts:organization"
 
@@ -57,7 +58,7 @@ def general(request: SignedInRequest, slug: str) -> HttpResponse:
     return _page(request, open_organization(request.user, slug))
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def name(request: SignedInRequest, slug: str) -> HttpResponse:
     """Another name; for owners."""
@@ -71,7 +72,7 @@ def name(request: SignedInRequest, slug: str) -> HttpResponse:
     return redirect(PAGE, slug)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def usage_visibility(request: SignedInRequest, slug: str) -> HttpResponse:
     """Who sees the usage; for owners."""

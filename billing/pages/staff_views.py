@@ -10,13 +10,14 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import find_seen
 from accounts.audit.audit import actor_of
 from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.pages.frame import SignedInRequest, user_frame
+from accounts.pages.posting import post_only
 from accounts.periods import midnight
 from accounts.staff.second_factor import lacks_second_factor, second_factor_page
 from billing.display import dollars
@@ -139,7 +140,7 @@ def credit(request: SignedInRequest) -> HttpResponse:
     return _page(request, "billing/staff_credit.html", {"form": form, "page": page})
 
 
-@require_POST
+@post_only("billing:credit")
 @staff_only("billing.change_creditgrant")
 def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
     """The grant pays nothing from now on."""
@@ -172,7 +173,7 @@ def any_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:  # noqa:
     return pdf_response(find_seen(Invoice.objects.select_related("corrects"), pk=invoice_id))
 
 
-@require_POST
+@post_only("billing:all_invoices")
 @staff_only("billing.change_invoice")
 def invoice_payment(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """The invoice is paid."""
@@ -185,7 +186,7 @@ def invoice_payment(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     return redirect("billing:all_invoices")
 
 
-@require_POST
+@post_only("billing:all_invoices")
 @staff_only("billing.change_invoice")
 def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """The invoice is taken back with a credit note."""
@@ -198,7 +199,7 @@ def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     return redirect("billing:all_invoices")
 
 
-@require_POST
+@post_only("billing:all_invoices")
 @staff_only("billing.change_invoice")
 def invoice_release(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """A held invoice is right and is issued. The form says over how much, so that nobody releases what they did not see."""
@@ -213,7 +214,7 @@ def invoice_release(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     return redirect("billing:all_invoices")
 
 
-@require_POST
+@post_only("billing:all_invoices")
 @staff_only("billing.change_invoice")
 def balance_refund(request: SignedInRequest, slug: str) -> HttpResponse:
     """The payer's balance was paid back. The form says how much it was, so that a second click does nothing."""

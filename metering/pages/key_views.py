@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts import mail
 from accounts.access import Access, find_seen, members_now, open_organization, seen_until
@@ -20,6 +20,7 @@ from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.models import User
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.pages.posting import post_only
 from accounts.pages.words import counted
 from accounts.periods import month_of, one_day, parse_day
 from apikeys.coverage.coverage import (
@@ -74,7 +75,7 @@ def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
     return render(request, "metering/coverage.html", context)
 
 
-@require_POST
+@post_only(PAGE, "slug")
 @login_required
 def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
     """Asks a member by email to make their keys visible here; nobody is asked twice within a week."""
