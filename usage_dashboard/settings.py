@@ -162,6 +162,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "usage_dashboard.urls"
 MENU = "usage_dashboard.menu.MENU"
+HAS_USAGE = "metering.usage.ever.has_usage"  # what accounts asks, which is below metering
 WSGI_APPLICATION = "usage_dashboard.wsgi.application"
 
 TEMPLATES = [

@@ -15,6 +15,7 @@ from accounts.access import memberships_of
 from accounts.audit.audit import actor_of
 from accounts.changes import routing_change
 from accounts.clock import database_now
+from accounts.members.forms import JoiningForm
 from accounts.members.invitations import (
     ExpiredError,
     InvitationRefusedError,
@@ -43,21 +44,25 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         require_acceptable(found, user=user, now=database_now())
     except InvitationRefusedError as error:
         return _refusal(request, found, error)
-    context = {"invitation": found, "token": token, "signed_in": user is not None, "next": f"?{_next(token)}"}
-    return render(request, "accounts/invitation.html", context)
+    return _page(request, found, token, None if user is None else JoiningForm(joins=found.organization, user=user))
 
 
 @post_only("accounts:invitation", "token")
 @login_required
 def acceptance(request: SignedInRequest, token: str) -> HttpResponse:
-    """The signed-in person joins."""
+    """The signed-in person joins, and says where usage of their keys counts from then on."""
+    user = User.objects.select_related("default_organization").get(pk=request.user.pk)
+    found = _find(token)
+    form = JoiningForm(request.POST, joins=found.organization, user=user)
+    if not form.is_valid():
+        return _page(request, found, token, form)
     try:
-        with routing_change(request.user, by=request.user) as now:
+        with routing_change(user, by=user) as now:
             found = _find(token)
-            accept(invitation=found, user=request.user, now=now, actor=actor_of(request))
+            accept(invitation=found, user=user, now=now, actor=actor_of(request), makes_default=form.makes_default)
     except InvitationRefusedError as error:
         return _refusal(request, _find(token), error)
-    messages.success(request, f"You are in {found.organization.name} now.")
+    messages.success(request, f"You are in {found.organization.name} now. {_counts(user)}")
     return redirect(menu().usage, found.organization.slug)
 
 
@@ -78,6 +83,17 @@ def _find(token: str) -> Invitation:
     if found is None:
         raise Http404("This link leads to no invitation. It may have been sent again with a newer link.")
     return found
+
+
+def _page(request: HttpRequest, found: Invitation, token: str, form: JoiningForm | None) -> HttpResponse:
+    """The way in: `form` for who is signed in, signing in or up for others."""
+    context = {"invitation": found, "token": token, "form": form, "next": f"?{_next(token)}"}
+    return render(request, "accounts/invitation.html", context)
+
+
+def _counts(user: User) -> str:
+    default = user.default_organization
+    return f"Usage of your API keys counts in {default.name}." if default is not None else ""
 
 
 def _next(token: str) -> str:

@@ -97,8 +97,11 @@ def revoke(*, invitation: Invitation, now: datetime, actor: Actor) -> None:
         _record("invite.deleted", invitation, actor)
 
 
-def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor) -> None:
-    """The user is in the organization from `now` on. Raises InvitationRefusedError, one class for each reason."""
+def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor, makes_default: bool = False) -> None:
+    """The user is in the organization from `now` on, and it is their default one from then on if they say so.
+
+    Raises InvitationRefusedError, one class for each reason.
+    """
     _lock(invitation)
     require_acceptable(invitation, user=user, now=now)
     try:
@@ -110,6 +113,8 @@ def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor) -
     invitation.accepted_at, invitation.accepted_by = now, user
     invitation.save(update_fields=["accepted_at", "accepted_by"])
     _record("invite.accepted", invitation, actor)
+    if makes_default:
+        organizations.set_default_organization(user=user, organization=invitation.organization, now=now, actor=actor)
 
 
 def require_acceptable(invitation: Invitation, *, user: User | None, now: datetime) -> None:

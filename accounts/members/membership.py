@@ -11,12 +11,16 @@ from accounts.models import AuditEvent, Membership, User
 
 @dataclass(frozen=True)
 class Member:
-    """One member. `num_keys` counts their usable keys that are shown by name here; `roles` are those one may give them."""
+    """One member. `num_keys` counts their usable keys that are shown by name here; `roles` are those one may give them.
+
+    `is_default_elsewhere`: usage of their keys counts in another organization, unless a request names this one.
+    """
 
     user: User
     role: str
     joined_at: datetime
     num_keys: int
+    is_default_elsewhere: bool
     is_self: bool
     roles: tuple[tuple[str, str, bool], ...]
 
@@ -71,6 +75,7 @@ def members_of(access: Access) -> list[Member]:
             role=found.get_role_display(),
             joined_at=found.joined_at,
             num_keys=getattr(found, "num_keys", 0),
+            is_default_elsewhere=found.user.default_organization_id != found.organization_id,
             is_self=found.user == access.user,
             roles=tuple((value, label, value == found.role) for value, label in roles_to_give(access))
             if access.is_owner or found.role != Membership.Role.OWNER

@@ -195,11 +195,13 @@ def _frame(access: Access) -> object:
 
 def _page(request: SignedInRequest, access: Access, form: InvitationForm) -> HttpResponse:
     now = database_now()
+    members = members_of(access)
     context = {
         "frame": _frame(access),
         "access": access,
         "organization": access.organization,
-        "members": members_of(access),
+        "members": members,
+        "has_default_elsewhere": any(member.is_default_elsewhere for member in members),
         "role_change": latest_role_change(access, request.GET.get("changed", "")),
         "invitations": [
             {"invitation": found, "is_expired": found.expires_at <= now}

@@ -29,12 +29,16 @@ class AskedRecentlyError(ValueError):
 
 @dataclass(frozen=True)
 class MemberKeys:
-    """One member with their usable keys, those that are visible here first. `asked_at` is when they were asked last."""
+    """One member with their usable keys, those that are visible here first. `asked_at` is when they were asked last.
+
+    `is_default_elsewhere` is said of who has no key yet, too: the next one they make counts there.
+    """
 
     user: User
     visible: tuple[APIKey, ...]
     untracked: tuple[APIKey, ...]
     num_elsewhere: int
+    is_default_elsewhere: bool
     asked_at: datetime | None
 
     @property
@@ -101,6 +105,7 @@ def _member_keys(user: User, usable: list[APIKey], organization: Organization, a
         user=user,
         visible=tuple(by_visibility[Visibility.VISIBLE]),
         untracked=tuple(by_visibility[Visibility.TRACKING_OFF]),
+        is_default_elsewhere=user.default_organization_id != organization.id,
         num_elsewhere=len(by_visibility[Visibility.OTHER_DEFAULT]),
         asked_at=asked_at,
     )

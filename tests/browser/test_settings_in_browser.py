@@ -4,9 +4,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import transaction
 from playwright.sync_api import expect
 
+from accounts.audit.audit import Actor
+from accounts.clock import database_now
+from accounts.members import invitations
 from accounts.models import Membership
+from accounts.organizations import organizations
 from apikeys import secrets
 from apikeys.models import APIKey
 from tests.browser.conftest import OpenBrowser
@@ -128,3 +133,28 @@ def test_a_refusal_keeps_the_menu_and_is_accessible(
     page.get_by_role("navigation", name="Settings").get_by_role("link", name="API keys").click()
     expect(page.get_by_role("heading", name="API keys", exact=True)).to_be_visible()
     window.complaints.clear()
+
+
+@pytest.mark.parametrize("width", [1380, 360])
+def test_who_joins_sees_where_their_usage_will_count(browse: OpenBrowser, scene: Scene, width: int) -> None:
+    email = f"dana{width}@example.test"
+    with transaction.atomic():
+        now = database_now()
+        dana = organizations.create_user(email=email, now=now)
+        token = invitations.invite(
+            organization=scene.world.acme,
+            email=email,
+            role="reader",
+            invited_by=scene.world.alice,
+            now=now,
+            actor=Actor(),
+        )
+    page = browse(dana, width=width).open(f"/invitations/{token}/")
+    assert violations(page) == []
+    group = page.get_by_role("group", name="Usage of your API keys counts in")
+    expect(group.get_by_role("radio", name="Acme")).to_be_checked()
+    expect(group.get_by_role("radio", name="Personal")).not_to_be_checked()
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_role("status").first).to_contain_text("Usage of your API keys counts in Acme.")
+    page.goto(f"{page.url.split('/settings')[0]}/settings/api-keys/")
+    expect(page.get_by_text("Their usage counts in Acme")).to_be_visible()
