@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from accounts.pages.words import counted
-from billing.line_items import UNITS
+from billing.line_items import UNITS, UNITS_OF_A_PRICE
 from billing.models import LineItem
 from billing.money import CENT
 from metering.display import axis, byte_size, compact, duration
@@ -37,6 +37,16 @@ def axis_dollars(amount: Decimal | int) -> str:
         return f"{sign}${axis(abs(amount))}"
     text = f"{abs(amount):,f}"
     return f"{sign}${text.rstrip('0').rstrip('.') if '.' in text else text}"
+
+
+def usual_unit(line_item: LineItem) -> str:
+    """'1M tokens' or 'session': what prices of this part are said for."""
+    return UNITS[line_item][:-1] if UNITS_OF_A_PRICE[line_item] == 1 else f"1M {UNITS[line_item]}"
+
+
+def price(unit_price: Decimal, line_item: LineItem) -> str:
+    """'$2.50 per 1M tokens', '$0.03 per session'."""
+    return f"{exact_dollars(unit_price * UNITS_OF_A_PRICE[line_item])} per {usual_unit(line_item)}"
 
 
 def quantity(amount: Decimal, line_item: LineItem) -> str:

@@ -40,6 +40,9 @@ UNITS: Final = {
     LineItem.BYTE_DAY: "byte-days",
     LineItem.SESSION: "sessions",
 }
+_BY_THE_MILLION: Final = frozenset({"tokens", "characters", "byte-days"})
+# How many units prices are said for: nobody thinks in dollars for a single token.
+UNITS_OF_A_PRICE: Final = {line_item: 1_000_000 if unit in _BY_THE_MILLION else 1 for line_item, unit in UNITS.items()}
 # For `CROSS JOIN LATERAL (…) AS item (line_item, quantity)`.
 QUANTITIES_SQL: Final = "VALUES " + ", ".join(
     f"({line_item.value}::smallint, {expression})" for line_item, expression in QUANTITIES.items()

@@ -1,5 +1,6 @@
 """Forms of the Billing page and of the price book."""
 
+import json
 import re
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,6 +12,8 @@ from django.core.exceptions import ValidationError
 from accounts.models import Organization
 from accounts.periods import FIRST_YEAR, LAST_YEAR, is_known
 from billing.budgets.budgets import MAX_THRESHOLD
+from billing.display import usual_unit
+from billing.line_items import UNITS_OF_A_PRICE
 from billing.models import BillingDetails, LineItem
 from billing.money import BILLED_DIGITS
 from billing.notices import webhook_addresses
@@ -21,6 +24,7 @@ from metering.models import Model
 
 ANY: Final = ("", "Any")
 MAX_THRESHOLDS: Final = 10
+USUAL: Final = {line_item.value: f"per {usual_unit(line_item)}" for line_item in LineItem}
 
 
 class BillingDetailsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -117,9 +121,17 @@ class PriceForm(forms.Form):
         help_text="Leave it empty to end pricing on that day: usage then reads as unpriced.",
     )
     per = forms.TypedChoiceField(
-        choices=[(1, "per unit"), (1_000, "per 1,000 units"), (1_000_000, "per 1 million units")],
+        choices=[
+            ("", "per 1M tokens, characters or byte-days, per single other unit"),
+            (1, "per unit"),
+            (1_000, "per 1,000 units"),
+            (1_000_000, "per 1 million units"),
+        ],
         coerce=int,
+        empty_value=None,
+        required=False,
         label="Price is",
+        widget=forms.Select(attrs={"data-unit-of": "line_item", "data-units": json.dumps(USUAL)}),
     )
 
     def clean_organization(self) -> Organization | None:
@@ -137,6 +149,7 @@ class PriceForm(forms.Form):
         if self.errors:
             return cleaned
         amount: Decimal | None = cleaned["amount"]
+        per = cleaned["per"] or UNITS_OF_A_PRICE[cleaned["line_item"]]
         if not is_known(cleaned["effective_date"]):
             raise ValidationError(f"Prices begin in the years {FIRST_YEAR} to {LAST_YEAR}.")
         try:
@@ -144,7 +157,7 @@ class PriceForm(forms.Form):
                 model=Model.objects.filter(name=cleaned["model"]).first() or Model(name=cleaned["model"]),
                 line_item=cleaned["line_item"],
                 effective_date=cleaned["effective_date"],
-                unit_price=None if amount is None else amount / cleaned["per"],
+                unit_price=None if amount is None else amount / per,
                 organization=cleaned["organization"],
                 usage_type=cleaned["usage_type"],
                 service_tier=cleaned["service_tier"],

@@ -29,6 +29,7 @@ from billing.invoices.listing import invoice_row
 from billing.models import CreditGrant, Invoice, MonthClose, PriceChange
 from billing.pages.forms import GrantForm, PriceForm, RefundForm, ReleaseForm
 from billing.pages.organization_views import pdf_response
+from billing.pages.price_preview import price_preview
 from billing.pages.staff_lists import page_of
 from billing.prices import listing, rerating
 from billing.prices.rerating import ClosedMonthError
@@ -91,22 +92,25 @@ def unpriced(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_only("billing.change_price")
 def price_change(request: SignedInRequest) -> HttpResponse:
-    """Set, correct or end a price: first the preview of what that changes, then, with `confirm`, the change."""
+    """Set, correct or end a price: first the preview of what that changes, then, with `confirm`, the change.
+
+    What looks like a slip of the unit or of a digit is only made with its amount typed a second time.
+    """
     if request.method != "POST":
         return _page(request, "billing/price_change.html", {"form": PriceForm(initial=request.GET.dict())})
     form = PriceForm(request.POST)
     if not form.is_valid():
         return _page(request, "billing/price_change.html", {"form": form})
     terms = form.cleaned_data["terms"]
-    if "confirm" in request.POST:
+    preview = price_preview(terms, rerating.preview(terms), request.POST.dict())
+    if "confirm" in request.POST and not preview.error:
         try:
             change = rerating.change_price(terms, actor=actor_of(request))
         except ClosedMonthError as error:
             form.add_error("effective_date", str(error))
         else:
             return redirect("billing:price_change_progress", change.pk)
-    context = {"form": form, "terms": terms, "effect": rerating.preview(terms)}
-    return _page(request, "billing/price_change.html", context)
+    return _page(request, "billing/price_change.html", {"form": form, "preview": preview})
 
 
 @require_safe

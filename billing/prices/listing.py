@@ -11,8 +11,9 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.urls import reverse
 
+from billing import display
 from billing.display import exact_dollars
-from billing.line_items import UNITS
+from billing.line_items import UNITS, UNITS_OF_A_PRICE
 from billing.models import CostAdjustment, LineItem, Price, PriceChange, Reason
 from billing.prices import book
 from billing.prices.book import FIRST_DATE
@@ -21,7 +22,6 @@ from metering.display import compact, long_day
 
 MAX_CHANGES: Final = 20
 MAX_OFFERS: Final = 5
-MILLION: Final = 1_000_000
 UNPRICED_SQL: Final = """
 SELECT model.name, cost.line_item, sum(cost.quantity), count(DISTINCT cost.organization_id), min(cost.day), max(cost.day)
 FROM billing_dailycost AS cost
@@ -97,8 +97,8 @@ class UnpricedRow:
         return tuple(
             Offer(
                 sellers=", ".join(names),
-                price=per_unit(price, self.item),
-                address=f"{self.price_address}&{urlencode({'amount': f'{price.normalize():f}'})}",
+                price=display.price(price, self.item),
+                address=f"{self.price_address}&{urlencode({'amount': _in_usual_unit(price, self.item)})}",
             )
             for price, names in sorted(sellers.items())[:MAX_OFFERS]
         )
@@ -226,14 +226,6 @@ def change_address(**initial: object) -> str:
     return f"{reverse('billing:price_change')}?{urlencode(initial)}"
 
 
-def per_unit(unit_price: Decimal, line_item: LineItem) -> str:
-    """'$2.50 per 1M tokens', '$0.03 per session'."""
-    unit = UNITS[line_item]
-    if unit in ("tokens", "characters", "byte-days"):
-        return f"{exact_dollars(unit_price * MILLION)} per 1M {unit}"
-    return f"{exact_dollars(unit_price)} per {unit[:-1]}"
-
-
 def _price_row(price: Price, today: date, tiers: Mapping[int, str]) -> PriceRow:
     line_item = LineItem(price.line_item)
     scope = [
@@ -252,17 +244,22 @@ def _price_row(price: Price, today: date, tiers: Mapping[int, str]) -> PriceRow:
         "batch": {True: "yes", False: "no", None: ""}[price.batch],
         "context_band": price.context_band,
     }
-    amount = "" if price.unit_price is None else f"{price.unit_price.normalize():f}"
+    amount = "" if price.unit_price is None else _in_usual_unit(price.unit_price, line_item)
     return PriceRow(
         model=price.model.name,
         line_item=line_item.label,
         scope=", ".join(part for part in scope if part),
         start="always" if price.effective_date == FIRST_DATE else long_day(price.effective_date),
-        price="Ended" if price.unit_price is None else per_unit(price.unit_price, line_item),
+        price="Ended" if price.unit_price is None else display.price(price.unit_price, line_item),
         source=price.source,
         correct_address=change_address(**fields, effective_date=str(price.effective_date), amount=amount),
         end_address=change_address(**fields, effective_date=str(today)),
     )
+
+
+def _in_usual_unit(unit_price: Decimal, line_item: LineItem) -> str:
+    """'2.5' for a price of 0.0000025 per token, as the form of prices takes it."""
+    return f"{(unit_price * UNITS_OF_A_PRICE[line_item]).normalize():f}"
 
 
 def _organization_names(ids: set[int]) -> dict[int, str]:

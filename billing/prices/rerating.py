@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
@@ -305,7 +306,7 @@ def _re_rate_next_day(change_id: int) -> bool:
 
 def _write(terms: Terms, *, source: str, actor: Actor | None = None) -> Decimal | None:
     """Put the row into the book; returns the price that the book had for that very day."""
-    found = Price.objects.filter(**_filter(terms), effective_date=terms.effective_date).first()
+    found = rows_of_scope(terms).filter(effective_date=terms.effective_date).first()
     user = actor.user if actor else None
     if found is None:
         Price.objects.create(
@@ -321,11 +322,14 @@ def _write(terms: Terms, *, source: str, actor: Actor | None = None) -> Decimal 
     return old_unit_price
 
 
-def _filter(terms: Terms) -> dict[str, Any]:
-    return {
-        f"{name}__isnull" if value is None else name: True if value is None else value
-        for name, value in terms.scope.items()
-    }
+def rows_of_scope(terms: Terms) -> "QuerySet[Price]":
+    """The rows of the book for exactly what the terms are for, of all days."""
+    return Price.objects.filter(
+        **{
+            f"{name}__isnull" if value is None else name: True if value is None else value
+            for name, value in terms.scope.items()
+        }
+    )
 
 
 def _closed(cursor: Any) -> list[tuple[str, date]]:

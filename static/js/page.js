@@ -7,11 +7,13 @@ import { bindMenus } from "./menu.js";
 import { bindSaveWhenChanged } from "./save-when-changed.js";
 import { bindSwap } from "./swap.js";
 import { bindThemeSwitch } from "./theme-switch.js";
+import { bindUnitOf } from "./unit-of.js";
 
 const bind = () => {
   bindCharts(document);
   bindCopy(document);
   bindSaveWhenChanged(document);
+  bindUnitOf(document);
 };
 
 bindDialogs();

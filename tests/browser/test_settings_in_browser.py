@@ -1,5 +1,6 @@
 """What people do on the settings pages, in a real browser: nothing happens before they say so."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from playwright.sync_api import expect
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.members import invitations
-from accounts.models import Membership
+from accounts.models import Membership, User
 from accounts.organizations import organizations
 from apikeys import secrets
 from apikeys.models import APIKey
+from billing.models import PriceChange
 from tests.browser.conftest import OpenBrowser
 from tests.browser.scene import Scene
 from tests.browser.test_page_quality import violations
@@ -158,3 +160,31 @@ def test_who_joins_sees_where_their_usage_will_count(browse: OpenBrowser, scene:
     expect(page.get_by_role("status").first).to_contain_text("Usage of your API keys counts in Acme.")
     page.goto(f"{page.url.split('/settings')[0]}/settings/api-keys/")
     expect(page.get_by_text("Their usage counts in Acme")).to_be_visible()
+
+
+def test_the_unit_of_a_price_follows_its_part_and_a_slip_is_typed_again(browse: OpenBrowser, scene: Scene) -> None:
+    User.objects.filter(pk=scene.world.charlie.pk).update(is_staff=True, is_superuser=True)
+    page = browse(scene.world.charlie).open("/settings/prices/change/")
+    unit = page.get_by_label("Price is")
+    shown = "field => field.selectedOptions[0].textContent"
+    assert unit.evaluate(shown) == "per 1M tokens"
+    page.get_by_label("Line item").select_option("image")
+    assert unit.evaluate(shown) == "per image"
+    page.get_by_label("Line item").select_option("output")
+    assert unit.evaluate(shown) == "per 1M tokens"
+    page.get_by_label("Model", exact=True).fill("gpt-4o")
+    page.get_by_label("From (UTC day)").fill(f"{scene.today}")
+    page.get_by_label("Price in US dollars").fill("0.60")
+    unit.select_option("per unit")
+    page.get_by_role("button", name="Preview what this changes").click()
+    expect(page.get_by_role("heading", level=2)).to_contain_text("$600,000.00 per 1M tokens")
+    assert violations(page) == []
+    page.get_by_role("button", name="Put it into the book").click()
+    expect(page.get_by_role("alert")).to_contain_text("Type the amount as it is asked for")
+    assert not PriceChange.objects.exists()
+    unit.select_option("per 1M tokens")
+    page.get_by_role("button", name="Preview what this changes").click()
+    expect(page.get_by_label("If it is meant")).to_have_count(0)
+    page.get_by_role("button", name="Put it into the book").click()
+    expect(page.get_by_role("heading", name="gpt-4o, output")).to_be_visible()
+    assert PriceChange.objects.get().unit_price == Decimal("0.0000006")

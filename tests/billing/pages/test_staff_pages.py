@@ -125,7 +125,7 @@ def test_the_book_is_searched_and_leads_to_the_correction_of_a_price(staff: Clie
     set_price("other-model", "0.000002")
     page = staff.get(PRICES, {"q": "OTHER"}).content.decode()
     assert "$2.00 per 1M tokens" in page
-    assert "effective_date=2026-01-01&amp;amount=0.000002" in page
+    assert "effective_date=2026-01-01&amp;amount=2" in page
     assert "$10,000.00 per 1M tokens" not in page
 
 
@@ -202,7 +202,7 @@ def test_a_bad_price_is_refused_with_a_sentence(staff: Client, wrong: dict[str, 
 def test_a_model_that_is_new_is_stored_with_its_price_and_not_by_a_preview(staff: Client) -> None:
     staff.post(CHANGE, WANTED | {"model": "own-model"})
     assert not Model.objects.filter(name="own-model").exists()
-    staff.post(CHANGE, WANTED | {"model": "own-model", "confirm": "yes"})
+    staff.post(CHANGE, WANTED | {"model": "own-model", "confirm": "yes", "typed": "20,000"})
     assert Price.objects.get(model__name="own-model").unit_price == Decimal("0.02")
 
 
