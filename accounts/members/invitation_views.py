@@ -62,7 +62,7 @@ def acceptance(request: SignedInRequest, token: str) -> HttpResponse:
             accept(invitation=found, user=user, now=now, actor=actor_of(request), makes_default=form.makes_default)
     except InvitationRefusedError as error:
         return _refusal(request, _find(token), error)
-    messages.success(request, f"You are in {found.organization.name} now. {_counts(user)}")
+    messages.success(request, f"You joined {found.organization.name}. {_counts(user)}")
     return redirect(menu().usage, found.organization.slug)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar, cast
 from allauth.account.decorators import secure_admin_login
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 
 from accounts.audit import audit
 from accounts.audit.audit import actor_of
@@ -39,6 +40,14 @@ class StaffSite(AdminSite):
         if super().has_permission(request) and not self.has_permission(request):
             return second_factor_page(request)
         answer: HttpResponse = secure_admin_login(super().login)(request, extra_context)
+        return answer
+
+    def logout(  # type: ignore[override] - Django's stubs know no other answer than the page
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Signing out is a POST; a reload of the page after it leads to the sign-in."""
+        is_read = request.method in SAFE_METHODS
+        answer: HttpResponse = redirect("admin:index") if is_read else super().logout(request, extra_context)
         return answer
 
     def admin_view(self, view: V, cacheable: bool = False) -> V:  # noqa: FBT001, FBT002 - Django's signature

@@ -12,11 +12,11 @@ from apikeys.models import APIKey
 EXPIRY_CHOICES = [("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
 
 OVERLAP_CHOICES = [
-    ("24", "For a day"),
-    ("0", "Not any more: it ends at once"),
-    ("1", "For an hour"),
-    ("168", "For 7 days"),
-    ("720", "For 30 days"),
+    ("24", "1 day"),
+    ("0", "Revoke it now"),
+    ("1", "1 hour"),
+    ("168", "7 days"),
+    ("720", "30 days"),
 ]
 
 
@@ -66,7 +66,7 @@ class NewKeyForm(NameForm):
 class RotationForm(forms.Form):
     """For how long the secret until now stays valid beside the new one."""
 
-    overlap_hours = forms.TypedChoiceField(label="The old secret stays valid", choices=OVERLAP_CHOICES, coerce=int)
+    overlap_hours = forms.TypedChoiceField(label="Keep the old secret valid for", choices=OVERLAP_CHOICES, coerce=int)
     ends_earlier = forms.BooleanField(error_messages={"required": "Confirm that this secret ends."})
     replaces = forms.CharField(required=False, widget=forms.HiddenInput)
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.urls import get_resolver
 from pytest_django import Settings
 
 from accounts.models import Organization, User
+from tests.accounts.test_access_walk import patterns_of
 from tests.world import World
 
 SignIn = Callable[[User], Client]
@@ -30,7 +32,7 @@ def test_what_a_role_does_not_reach_keeps_the_frame_and_names_the_owners(world: 
     page = answer.content.decode()
     assert answer.status_code == 403
     assert FRAME in page
-    assert "Only owners and admins of the organization see its members." in page
+    assert "Only owners and admins can see the organization&#x27;s members." in page
     assert "An owner can change your role:\n    <bdi>Alice Ames</bdi>." in page
     assert "Organization: Acme" in page
 
@@ -38,7 +40,7 @@ def test_what_a_role_does_not_reach_keeps_the_frame_and_names_the_owners(world: 
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/settings/organization/other/members/", "No organization of yours has this address."),
+        ("/settings/organization/other/members/", "None of your organizations has this address."),
         ("/settings/organization/acme/keys/key_1/", "Nothing that you may see has this address."),
         ("/nowhere/", "The address may be mistyped"),
         ("/invitations/nothing/", "It may have been sent again with a newer link."),
@@ -53,12 +55,22 @@ def test_what_is_not_found_keeps_the_frame_and_the_reason(
     assert reason in answer.content.decode()
 
 
+def test_no_page_that_a_browser_may_stand_on_refuses_to_be_read(world: World, client_of: SignIn) -> None:
+    """A reload, a bookmark or the way back after signing in is a GET. Addresses with parts in them are in the access walk."""
+    User.objects.filter(pk=world.alice.pk).update(is_staff=True, is_superuser=True)
+    paths = [found for found in patterns_of(get_resolver()) if "<" not in found and not found.startswith("v1/")]
+    assert {"accounts/logout/", "admin/logout/"} <= set(paths)
+    for path in paths:
+        answer = client_of(User.objects.get(pk=world.alice.pk)).get("/" + path)
+        assert answer.status_code != 405, path
+
+
 @pytest.mark.django_db
 def test_who_is_not_signed_in_gets_the_reason_without_a_frame() -> None:
     page = Client().get("/invitations/nothing/").content.decode()
     assert "It may have been sent again with a newer link." in page
     assert FRAME not in page
-    assert "There is no such page" in Client().get("/nowhere/\0").content.decode()
+    assert "Page not found" in Client().get("/nowhere/\0").content.decode()
 
 
 def test_an_outsider_learns_nothing_about_an_organization_from_its_refusals(world: World, client_of: SignIn) -> None:
