@@ -44,7 +44,7 @@ def usual_unit(line_item: LineItem) -> str:
     return UNITS[line_item][:-1] if UNITS_OF_A_PRICE[line_item] == 1 else f"1M {UNITS[line_item]}"
 
 
-def price(unit_price: Decimal, line_item: LineItem) -> str:
+def per_unit(unit_price: Decimal, line_item: LineItem) -> str:
     """'$2.50 per 1M tokens', '$0.03 per session'."""
     return f"{exact_dollars(unit_price * UNITS_OF_A_PRICE[line_item])} per {usual_unit(line_item)}"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from billing.display import dollars, price
+from billing.display import dollars, per_unit
 from billing.prices.caution import Caution, caution
 from billing.prices.rerating import Effect, Terms
 from metering.display import long_day
@@ -49,7 +49,7 @@ def price_preview(terms: Terms, effect: Effect, sent: Mapping[str, str]) -> Pric
     doubts = caution(terms, effect)
     return PricePreview(
         title=f"{terms} from {long_day(terms.effective_date)}",
-        price="no price" if terms.unit_price is None else price(terms.unit_price, terms.line_item),
+        price="no price" if terms.unit_price is None else per_unit(terms.unit_price, terms.line_item),
         summary=_summary(effect),
         refusal=str(effect.refusal or ""),
         organizations=tuple(

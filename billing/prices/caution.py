@@ -64,11 +64,11 @@ def _of_price(terms: Terms) -> str:
     new, before = terms.unit_price, price_before(terms)
     if new is None:
         return ""
-    said = display.price(new, terms.line_item)
+    said = display.per_unit(new, terms.line_item)
     if before is None:
         is_high = new * UNITS_OF_A_PRICE[terms.line_item] > MAX_FIRST_PRICE
         return f"{said} is unusually high for the first price of this model and part." if is_high else ""
-    said_before = display.price(before, terms.line_item)
+    said_before = display.per_unit(before, terms.line_item)
     if new > MAX_FACTOR * before:
         return f"{said} is {_times(new, before)} the price until now, {said_before}."
     if before > MAX_FACTOR * new:

@@ -11,8 +11,7 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.urls import reverse
 
-from billing import display
-from billing.display import exact_dollars
+from billing.display import exact_dollars, per_unit
 from billing.line_items import UNITS, UNITS_OF_A_PRICE
 from billing.models import CostAdjustment, LineItem, Price, PriceChange, Reason
 from billing.prices import book
@@ -97,7 +96,7 @@ class UnpricedRow:
         return tuple(
             Offer(
                 sellers=", ".join(names),
-                price=display.price(price, self.item),
+                price=per_unit(price, self.item),
                 address=f"{self.price_address}&{urlencode({'amount': _in_usual_unit(price, self.item)})}",
             )
             for price, names in sorted(sellers.items())[:MAX_OFFERS]
@@ -250,7 +249,7 @@ def _price_row(price: Price, today: date, tiers: Mapping[int, str]) -> PriceRow:
         line_item=line_item.label,
         scope=", ".join(part for part in scope if part),
         start="always" if price.effective_date == FIRST_DATE else long_day(price.effective_date),
-        price="Ended" if price.unit_price is None else display.price(price.unit_price, line_item),
+        price="Ended" if price.unit_price is None else per_unit(price.unit_price, line_item),
         source=price.source,
         correct_address=change_address(**fields, effective_date=str(price.effective_date), amount=amount),
         end_address=change_address(**fields, effective_date=str(today)),

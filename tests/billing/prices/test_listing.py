@@ -7,11 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from billing.display import per_unit
 from billing.line_items import UNITS
 from billing.models import LineItem, Price, Reason
 from billing.prices import payers, rerating
 from billing.prices.book import FIRST_DATE
-from billing.prices.listing import UnpricedUsage, change_address, change_rows, find_prices, per_unit, price_rows
+from billing.prices.listing import UnpricedUsage, change_address, change_rows, find_prices, price_rows
 from tests.money import ACTOR, at, model_of, set_price, terms, use
 from tests.world import World
 
@@ -73,7 +74,7 @@ def test_the_address_that_corrects_a_price_has_all_that_it_holds_for_and_the_one
 ) -> None:
     row = row_of(set_price("m", "0.000100000000", organization=world.acme))
     correct, end = (parse_qs(urlsplit(address).query) for address in (row.correct_address, row.end_address))
-    assert (correct["model"], correct["organization"], correct["amount"]) == (["m"], ["acme"], ["0.0001"])
+    assert (correct["model"], correct["organization"], correct["amount"]) == (["m"], ["acme"], ["100"])
     assert correct["effective_date"] == ["2026-01-01"]
     assert end["effective_date"] == ["2026-11-14"]
     assert "amount" not in end
