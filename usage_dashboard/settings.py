@@ -78,7 +78,7 @@ API_KEYS_MAY_REPORT = env.switch("API_KEYS_MAY_REPORT", default=True)
 API_KEY_EVENTS_PER_MINUTE = env.whole("API_KEY_EVENTS_PER_MINUTE", default=60_000)
 API_KEY_UNITS_PER_MINUTE = env.whole("API_KEY_UNITS_PER_MINUTE", default=100_000_000)
 API_KEY_REFUSED_EVENTS_PER_MINUTE = env.whole(
-    "API_KEY_REFUSED_EVENTS_PER_MINUTE", default=60_000
+    "API_KEY_REFUSED_EVENTS_PER_MINUTE", default=20_000
 )  # in each web process
 NEW_MODELS_PER_DAY = env.whole("NEW_MODELS_PER_DAY", default=1_000)  # and organization
 UNKNOWN_SECRETS_PER_MINUTE = env.whole("UNKNOWN_SECRETS_PER_MINUTE", default=120)  # and address, in each web process
