@@ -30,7 +30,7 @@ from metering.usage.sums import has_any_usage
 
 NUM_QUANTITIES: Final = 2
 NUM_UNPRICED: Final = 20
-UNIT: Final = Unit(exact_dollars, axis_dollars)
+UNIT: Final = Unit(exact_dollars, axis_dollars, hover=dollars)
 TITLES: Final = {Step.DAY: "Daily cost", Step.HOUR: "Cost by hour", Step.MINUTE: "Cost by minute"}
 LIST_COLUMNS: Final = (Cell("Quantity", is_wide_only=True), Cell("Amount"), Cell("Share", is_wide_only=True))
 AVERAGES: Final = {Step.DAY: "a day", Step.HOUR: "an hour", Step.MINUTE: "a minute"}

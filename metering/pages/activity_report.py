@@ -65,10 +65,15 @@ CAPABILITIES: Final = (
     Capability("tokens", "Tokens", compact),
     Capability("images", "Images"),
     Capability(
-        "seconds", "Audio transcription", duration, Unit(lambda n: f"{exact(n)} s", duration_axis, duration_base)
+        "seconds",
+        "Audio transcription",
+        duration,
+        Unit(lambda n: f"{exact(n)} s", duration_axis, duration_base, duration),
     ),
     Capability("characters", "Speech characters", compact),
-    Capability("usage_bytes", "Vector store storage", byte_size, Unit(lambda n: f"{exact(n)} B", byte_axis)),
+    Capability(
+        "usage_bytes", "Vector store storage", byte_size, Unit(lambda n: f"{exact(n)} B", byte_axis, hover=byte_size)
+    ),
     Capability("sessions", "Code interpreter sessions"),
     Capability("searches", "Searches"),
 )

@@ -17,15 +17,23 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
+from metering.display import share
 from metering.pages.axis import TICK_EVERY, TITLES, Axis, label
 from metering.usage.breakdown import Number
-from metering.usage.queries import Slot
+from metering.usage.queries import Slot, Step
 
 MAX_TICKS: Final = 4
 STEPS: Final = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 TEMPLATE: Final = "usage_dashboard"
 _QUIET_AXIS: Final = {"fixedrange": True, "showline": False, "zeroline": False, "ticks": ""}
 _UNSEEN: Final = "rgba(0, 0, 0, 0)"
+# A line of the tooltip: columns of figures, then whose they are.
+_LINE: Final = "%{customdata}%{meta.label}<extra></extra>"
+LONGEST_NAME: Final = 40
+GAP: Final = "\u2002"
+BLANKS: Final = str.maketrans({**dict.fromkeys("0123456789$%−<k", "\u2007"), ",": "\u2008", ".": "\u2008"})
+"""What is as wide as a figure, a comma or a point, and blank."""
+OPENS: Final = {Step.DAY: "hours", Step.HOUR: "minutes"}
 
 plotly.io.templates[TEMPLATE] = go.layout.Template(
     layout={
@@ -49,13 +57,13 @@ plotly.io.templates[TEMPLATE] = go.layout.Template(
         "legend": {"traceorder": "reversed"},
     },
     data={
-        "bar": [{"type": "bar", "hovertemplate": "%{customdata}", "marker": {"line": {"width": 0}}}],
+        "bar": [{"type": "bar", "hovertemplate": _LINE, "marker": {"line": {"width": 0}}}],
         # The total: nothing of it is seen but its line in the tooltip.
         "scatter": [
             {
                 "type": "scatter",
                 "mode": "markers",
-                "hovertemplate": "%{customdata}",
+                "hovertemplate": _LINE,
                 "marker": {"opacity": 0, "color": _UNSEEN},
             }
         ],
@@ -78,7 +86,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Unit:
-    """How the values of a chart are written: exactly in tooltip and table, shortly beside the axis.
+    """How the values of a chart are written: exactly in the table, shortly beside the axis, and in the tooltip exactly too
+    unless `hover` says how.
 
     `base` is the size of the unit that the axis is told in when it reaches so far: ticks are round numbers of it.
     """
@@ -86,6 +95,7 @@ class Unit:
     text: Callable[[Number], str]
     axis_text: Callable[[Number], str]
     base: Callable[[Decimal], int] = lambda _: 1
+    hover: Callable[[Number], str] | None = None
 
 
 def figure_script(axis: Axis, series: Sequence[Series], unit: Unit) -> SafeString:
@@ -94,7 +104,7 @@ def figure_script(axis: Axis, series: Sequence[Series], unit: Unit) -> SafeStrin
 
 
 def stacked_bars(axis: Axis, series: Sequence[Series], unit: Unit) -> go.Figure:
-    """Bars stacked in the order of `series`, the first at the bottom, and an unseen trace that gives the tooltip its total."""
+    """Bars stacked in the order of `series`, the first at the bottom; before them an unseen trace, the tooltip's total."""
     ticks = _ticks(series, unit)
     named = axis.slots[:: TICK_EVERY[axis.step]]
     layout = {
@@ -103,7 +113,7 @@ def stacked_bars(axis: Axis, series: Sequence[Series], unit: Unit) -> go.Figure:
             "range": [_moment(axis.slots[0]), _moment(axis.slots[-1] + axis.width)],
             "tickvals": [_middle(axis, slot) for slot in named],
             "ticktext": [label(slot) for slot in named],
-            "unifiedhovertitle": {"text": f"%{{x|{TITLES[axis.step]}}}"},
+            "unifiedhovertitle": {"text": f"%{{x|{TITLES[axis.step]}}}{_hint(axis, series)}"},
         },
         "yaxis": {
             "tickvals": [float(tick) for tick in ticks],
@@ -121,29 +131,58 @@ def as_shown(name: str) -> str:
 
 def _traces(axis: Axis, series: Sequence[Series], unit: Unit) -> list[dict[str, Any]]:
     where = {"x0": _middle(axis, axis.slots[0]), "dx": int(axis.width.total_seconds() * 1000)}
+    has_total = len(series) > 1
+    totals = [sum(values) for values in zip(*(item.values for item in series), strict=True)]
+    rows = [item.values for item in series] + ([totals] if has_total else [])
+    texts = _columns(rows, totals if has_total else (), unit)
     bars = [
         {
             "type": "bar",
             "marker": {"color": f"var(--{item.color})"},
-            "meta": {"address": item.address},
-            **_line(item.name, item.values, unit),
+            "meta": {"address": item.address, "label": _cut(item.name)},
+            **_line(item.name, item.values, own),
             **where,
         }
-        for item in series
+        for item, own in zip(series, texts, strict=False)
     ]
-    if len(series) <= 1:
+    if not has_total:
         return bars
-    totals = [sum(values) for values in zip(*(item.values for item in series), strict=True)]
-    return [*bars, {"type": "scatter", **_line("Total", totals, unit), **where}]
+    return [{"type": "scatter", "meta": {"label": "Total"}, **_line("Total", totals, texts[-1]), **where}, *bars]
 
 
-def _line(name: str, values: Sequence[Number], unit: Unit) -> dict[str, Any]:
-    """A trace's line of the tooltip, and where its values stand."""
-    return {
-        "name": as_shown(name),
-        "y": [float(value) for value in values],
-        "customdata": [as_shown(unit.text(value)) for value in values],
-    }
+def _line(name: str, values: Sequence[Number], texts: Sequence[str]) -> dict[str, Any]:
+    """A trace's figures in the tooltip, and where its values stand."""
+    return {"name": as_shown(name), "y": [float(value) for value in values], "customdata": list(texts)}
+
+
+def _columns(rows: Sequence[Sequence[Number]], totals: Sequence[Number], unit: Unit) -> list[list[str]]:
+    """Each value as the tooltip writes it, right-aligned, and beside it its share of the bar where there are totals."""
+    write = unit.hover or unit.text
+    amounts = _aligned([[write(value) for value in row] for row in rows])
+    if not totals:
+        return [[as_shown(f"{text}{GAP}") for text in row] for row in amounts]
+    shares = _aligned([[share(value, whole) for value, whole in zip(row, totals, strict=True)] for row in rows])
+    pairs = (zip(left, right, strict=True) for left, right in zip(amounts, shares, strict=True))
+    return [[as_shown(f"{text}{GAP}{part}{GAP}") for text, part in row] for row in pairs]
+
+
+def _aligned(texts: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The texts with blanks before them, so that they end below each other where figures are equally wide."""
+    widest = max((text for row in texts for text in row), key=len, default="")
+    blank = widest.translate(BLANKS)
+    return [[blank[: len(widest) - len(text)] + text for text in row] for row in texts]
+
+
+def _cut(name: str) -> str:
+    return as_shown(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
+
+
+def _hint(axis: Axis, series: Sequence[Series]) -> str:
+    """What a click does, in the second line of the tooltip's title."""
+    clicks = [f"Click: {OPENS[axis.step]}"] if axis.opens and axis.step in OPENS else []
+    if any(item.address for item in series):
+        clicks.append("Shift-click: only this")
+    return f"<br>{' · '.join(clicks)}" if clicks else ""
 
 
 def _moment(slot: Slot) -> str:

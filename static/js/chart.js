@@ -1,5 +1,8 @@
+import { deselect, selects, willOpen } from "./chart-tap.js";
+
 // [data-chart]: draws the Plotly figure in the box's JSON element. The library is loaded once, when the first chart needs it.
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+const colorsAreForced = matchMedia("(forced-colors: active)");
 let library;
 
 const loadPlotly = () => {
@@ -58,11 +61,26 @@ const draw = async (box) => {
 // A click opens the bar as its link in the table of numbers does; with Shift it narrows the page to the part.
 const open = (box, { points, event }) => {
   const [point] = points;
-  const part = points.find(({ data }) => data.meta?.address) ?? point;
+  if (selects(box, point.pointIndex)) return;
+  willOpen();
   const row = box.closest("figure").querySelectorAll(".numbers-table tbody tr")[point.pointIndex];
   const link = row?.querySelector("a");
-  if (event?.shiftKey && part.data.meta?.address) follow(box, part.data.meta.address);
+  const address = event?.shiftKey && partAt(box, points, event)?.data.meta?.address;
+  if (address) follow(box, address);
   else link?.click();
+};
+
+// The tooltip's points are those of all parts of a bar: this is the one under the pointer.
+const partAt = (box, points, { clientY }) => {
+  const { data } = box.querySelector(".chart-drawing");
+  const traces = box.querySelectorAll(".barlayer .trace.bars");
+  return points
+    .filter((point) => point.data.type === "bar")
+    .find(({ pointIndex, curveNumber }) => {
+      const n = data.slice(0, curveNumber).filter(({ type }) => type === "bar").length;
+      const { top, bottom, height } = traces[n].querySelectorAll(".point")[pointIndex].getBoundingClientRect();
+      return height > 0 && top <= clientY && clientY <= bottom;
+    });
 };
 
 const follow = (box, address) => {
@@ -76,6 +94,7 @@ const drawAll = () => document.querySelectorAll("[data-chart]").forEach(draw);
 
 document.addEventListener("theme:change", drawAll);
 systemIsDark.addEventListener("change", drawAll);
+colorsAreForced.addEventListener("change", drawAll);
 
 // Paper is light and narrow: charts are drawn again in the size that print.css gives them, and back afterwards.
 const paperSize = (box) => {
@@ -102,6 +121,7 @@ export const bindCharts = (root) => {
     const text = box.querySelector("script").textContent;
     if (drawn.get(box) === text) continue;
     drawn.set(box, text);
+    deselect(box);
     draw(box);
   }
 };

@@ -1,4 +1,5 @@
 // Binds the behaviours to the page, and again to each part that htmx swaps in.
+import { bindOpened } from "./chart-tap.js";
 import { bindCharts } from "./chart.js";
 import { bindCopy } from "./copy.js";
 import { bindDialogs } from "./dialog.js";
@@ -19,6 +20,7 @@ const bind = () => {
 bindDialogs();
 bindLive();
 bindMenus();
+bindOpened();
 bindSwap();
 bindThemeSwitch();
 bind();

@@ -171,7 +171,7 @@ def test_another_default_organization_takes_new_usage_and_leaves_the_old(page: P
 def test_a_key_that_is_revoked_in_the_browser_reports_nothing_more(page: Page, world: World) -> None:
     _, secret = make_key(world.rita)
     page.goto("/settings/api-keys/")
-    page.get_by_role("link", name="Revoke…").click()
+    page.get_by_role("link", name=f"Revoke {KEY_NAME}…").click()
     page.get_by_role("button", name="Revoke key").click()
     answer = page.request.post("/v1/usage/events", data={}, headers={"Authorization": f"Bearer {secret}"})
     assert answer.status == 401

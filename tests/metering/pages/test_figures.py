@@ -31,18 +31,36 @@ def series(axis: Axis, *numbers: Decimal | int) -> list[Series]:
 )
 def test_each_part_is_bars_and_several_have_a_total(axis: Axis, numbers: tuple[Decimal | int, ...]) -> None:
     figure = stacked_bars(axis, series(axis, *numbers), DOLLARS)
-    assert [trace.type for trace in figure.data] == ["bar"] * len(numbers) + ["scatter"] * (len(numbers) > 1)
+    assert [trace.type for trace in figure.data] == ["scatter"] * (len(numbers) > 1) + ["bar"] * len(numbers)
 
 
-def test_each_bar_has_its_height_its_exact_text_and_its_place() -> None:
-    first, second, total = stacked_bars(MONTH, series(MONTH, Decimal("0.1"), Decimal("0.2")), DOLLARS).data
+def test_each_bar_has_its_height_its_text_and_its_place() -> None:
+    total, first, second = stacked_bars(MONTH, series(MONTH, Decimal("0.1"), Decimal("0.2")), DOLLARS).data
     assert list(first.y) == [0.1] * 31
-    assert list(second.customdata) == ["$0.2"] * 31
-    assert list(total.customdata) == ["$0.3"] * 31
+    assert [text.split() for text in second.customdata] == [["$0.2", "66.7%"]] * 31
+    assert [text.split() for text in total.customdata] == [["$0.3", "100.0%"]] * 31
     assert first.x0 == "2026-10-01 12:00:00"
     assert first.dx == 24 * 60 * 60 * 1000
     assert first.marker.color == "var(--series-0)"
-    assert first.meta == {"address": "?n=0"}
+    assert first.meta == {"address": "?n=0", "label": "part 0"}
+
+
+def test_the_figures_of_a_tooltip_end_below_each_other() -> None:
+    money = Unit(text=str, axis_text=str, hover=lambda value: f"${value:,.2f}")
+    items = [Series("a", "series-1", (Decimal("1234.5"),)), Series("b", "series-2", (Decimal("0.004321"),))]
+    axis = Axis(Step.DAY, DAYS[:1], DAYS[:1], opens=True)
+    texts = [trace.customdata[0] for trace in stacked_bars(axis, items, money).data]
+    assert [text.split() for text in texts] == [["$1,234.50", "100.0%"], ["$1,234.50", "100.0%"], ["$0.00", "0.0%"]]
+    assert len({len(text) for text in texts}) == 1
+    assert texts[2].startswith("\u2007\u2007\u2008\u2007$0.00")
+
+
+def test_a_tooltip_says_what_a_click_does_and_cuts_long_names() -> None:
+    title = stacked_bars(MONTH, [Series("m" * 128, "series-1", (1,) * 31, "?model=m")], DOLLARS)
+    assert title.layout.xaxis.unifiedhovertitle.text.endswith("<br>Click: hours · Shift-click: only this")
+    assert title.data[0].meta["label"] == "m" * 39 + "…"
+    minutes = Axis(Step.MINUTE, HOURS, HOURS, opens=False)
+    assert "Click" not in stacked_bars(minutes, [], DOLLARS).layout.xaxis.unifiedhovertitle.text
 
 
 def test_ticks_are_round_and_the_highest_stack_has_room() -> None:

@@ -242,4 +242,4 @@ def test_unpriced_requests(generated: World, client_of: SignIn) -> None:
     query, span = spans()["month"]
     page = page_of(client_of(generated.alice), f"{TAB}/cost/?{query}")
     number = raw_sums(PARTS["model"], CHARTS["requests"], span, "1 day")["nobody-knows"]
-    assert re.search(rf"{exact(sum(number.values()))} requests of <a [^>]*><strong>nobody-knows</strong>", page)
+    assert re.search(rf"{exact(sum(number.values()))} requests to <a [^>]*><strong>nobody-knows</strong>", page)
