@@ -36,7 +36,7 @@ def test_staff_are_told_once_with_the_address_of_the_price_form(world: World, st
     assert deliveries.deliver_waiting() == 1
     [message] = mail.outbox
     assert (message.to, message.subject) == ([staff.email], "Usage without a price: new-model, input")
-    assert "new-model, input: 500 tokens, Nov 5, 2026, organizations: 1" in message.body
+    assert "new-model, input: 500 tokens, Nov 5, 2026, 1 organization" in message.body
     address = "/settings/prices/change/?model=new-model&line_item=1&effective_date=2026-11-05"
     assert f"\nhttps://usage.example.com{address}\n" in message.body
     client = Client()
@@ -89,7 +89,7 @@ def test_everything_new_is_in_one_message(world: World, staff: User) -> None:
     use(world.other, "2026-11-06", "newer-model", input_tokens=10)
     assert unpriced.check() == 3
     message = Delivery.objects.get()
-    assert message.subject == "Usage without a price: 3 parts of models"
+    assert message.subject == "Usage without a price: 3 model parts"
     assert [name in message.body for name in ("new-model, input", "new-model, output", "newer-model, input")] == [
         True
     ] * 3
@@ -106,7 +106,7 @@ def test_a_message_names_twenty_and_says_how_many_more(world: World, staff: User
         use(world.labs, "2026-11-05", f"new-{number:02}", input_tokens=10)
     assert unpriced.check() == 25
     message = Delivery.objects.get()
-    assert message.subject == "Usage without a price: 25 parts of models"
+    assert message.subject == "Usage without a price: 25 model parts"
     assert [f"new-{number:02}, input" in message.body for number in range(25)] == [True] * 20 + [False] * 5
     assert "\nAnd 5 more:\nhttps://usage.example.com/settings/prices/unpriced/\n" in message.body
 
