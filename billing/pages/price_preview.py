@@ -84,7 +84,7 @@ def _fingerprint(terms: Terms) -> str:
 
 def _summary(effect: Effect) -> str:
     if not effect.days:
-        return "No usage so far costs anything else than before."
+        return "No existing usage is affected."
     num_days = len(effect.days)
     days = f"{num_days:,} day{'' if num_days == 1 else 's'}"
     return f"Usage of {days} costs {dollars(effect.after)} instead of {dollars(effect.before)}."
