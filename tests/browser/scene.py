@@ -52,6 +52,8 @@ def _usage(world: World, key: APIKey, today: date) -> None:
         _add(world, today, None, sku_of(model), num_model_requests=3, input_tokens=10)
     whisper = sku_of("whisper-1", UsageType.AUDIO_TRANSCRIPTIONS)
     add_usage(world.acme, today, world.bob, None, whisper, num_model_requests=2, seconds=7200)
+    ten = datetime(today.year, today.month, today.day, 10, tzinfo=UTC)
+    add_hour(world.acme, ten, world.bob, None, whisper, num_model_requests=2, seconds=7200)
     add_usage(world.labs, today, world.alice, None, gpt, num_model_requests=30, input_tokens=70)
     for n in range(NUM_KEYS):
         add_usage(
