@@ -28,6 +28,13 @@ os.environ.pop("DEMO", None)
 django.setup()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Each of several processes has a DATA_DIR and servers of its own: it must not inherit those of the first."""
+    for name in ("DATA_DIR", "DJANGO_SETTINGS_MODULE"):
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[None]:
     """PostgreSQL is running while this fixture is in use."""
