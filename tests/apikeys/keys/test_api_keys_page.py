@@ -87,7 +87,9 @@ def test_a_bad_name_is_refused_with_a_sentence_and_no_key_is_made(world: World, 
     assert not APIKey.objects.exists()
 
 
-@pytest.mark.parametrize("secret", [secrets.make_api_key_secret(), f"my {secrets.make_ingest_token_secret()}"])
+@pytest.mark.parametrize(
+    "secret", [secrets.make_api_key_secret(), f"my {secrets.make_ingest_token_secret()}"], ids=["key", "token"]
+)
 def test_a_secret_pasted_into_the_name_is_refused_and_not_shown_again(
     world: World, client_of: SignIn, secret: str
 ) -> None:

@@ -54,6 +54,7 @@ def test_the_same_file_again_changes_nothing(world: World, tmp_path: Path, capsy
         (f"rita@acme.test,x,2023-01-01,,{DIGEST}", "earlier line"),
         ("rita@acme.test", "Enter a name"),
     ],
+    ids=range(10),
 )
 def test_a_bad_line_is_named_and_nothing_is_imported(world: World, tmp_path: Path, line: str, reason: str) -> None:
     with pytest.raises(CommandError, match=reason) as caught:
