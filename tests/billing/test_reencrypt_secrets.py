@@ -23,7 +23,7 @@ def test_secrets_are_read_after_the_earlier_key_is_gone(
     )
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "a new one"
     call_command("reencrypt_secrets")
-    assert capsys.readouterr().out == "Encrypted again: 1 webhooks, 1 second factors.\n"
+    assert capsys.readouterr().out == "Encrypted again: 1 webhook, 1 second factor.\n"
     settings.SECRET_KEY_FALLBACKS = []
     factor.refresh_from_db()
     assert WebhookEndpoint.objects.get().secret == "whsec_a"

@@ -137,7 +137,7 @@ def test_the_switch_works_forward_only_and_can_be_undone(page: Page, world: Worl
     address = page.url
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "false")
-    expect(page.get_by_role("status")).to_contain_text("is off since")
+    expect(page.get_by_role("status")).to_contain_text("Tracking turned off")
     assert page.url == address
     send(page, secret, "after")
     page.get_by_role("button", name="Undo").click()
@@ -157,7 +157,7 @@ def test_another_default_organization_takes_new_usage_and_leaves_the_old(page: P
     page.get_by_role("button", name="Preview the change").click()
     expect(page.get_by_role("main")).to_contain_text(KEY_NAME)
     page.get_by_role("button", name="Make default").click()
-    expect(page.get_by_role("status")).to_contain_text("Other since")
+    expect(page.get_by_role("status")).to_contain_text("Default organization changed to Other.")
     should_show(page, "other", None)
     send(page, secret, "after")
     should_show(page, "other", KEY_NAME)
@@ -184,7 +184,7 @@ def test_without_scripts_the_switch_works_as_well(chromium: Browser, live_server
     sign_in(page, world.rita)
     page.goto("/settings/api-keys/")
     page.get_by_role("switch").click()
-    expect(page.get_by_role("status")).to_contain_text("is off since")
+    expect(page.get_by_role("status")).to_contain_text("Tracking turned off")
     api_key.refresh_from_db()
     assert not api_key.tracked
     context.close()

@@ -26,9 +26,9 @@ class Command(BaseCommand):
             rows[drift.layer] += drift.num_rows
             different[drift.layer] += drift.num_different
             if drift.num_different:
-                self.stdout.write(f"{drift.period.start}  {drift.layer}: {counted(drift.num_different, 'row')} differ")
+                self.stdout.write(f"{drift.period.start}  {drift.layer}: different rows: {drift.num_different}")
             elif verbosity > 1:
-                self.stdout.write(f"{drift.period.start}  {drift.layer}: {counted(drift.num_rows, 'row')} agree")
+                self.stdout.write(f"{drift.period.start}  {drift.layer}: equal rows: {drift.num_rows}")
         for layer, num_rows in rows.items():
             self.stdout.write(f"{layer:<22} {num_rows:>12,} rows  drift {different[layer]}")
         self.stdout.write(f"{counted(len(days), 'day')} verified, drift {different.total()}")

@@ -23,7 +23,7 @@ def test_the_profile_shows_the_name_and_what_the_default_organization_does(world
     page = client_of(world.rita).get(PROFILE).content.decode()
     assert "Rita Rao" in page
     assert "rita@acme.test" in page
-    assert "names no organization counts in this one" in page
+    assert "names no organization is counted here" in page
 
 
 def test_the_name_is_changed(world: World, client_of: SignIn) -> None:
@@ -57,7 +57,7 @@ def test_the_default_organization_changes_from_now_on(world: World, client_of: S
     assert world.rita.default_organization == world.labs
     change = DefaultOrganizationChange.objects.get(user=world.rita, organization=world.labs)
     assert before <= change.effective_at <= database_now()
-    assert "Acme Labs since" in client.get(PROFILE).content.decode()
+    assert "Default organization changed to Acme Labs." in client.get(PROFILE).content.decode()
 
 
 def test_the_same_default_again_writes_nothing(world: World, client_of: SignIn) -> None:

@@ -51,7 +51,7 @@ def test_a_balance_that_covers_an_invoice_pays_it_and_the_rest_is_carried(world:
     [december] = close(DECEMBER)
     assert (december.total, december.due, december.state) == (Decimal("1.50"), Decimal(0), "paid")
     assert balance.balance_of(world.other.pk) == Decimal("2.50")
-    assert "over $1.50 is paid from your balance." in Delivery.objects.latest("pk").body
+    assert "for $1.50 was paid from your balance." in Delivery.objects.latest("pk").body
 
 
 def test_tax_is_given_back_with_what_it_was_on(world: World) -> None:

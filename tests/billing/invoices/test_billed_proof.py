@@ -167,7 +167,7 @@ def test_the_command_proves_from_raw_events_to_invoices_and_takes_late_events_fo
     out = io.StringIO()
     with pytest.raises(CommandError, match="is voided"):
         call_command("verify_rollups", stdout=out)
-    assert f"{month.start}  billed = invoice: 1 rows differ" in out.getvalue()
+    assert f"{month.start}  billed = invoice: different rows: 1" in out.getvalue()
 
 
 def _verified() -> str:

@@ -20,7 +20,7 @@ def test_a_missing_value_is_nothing_and_not_said() -> None:
 def test_of_several_values_the_first_that_is_not_empty_counts() -> None:
     asked = reader("a=&a=1&a=2&a=3")
     assert asked.single("a") == "1"
-    assert asked.ignored == ["“a” was given 3 times; only the first counts."]
+    assert asked.ignored == ["“a” was given 3 times; only the first is used."]
 
 
 def test_a_choice_is_one_of_those_allowed() -> None:
@@ -33,7 +33,7 @@ def test_a_choice_is_one_of_those_allowed() -> None:
 def test_values_of_a_filter_are_distinct_and_bounded() -> None:
     asked = reader("&".join(f"m={n % (MAX_VALUES + 5)}" for n in range(100)))
     assert asked.several("m", "Model") == [str(n) for n in range(MAX_VALUES)]
-    assert asked.ignored == [f"Only the first {MAX_VALUES} values of “m” count."]
+    assert asked.ignored == [f"Only the first {MAX_VALUES} values of “m” are used."]
 
 
 @pytest.mark.parametrize("value", ["x" * (MAX_CHARACTERS + 1), "a%00b"])

@@ -112,7 +112,7 @@ def test_repeated_single_values_count_once_and_it_is_said(world: World) -> None:
 def test_a_grouping_that_the_view_cannot_draw_is_said_and_kept_for_the_other_view(world: World, name: str) -> None:
     form = read(world.alice, f"{name}=line_item", view=View.ACTIVITY)
     assert form.query.group == MODEL
-    assert form.ignored == ("This view cannot be grouped by line item; it is grouped by model.",)
+    assert form.ignored == ("This view cannot be grouped by line item; showing it by model.",)
     assert ("group", "line_item") in form.parameters
     assert read(world.alice, f"{name}=line_item", view=View.COST).ignored == ()
 
@@ -122,7 +122,7 @@ def test_an_organization_alone_cannot_be_grouped_by_organization_and_it_is_said(
     assert alone is not None
     form = read(world.charlie, "group=organization", slug=alone.slug)
     assert form.query.group == MODEL
-    assert form.ignored == ("This view cannot be grouped by organization; it is grouped by model.",)
+    assert form.ignored == ("This view cannot be grouped by organization; showing it by model.",)
 
 
 @pytest.mark.parametrize("word", [word for word in GROUPINGS if word != "model"])
