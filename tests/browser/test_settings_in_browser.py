@@ -65,7 +65,7 @@ def test_an_owner_is_asked_for_and_a_reload_of_the_question_asks_again(
 
 def test_reloading_the_page_of_a_secret_makes_no_other_one(browse: OpenBrowser, scene: Scene) -> None:
     page = browse(scene.world.rita).open("/settings/api-keys/")
-    page.get_by_label("Name").fill("reloaded")
+    page.get_by_label("Name", exact=True).fill("reloaded")
     page.get_by_role("button", name="Create key").click()
     made = page.locator(".copyable code").inner_text()
     api_key = APIKey.objects.get(name="reloaded")
@@ -182,12 +182,12 @@ def test_the_unit_of_a_price_follows_its_part_and_a_slip_is_typed_again(browse: 
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert violations(page) == []
-    page.get_by_role("button", name="Put it into the book").click()
+    page.get_by_role("button", name="Save price and recalculate").click()
     expect(page.get_by_role("alert")).to_contain_text("Type the amount as it is asked for")
     assert not PriceChange.objects.exists()
     unit.select_option("per 1M tokens")
     page.get_by_role("button", name="Preview what this changes").click()
     expect(page.get_by_label("If it is meant")).to_have_count(0)
-    page.get_by_role("button", name="Put it into the book").click()
+    page.get_by_role("button", name="Save price and recalculate").click()
     expect(page.get_by_role("heading", name="gpt-4o, output")).to_be_visible()
     assert PriceChange.objects.get().unit_price == Decimal("0.0000006")

@@ -3,6 +3,7 @@
 The parameters are found by looking on while pages read their query strings; one that is not in the table fails.
 """
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -136,7 +137,7 @@ def answer(client: Client, method: str, address: str, sent: dict[str, Any], *, v
     text = f"{response.get('Location', '')} {body.decode()}"
     for fresh in (r'name="csrfmiddlewaretoken" value="\w+"', r"\d\d:\d\d:\d\d(\.\d+)?", r'data-live="[^"]*"', COLOR):
         text = re.sub(fresh, "", text)
-    return response.status_code, text.replace(value, "ID")
+    return response.status_code, re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "ID", html.unescape(text))
 
 
 def path_parameters(pattern: str) -> Iterator[tuple[str, str]]:

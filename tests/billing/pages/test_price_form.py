@@ -56,7 +56,7 @@ def test_the_unit_follows_the_part(staff: Client, line_item: LineItem, unit_pric
 
 def test_correct_opens_in_the_unit_of_the_book_and_saving_it_changes_nothing(staff: Client) -> None:
     book = staff.get("/settings/prices/").content.decode()
-    address = unescape(book.split('">Correct</a>')[0].rpartition('href="')[2])
+    address = unescape(book.split(">Correct</a>")[0].rpartition('href="')[2].partition('"')[0])
     form = staff.get(address).context["form"]
     assert (form["amount"].value(), form["per"].value()) == ("2", None)
     fields = {name: form[name].value() or "" for name in form.fields}
