@@ -223,8 +223,9 @@ class Stack:
 
     @staticmethod
     def _started_by(child: Child) -> list[psutil.Process]:
+        """The oldest first; process ids begin anew after the last one, so they do not tell."""
         try:
-            return list(psutil.Process(child.pid).children(recursive=True))
+            return sorted(psutil.Process(child.pid).children(recursive=True), key=psutil.Process.create_time)
         except psutil.NoSuchProcess:
             return []
 
