@@ -1,120 +1,152 @@
-"""`metering.intake.new_models`: an organization may bring some new model names a day, and known ones are free."""
+"""Models that are new to the price book are priced beside the rollups: thousands of them keep nobody's usage waiting."""
 
-import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from django.db import connection
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot, set_custom_snapshot
+from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice, Tier, TieredPrices
+from pytest_django import Settings
 
 from accounts.clock import database_now
-from apikeys.models import APIKey
-from metering.intake import skus
-from metering.models import Model, Sku, UsageEvent
-from tests.engine import make_event, make_key, make_token, num_events, send
-from tests.world import World
+from accounts.models import User
+from billing.alerts import Delivery
+from billing.budgets.budgets import set_budget
+from billing.models import DailyCost, Price, PriceSource
+from billing.prices import new_models, rating
+from billing.waiting import WaitingUsage
+from metering.models import FailedItem, Model
+from tests.engine import make_event, make_key, make_token, send
+from tests.money import ACTOR
+from tests.rollup_proof import drift
+from tests.world import World, make_world
 
-REFUSED = "too_many_new_models"
-
-
-def named(key: APIKey, names: list[str], prefix: str = "event") -> list[dict[str, Any]]:
-    return [
-        make_event(id=f"{prefix}-{number}", api_key_id=key.public_id, model=name) for number, name in enumerate(names)
-    ]
-
-
-def names(count: int, prefix: str = "model") -> list[str]:
-    return [f"{prefix}-{number}" for number in range(count)]
+pytestmark = pytest.mark.django_db
+NUM_NAMES = 10_000
+TOKENS = {"input_tokens": 1_000_000, "output_tokens": 0}
 
 
-def test_of_ten_thousand_new_names_in_one_request_those_above_the_limit_are_refused_and_neighbours_stored(
-    token: str, world: World, settings: Any
-) -> None:
-    ritas, charlies = make_key(world.rita), make_key(world.charlie)
-    assert send(make_event(id="first", api_key_id=ritas.public_id), token) == ["accepted"]
-    flood = named(ritas, names(9_996))
-    neighbours = [
-        make_event(id="known", api_key_id=ritas.public_id),
-        make_event(id="other", api_key_id=charlies.public_id, model="new-elsewhere"),
-    ]
-    outcomes = send([neighbours[0], *flood, neighbours[1]], token)
-    assert (outcomes[0], outcomes[-1]) == ("accepted", "accepted")
-    allowed = settings.NEW_MODELS_PER_DAY - 1
-    assert outcomes[1:-1] == ["accepted"] * allowed + [REFUSED] * (len(flood) - allowed)
-    assert Model.objects.count() == settings.NEW_MODELS_PER_DAY + 1
-    assert num_events() == settings.NEW_MODELS_PER_DAY + 2
+def use(user: User, models: Iterable[str], **fields: int) -> None:
+    """An event of each model, of a key of the user."""
+    measures = {**TOKENS, "api_key_id": make_key(user).public_id, **fields}
+    events = [make_event(id=f"{user.pk}-{model}-{n}", model=model, **measures) for n, model in enumerate(models)]
+    assert set(send(events, make_token(f"gateway of {user.pk}"))) == {"accepted"}
 
 
-def test_a_customer_with_five_hundred_models_is_not_held_up(token: str, key: APIKey) -> None:
-    events = named(key, names(500)) + named(key, names(500), prefix="again")
-    assert Counter(send(events, token)) == {"accepted": 1_000}
+def roll_up() -> float:
+    """The seconds that a rollup takes; prices are another task's."""
+    started = time.monotonic()
+    rating.roll_up_and_rate()
+    return time.monotonic() - started
 
 
-def test_names_that_the_installation_knows_are_free(token: str, world: World, settings: Any) -> None:
-    settings.NEW_MODELS_PER_DAY = 3
-    Model.objects.bulk_create(Model(name=name) for name in names(5, "of-staff"))
-    assert set(send(named(make_key(world.charlie), names(3)), token)) == {"accepted"}
-    skus.forget()  # as another process, which knows none of them
-    ritas = make_key(world.rita)
-    known = [*names(3), *names(5, "of-staff")]
-    assert set(send(named(ritas, known), token)) == {"accepted"}
-    new = named(ritas, names(4, "new"), prefix="new")
-    assert send(new, token) == [*["accepted"] * 3, REFUSED]
-
-
-def test_another_tier_or_size_of_a_known_model_is_free(token: str, key: APIKey, settings: Any) -> None:
-    settings.NEW_MODELS_PER_DAY = 1
-    changes: list[dict[str, Any]] = [{}, {"service_tier": "flex"}, {"batch": True}, {"input_tokens": 300_000}]
-    events = [make_event(id=f"event-{n}", api_key_id=key.public_id, **change) for n, change in enumerate(changes)]
-    assert set(send(events, token)) == {"accepted"}
-    assert (Model.objects.count(), Sku.objects.count()) == (1, 4)
-
-
-def test_the_next_day_there_is_room_again(token: str, key: APIKey, settings: Any) -> None:
-    settings.NEW_MODELS_PER_DAY = 2
-    events = named(key, names(3))
-    assert send(events, token) == ["accepted", "accepted", REFUSED]
-    assert send(events, token) == ["duplicate", "duplicate", REFUSED]
-    Model.objects.update(created_at=database_now() - timedelta(days=1))
-    assert send(events, token) == ["duplicate", "duplicate", "accepted"]
-
-
-def test_the_limit_is_of_the_organization_where_the_usage_counts(token: str, world: World, settings: Any) -> None:
-    settings.NEW_MODELS_PER_DAY = 2
-    first, second, other = make_key(world.rita), make_key(world.bob), make_key(world.charlie)
-    assert send(named(first, names(2)), token) == ["accepted", "accepted"]
-    assert send(named(second, names(2, "bobs"), prefix="bobs"), token) == [REFUSED, REFUSED]
-    assert send(named(other, names(2, "charlies")), token) == ["accepted", "accepted"]
-    assert set(Model.objects.values_list("organization_id", flat=True)) == {world.acme.id, world.other.id}
-
-
-def test_refused_events_leave_no_name_behind(token: str, key: APIKey) -> None:
-    events = [
-        make_event(id="a", api_key_id="key_unknown", model="a"),
-        make_event(id="b", api_key_id=key.public_id, model="b", organization="org_unknown"),
-        make_event(id="c", api_key_id=key.public_id, model="c", corrects="nothing"),
-    ]
-    assert send(events, token) == ["unknown_api_key", "not_a_member", "corrected_event_unknown"]
-    assert not Model.objects.exists()
+def amounts() -> dict[str, Decimal | None]:
+    """Model → what its input cost."""
+    names = dict(Model.objects.values_list("skus__id", "name"))
+    return {names[cost.sku_id]: cost.amount for cost in DailyCost.objects.filter(line_item=1)}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_limit_holds_for_requests_at_once(world: World, settings: Any) -> None:
-    settings.NEW_MODELS_PER_DAY = 30
-    token, key = make_token(), make_key(world.rita)
-    start_together = threading.Barrier(4)
+def test_a_new_model_counts_at_once_and_gets_its_price_from_the_next_run() -> None:
+    world = make_world()
+    use(world.rita, ["gpt-4o", "nobody-knows"])
+    roll_up()
+    assert amounts() == {"gpt-4o": None, "nobody-knows": None}
+    assert drift() == {}
+    assert new_models.price_next() == 2
+    assert amounts() == {"gpt-4o": Decimal("2.5"), "nobody-knows": None}
+    assert drift() == {}
+    assert not WaitingUsage.objects.exists()
+    assert new_models.price_next() == 0
+    assert PriceSource.objects.count() == 2
 
-    def send_all(number: int) -> list[str]:
-        batches = [named(key, [f"{number}-{n}"], prefix=f"{number}-{n}") for n in range(20)]
-        start_together.wait()
-        try:
-            return [outcome for batch in batches for outcome in send(batch, token)]
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(4) as threads:
-        outcomes = Counter(outcome for answer in threads.map(send_all, range(4)) for outcome in answer)
-    assert outcomes == {"accepted": 30, REFUSED: 50}
-    assert (Model.objects.count(), UsageEvent.objects.count()) == (30, 30)
+def test_usage_that_comes_once_a_model_is_priced_does_not_wait(world: World) -> None:
+    use(world.rita, ["gpt-4o"])
+    roll_up()
+    new_models.price_next()
+    use(world.bob, ["gpt-4o"])
+    roll_up()
+    assert amounts() == {"gpt-4o": Decimal(5)}
+    assert not WaitingUsage.objects.exists()
+
+
+def test_one_organizations_first_new_model_comes_before_anothers_second(world: World, settings: Settings) -> None:
+    settings.PRICE_MODELS_AT_ONCE = 2
+    use(world.rita, [f"nobody-knows-{n}" for n in range(50)])
+    use(world.charlie, ["gpt-4o"])
+    roll_up()
+    assert new_models.price_next() == 2
+    assert amounts()["gpt-4o"] == Decimal("2.5")
+    assert new_models.price_all() == 49
+
+
+@pytest.fixture
+def broken() -> Iterator[str]:
+    """A model whose entry in the list has a size of context by which events are not told apart."""
+    tiers = TieredPrices(base=Decimal(1), tiers=[Tier(start=7, price=Decimal(2))])
+    entry = ModelInfo(id="broken", match=ClauseEquals(equals="broken"), prices=ModelPrice(input_mtok=tiers))
+    others = [provider for provider in get_snapshot().providers if provider.id == "openai"]
+    provider = replace(others[0], id="breaks", model_match=entry.match, models=[entry])
+    set_custom_snapshot(DataSnapshot(providers=[provider, *others], from_auto_update=False))
+    yield entry.id
+    set_custom_snapshot(None)
+
+
+def test_a_name_on_which_the_look_up_fails_stops_none_of_the_others(world: World, broken: str) -> None:
+    use(world.rita, [broken, "gpt-4o"])
+    roll_up()
+    assert new_models.price_all() == 1
+    assert amounts() == {broken: None, "gpt-4o": Decimal("2.5")}
+    assert FailedItem.objects.get().item == broken
+    set_custom_snapshot(None)
+    assert new_models.price_all() == 0  # its next attempt is not due yet
+    FailedItem.objects.update(next_attempt_at=database_now())
+    assert new_models.price_all() == 1
+    assert not FailedItem.objects.exists()
+    assert not WaitingUsage.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prices_that_the_database_refuses_stop_none_of_the_others() -> None:
+    world = make_world()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF NEW.provider_model = 'o3' THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END $$;"
+            " CREATE TRIGGER refuse BEFORE INSERT ON billing_pricesource FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    try:
+        use(world.rita, ["o3", "gpt-4o"])
+        roll_up()
+        assert new_models.price_next() == 1
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER refuse ON billing_pricesource; DROP FUNCTION refuse()")
+    assert amounts() == {"o3": None, "gpt-4o": Decimal("2.5")}
+    assert FailedItem.objects.get().item == "o3"
+
+
+def test_a_budget_sees_what_a_new_model_costs_once_it_has_its_price(world: World) -> None:
+    set_budget(world.acme, amount=Decimal(1), thresholds=[100], is_hard=False, actor=ACTOR)
+    use(world.rita, ["gpt-4o"], timestamp=int(database_now().timestamp()))
+    roll_up()
+    assert not Delivery.objects.exists()
+    new_models.price_next()
+    assert Delivery.objects.exists()
+
+
+def test_ten_thousand_new_names_keep_the_others_usage_waiting_for_no_longer_than_known_names(
+    world: World, settings: Settings
+) -> None:
+    """The names are rolled up in the time that the same usage of them takes once they are known, or little more."""
+    settings.NEW_MODELS_PER_DAY = NUM_NAMES
+    use(world.rita, [f"nobody-knows-{n}" for n in range(NUM_NAMES)])
+    new = roll_up()
+    use(world.bob, [f"nobody-knows-{n}" for n in range(NUM_NAMES)])
+    again = roll_up()
+    assert new <= 2 * again
+    assert not Price.objects.exists()
