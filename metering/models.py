@@ -4,13 +4,14 @@ Tables that grow with usage have `organization_id` first in their key and hold p
 they can be distributed by organization and loaded by COPY at full speed.
 """
 
-from decimal import Decimal
 from typing import ClassVar
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
+from metering import attribution_models  # noqa: F401 - Django finds an app's models through this module
+from metering.measured import EventMeasures, UsageOfDays, UsageOfHours, UsageOfMonths
 from metering.measures import ServiceTier, UsageType
 
 
@@ -113,35 +114,12 @@ class KeyMinute(models.Model):
         return f"{self.minute}: {self.num_events} events"
 
 
-def _measure() -> "models.BigIntegerField[int | None, int | None]":
-    return models.BigIntegerField(null=True)
-
-
-class EventMeasures(models.Model):
-    """The measures of one event. Null is none: 36% less to store and a third less to sum than zeros would be."""
-
-    num_model_requests = _measure()
-    input_tokens = _measure()
-    input_cached_tokens = _measure()
-    input_cache_write_tokens = _measure()
-    input_audio_tokens = _measure()
-    output_tokens = _measure()
-    output_audio_tokens = _measure()
-    images = _measure()
-    seconds = _measure()
-    characters = _measure()
-    usage_bytes = _measure()
-    num_sessions = _measure()
-
-    class Meta:
-        abstract = True
-
-
 class UsageEvent(EventMeasures):
     """One event as it was accepted. Append-only; range partitions by UTC day of `occurred_at` (`metering.rollups.partitions`).
 
     `event_id` is the 128-bit BLAKE2b hash of the caller's id. `routing` holds the bits of `apikeys.routing.Route`:
-    why the event counts in this organization, and whether it is attributed to its key.
+    why the event counts in this organization, and whether it is attributed to its key. `attribution_id` says what for
+    (`metering.attribution_models`); 0 is the default project without attributes.
     """
 
     pk = models.CompositePrimaryKey("organization_id", "occurred_at", "event_id")
@@ -153,6 +131,7 @@ class UsageEvent(EventMeasures):
     api_key_id = models.BigIntegerField()
     sku_id = models.IntegerField()
     routing = models.SmallIntegerField()
+    attribution_id = models.IntegerField(db_default=0)
     corrects = models.UUIDField(null=True)
 
     class Meta:
@@ -160,58 +139,6 @@ class UsageEvent(EventMeasures):
 
     def __str__(self) -> str:
         return str(self.event_id)
-
-
-def _sum() -> "models.DecimalField[Decimal, Decimal]":
-    return models.DecimalField(max_digits=38, decimal_places=0)
-
-
-class RollupMeasures(models.Model):
-    """Sums of the measures. Whole numbers of up to 38 digits, because two large events may exceed 64 bits together."""
-
-    num_model_requests = _sum()
-    input_tokens = _sum()
-    input_cached_tokens = _sum()
-    input_cache_write_tokens = _sum()
-    input_audio_tokens = _sum()
-    output_tokens = _sum()
-    output_audio_tokens = _sum()
-    images = _sum()
-    seconds = _sum()
-    characters = _sum()
-    usage_bytes = _sum()
-    num_sessions = _sum()
-
-    class Meta:
-        abstract = True
-
-
-class UsageOfHours(RollupMeasures):
-    """Sums per UTC hour and SKU; each table tells more apart, in its primary key."""
-
-    organization_id = models.BigIntegerField()
-    hour = models.DateTimeField()
-    sku_id = models.IntegerField()
-
-    class Meta:
-        abstract = True
-
-    def __str__(self) -> str:
-        return f"{self.hour}: {self.num_model_requests} requests"
-
-
-class UsageOfDays(RollupMeasures):
-    """Sums per UTC day and SKU; each table tells more apart, in its primary key."""
-
-    organization_id = models.BigIntegerField()
-    day = models.DateField()
-    sku_id = models.IntegerField()
-
-    class Meta:
-        abstract = True
-
-    def __str__(self) -> str:
-        return f"{self.day}: {self.num_model_requests} requests"
 
 
 class HourlyUsage(UsageOfHours):
@@ -280,18 +207,59 @@ class OrganizationDailyUsage(UsageOfDays):
     pk = models.CompositePrimaryKey("organization_id", "day", "sku_id")
 
 
-class MonthlyUsage(RollupMeasures):
-    """Usage per calendar month (UTC, named by its first day), user, key and SKU: what rankings and totals of a month read."""
+class MonthlyUsage(UsageOfMonths):
+    """Usage per calendar month, user, key and SKU: what rankings and totals of a month read."""
 
     pk = models.CompositePrimaryKey("organization_id", "month", "user_id", "api_key_id", "sku_id")
-    organization_id = models.BigIntegerField()
-    month = models.DateField()
     user_id = models.BigIntegerField()
     api_key_id = models.BigIntegerField()
-    sku_id = models.IntegerField()
 
-    def __str__(self) -> str:
-        return f"{self.month:%Y-%m}: {self.num_model_requests} requests"
+
+class AttributedHourlyUsage(UsageOfHours):
+    """Usage per UTC hour, user, key and what it was for. Only what has an attribution, here and in the four tables below."""
+
+    pk = models.CompositePrimaryKey("organization_id", "hour", "user_id", "api_key_id", "attribution_id", "sku_id")
+    user_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+    attribution_id = models.IntegerField()
+
+
+class AttributedDailyUsage(UsageOfDays):
+    """Usage per UTC day, user, key and what it was for."""
+
+    pk = models.CompositePrimaryKey("organization_id", "day", "user_id", "api_key_id", "attribution_id", "sku_id")
+    user_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+    attribution_id = models.IntegerField()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["organization_id", "api_key_id", "day"], name="attributed_daily_by_key"),
+        ]
+
+
+class ValueHourlyUsage(UsageOfHours):
+    """Usage per UTC hour and value of an attribute; `attribute_id` 0: per project. What has none is in no row."""
+
+    pk = models.CompositePrimaryKey("organization_id", "attribute_id", "hour", "value_id", "sku_id")
+    attribute_id = models.IntegerField()
+    value_id = models.IntegerField()
+
+
+class ValueDailyUsage(UsageOfDays):
+    """Usage per UTC day and value of an attribute, as by hour."""
+
+    pk = models.CompositePrimaryKey("organization_id", "attribute_id", "day", "value_id", "sku_id")
+    attribute_id = models.IntegerField()
+    value_id = models.IntegerField()
+
+
+class ValueMonthlyUsage(UsageOfMonths):
+    """Usage per calendar month and value of an attribute, as by hour."""
+
+    pk = models.CompositePrimaryKey("organization_id", "attribute_id", "month", "value_id", "sku_id")
+    attribute_id = models.IntegerField()
+    value_id = models.IntegerField()
 
 
 class Verification(models.Model):

@@ -8,7 +8,7 @@ from django.db.models import Model
 from accounts.periods import Period
 from billing import proof
 from billing.models import DailyCost
-from metering.models import RollupMeasures
+from metering.measured import RollupMeasures
 from metering.rollups.proof import days_with_events
 
 ROLLUPS: tuple[type[Model], ...] = tuple(

@@ -182,7 +182,7 @@ class Admission:
                 copy_rows.organization_part(organization_id),
                 found.moment,
                 _event_id(event.id),
-                copy_rows.caller_part(found.key.user_id, found.key.id, found.routing),
+                copy_rows.caller_part(found.key.user_id, found.key.id, found.routing, 0),
                 sku,
                 self.batch_id,
                 None,
@@ -243,8 +243,8 @@ class Admission:
     def _remember_parts(self, key: KeyHistory | None) -> None:
         if key is not None and key.constant is not None and key.ended_at is None:
             organization_id, routing = key.constant
-            parts = copy_rows.organization_part(organization_id), copy_rows.caller_part(key.user_id, key.id, routing)
-            self.known.row_parts[key.public_id] = parts
+            caller = copy_rows.caller_part(key.user_id, key.id, routing, 0)
+            self.known.row_parts[key.public_id] = copy_rows.organization_part(organization_id), caller
 
     def _parts(self) -> Mapping[str | None, tuple[bytes, bytes]]:
         """Public id of a key, as an event gives it → the parts of its rows, for keys whose events all go the same way."""

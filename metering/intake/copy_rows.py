@@ -16,11 +16,11 @@ from metering.measures import MEASURES
 COLUMNS: Final = ", ".join(
     (
         *("organization_id", "occurred_at", "event_id", "user_id", "api_key_id"),
-        *("routing", "sku_id", "batch_id", "corrects"),
+        *("routing", "attribution_id", "sku_id", "batch_id", "corrects"),
         *MEASURES,
     )
 )
-NUM_COLUMNS: Final = 9 + len(MEASURES)
+NUM_COLUMNS: Final = 10 + len(MEASURES)
 
 ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
@@ -39,7 +39,7 @@ _FILE_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _FILE_TRAILER: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
 _organization = Struct(">hiqi")
-_caller = Struct(">iqiqih")
+_caller = Struct(">iqiqihii")
 _sku = Struct(">ii")
 _batch = Struct(">iq4si")
 _identity = Struct(">18sqi16s")
@@ -49,8 +49,8 @@ _measure = Struct(">iq")
 _NULL_THEN_OUTPUT: Final = _NULL * 3 + b"\0\0\0\x08"
 _CACHED_THEN_OUTPUT: Final = _NULL * 2 + b"\0\0\0\x08"
 _REST: Final = _NULL * 6
-_plain = Struct(">18sqi16s30s8s20sqiq16sq24s")
-_plain_cached = Struct(">18sqi16s30s8s20sqiqiq12sq24s")
+_plain = Struct(">18sqi16s38s8s20sqiq16sq24s")
+_plain_cached = Struct(">18sqi16s38s8s20sqiqiq12sq24s")
 
 
 def organization_part(organization_id: int) -> bytes:
@@ -58,9 +58,9 @@ def organization_part(organization_id: int) -> bytes:
     return _organization.pack(NUM_COLUMNS, 8, organization_id, 8)
 
 
-def caller_part(user_id: int, api_key_id: int, routing: int) -> bytes:
+def caller_part(user_id: int, api_key_id: int, routing: int, attribution_id: int) -> bytes:
     """What stands behind the event's id."""
-    return _caller.pack(8, user_id, 8, api_key_id, 2, routing)
+    return _caller.pack(8, user_id, 8, api_key_id, 2, routing, 4, attribution_id)
 
 
 def sku_part(sku_id: int) -> bytes:

@@ -4,8 +4,8 @@ They are stored behind the events of their transaction, so that both may come in
 are locked first, in one order; what others have corrected meanwhile is read after that. So two requests that correct the same
 event at once stand in line, and the second one sees what the first has left.
 
-A correction has the timestamp of its event. Its organization, its routing and its SKU are those of the event's row: it counts
-where the event counts, and is priced in the event's context band.
+A correction has the timestamp of its event. Its organization, its routing, its SKU and what it was for are those of the event's
+row: it counts where the event counts, and is priced in the event's context band.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ _WANTED: Final = "unnest(%(organizations)s::bigint[], %(moments)s::bigint[], %(i
 # Rows are locked in the order of the arrays, which are sorted. The subquery keeps the look-up of each by its whole key.
 STORED_SQL: Final = f"""
 SELECT wanted.organization_id, wanted.moment, uuid_send(wanted.event_id),
-    stored.user_id, stored.api_key_id, stored.routing, stored.sku_id, uuid_send(stored.corrects),
+    stored.user_id, stored.api_key_id, stored.routing, stored.attribution_id, stored.sku_id, uuid_send(stored.corrects),
     model.name, sku.usage_type, sku.service_tier, sku.batch, ARRAY[{{measures}}]
 FROM {_WANTED} AS wanted (organization_id, moment, event_id)
 CROSS JOIN LATERAL (
@@ -80,6 +80,7 @@ class Stored:
     user_id: int
     api_key_id: int
     routing: int
+    attribution_id: int
     sku_id: int
     corrects: bytes | None
     sku: tuple[str, int, int, bool]
@@ -137,6 +138,7 @@ class Ledger:
             event.user_id,
             event.api_key_id,
             event.routing,
+            event.attribution_id,
             event.sku_id,
             correction.corrects,
             event.sku,
@@ -147,7 +149,7 @@ class Ledger:
                 copy_rows.organization_part(organization_id),
                 correction.moment,
                 correction.event_id,
-                copy_rows.caller_part(event.user_id, event.api_key_id, event.routing),
+                copy_rows.caller_part(event.user_id, event.api_key_id, event.routing, event.attribution_id),
                 copy_rows.sku_part(event.sku_id),
                 self._batch_id,
                 correction.corrects,
@@ -194,11 +196,24 @@ def _stored(cursor: Any, identities: Iterable[Identity], *, lock: bool = False) 
             measures=measures, partition=partition_name(day), lock="FOR NO KEY UPDATE" if lock else ""
         )
         cursor.execute(sql, wanted)
-        for organization_id, moment, event_id, user_id, key_id, routing, sku_id, corrects, *sku, values in cursor:
+        for (
+            organization_id,
+            moment,
+            event_id,
+            user_id,
+            key_id,
+            routing,
+            attribution_id,
+            sku_id,
+            corrects,
+            *sku,
+            values,
+        ) in cursor:
             found[organization_id, moment, bytes(event_id)] = Stored(
                 user_id=user_id,
                 api_key_id=key_id,
                 routing=routing,
+                attribution_id=attribution_id,
                 sku_id=sku_id,
                 corrects=None if corrects is None else bytes(corrects),
                 sku=(sku[0], sku[1], sku[2], sku[3]),

@@ -17,18 +17,18 @@ from metering.intake.copy_rows import ACCEPTED, COLUMNS, CONFLICT, DAY_MICROSECO
 from metering.measures import MEASURES
 from metering.rollups.partitions import partition_name
 
-# A row of `rows`, as COPY reads and writes it: organization, time and id are its identity, all but routing and batch of the
-# rest its content. Up to `corrects` nothing is null.
+# A row of `rows`, as COPY reads and writes it: organization, time and id are its identity, all but routing, attribution and
+# batch of the rest its content. Up to `corrects` nothing is null.
 _IDENTITY: Final = slice(2, 46)
 _USER_AND_KEY: Final = slice(46, 70)
-_SKU: Final = slice(76, 84)
-_BATCH: Final = slice(84, 96)
-_CORRECTS_AND_MEASURES: Final = slice(96, None)
+_SKU: Final = slice(84, 92)
+_BATCH: Final = slice(92, 104)
+_CORRECTS_AND_MEASURES: Final = slice(104, None)
 _identity = Struct(">4xq4xq4x16s")
 _organization = Struct(">4sq32s")
 _FIRST_ROW: Final = 19
 _ROW: Final = re.compile(
-    rb"\0%c.{94}(?:\xff{4}|\0\0\0\x10.{16})(?:\xff{4}|\0\0\0\x08.{8}){%d}" % (copy_rows.NUM_COLUMNS, len(MEASURES)),
+    rb"\0%c.{102}(?:\xff{4}|\0\0\0\x10.{16})(?:\xff{4}|\0\0\0\x08.{8}){%d}" % (copy_rows.NUM_COLUMNS, len(MEASURES)),
     re.DOTALL,
 )
 

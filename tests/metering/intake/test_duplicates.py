@@ -14,7 +14,7 @@ HOME, NEW_HOME = 1, 2
 
 def row(organization_id: int, *, batch_id: int = 1, input_tokens: int = 5) -> bytes:
     measures = [input_tokens if measure == "input_tokens" else 0 for measure in MEASURES]
-    caller, sku = copy_rows.caller_part(7, 8, 6), copy_rows.sku_part(9)
+    caller, sku = copy_rows.caller_part(7, 8, 6, 5), copy_rows.sku_part(9)
     return copy_rows.any_row(
         copy_rows.organization_part(organization_id), MOMENT, b"e" * 16, caller, sku, batch_id, None, measures
     )
