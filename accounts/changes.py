@@ -22,7 +22,7 @@ from django.db import Error, connection, transaction
 
 from accounts import limits
 from accounts.clock import database_now
-from accounts.models import User
+from accounts.models import Organization, User
 
 ROUTING_LOCK: Final = 0x5553_4147_4501  # an advisory lock's key: any number that nothing else here uses
 PERSON_LOCKS: Final = 0x5553_4147  # the first half of the keys of people's advisory locks
@@ -30,9 +30,7 @@ EVERYBODY: Final = 0  # in the place of a person: a change of which nobody said 
 KEPT_VERSIONS: Final = 1_000  # a process that is further behind forgets everybody
 POLL_SECONDS: Final = 0.002
 
-# Nothing is lost if the machine stops before this commit is on disk: then the change itself is not stored either.
-ANNOUNCE_SQL: Final = f"""
-SET LOCAL synchronous_commit = off;
+RAISE_SQL: Final = f"""
 WITH raised AS (
     UPDATE accounts_routingversion SET version = version + 1 RETURNING version
 ), dropped AS (
@@ -40,6 +38,8 @@ WITH raised AS (
 )
 INSERT INTO accounts_routingchange (version, person) SELECT version, unnest(%s::bigint[]) FROM raised
 """
+# Nothing is lost if the machine stops before this commit is on disk: then the change itself is not stored either.
+ANNOUNCE_SQL: Final = f"SET LOCAL synchronous_commit = off; {RAISE_SQL}"
 LOCKS_OF_OTHERS: Final = """
 FROM pg_locks
 WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
@@ -85,6 +85,23 @@ def change(*, by: User | None = None) -> Iterator[datetime]:
         limits.spend(by, limits.CHANGES)
     with transaction.atomic():
         yield database_now()
+
+
+@contextmanager
+def organization_change(organization: Organization, *, by: User | None = None) -> Iterator[datetime]:
+    """A transaction for what an organization says its usage is for: its projects and attributes; yields its moment.
+
+    Version and change are committed together, so whoever reads the version reads the change, and nobody is waited for: an
+    event on its way is stored as it was understood. The organization is locked, so two changes come one after the other.
+    `by` is the person who asks for it. Raises limits.LimitReachedError when they ask too often.
+    """
+    if by is not None:
+        limits.spend(by, limits.CHANGES)
+    with transaction.atomic(durable=True):
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        yield database_now()
+        with connection.cursor() as cursor:
+            cursor.execute(RAISE_SQL, [[-organization.pk]])
 
 
 def version_sql(since: int) -> str:

@@ -204,6 +204,63 @@ class Invitation(models.Model):
         return f"{self.email} to {self.organization} ({self.role})"
 
 
+class Project(models.Model):
+    """What usage of an organization is for. An archived one is offered no more; it stays, so that past usage keeps its name.
+
+    Usage without a project counts in the default one: its row is made when somebody first needs it (`projects.default_of`),
+    and events are never stored under its id.
+    """
+
+    public_id = models.CharField(max_length=32, default=public_ids.project_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="projects")
+    name = models.CharField(max_length=120)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="project_public_id_unique"),
+            models.UniqueConstraint(fields=["id", "organization"], name="project_of_organization"),
+            models.UniqueConstraint(
+                fields=["organization"], condition=Q(is_default=True), name="project_default_unique"
+            ),
+            models.UniqueConstraint(
+                "organization", Lower("name"), condition=Q(archived_at__isnull=True), name="project_active_name_unique"
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="project_named"),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(archived_at__isnull=True), name="project_default_not_archived"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Attribute(models.Model):
+    """A name under which events of an organization may say more about what they are for, such as `team`.
+
+    Of a withdrawn one nothing more is stored; it stays, so that past usage keeps its title, and may be declared again.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="attributes")
+    name = models.CharField(max_length=32)
+    title = models.CharField(max_length=60)
+    declared_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="attribute_name_unique"),
+            models.CheckConstraint(condition=Q(name__regex=r"^[a-z][a-z0-9_]{0,31}$"), name="attribute_name_form"),
+            models.CheckConstraint(condition=~Q(title=""), name="attribute_titled"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
 class RoutingVersion(models.Model):
     """One row, one number: raised by every change that routing or authentication depends on, before it is made.
 
@@ -220,7 +277,10 @@ class RoutingVersion(models.Model):
 
 
 class RoutingChange(models.Model):
-    """Whom the change was about that raised the routing version to `version`: a user's id, 0 for everybody. The latest only."""
+    """Whom the change was about that raised the routing version to `version`. The latest only.
+
+    A user's id, 0 for everybody, or an organization's id with a minus for a change of its projects or attributes.
+    """
 
     version = models.BigIntegerField()
     person = models.BigIntegerField()

@@ -31,3 +31,7 @@ def user_id() -> str:
 
 def api_key_id() -> str:
     return f"key_{random_text()}"
+
+
+def project_id() -> str:
+    return f"proj_{random_text()}"

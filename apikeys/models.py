@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import public_ids
-from accounts.models import Organization, User
+from accounts.models import Organization, Project, User
 
 
 class APIKey(models.Model):
@@ -72,6 +72,28 @@ class TrackingChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.api_key}: {'tracked' if self.tracked else 'untracked'} from {self.effective_at}"
+
+
+class KeyAttribution(models.Model):
+    """From `effective_at` on, usage of the key in the organization is for this project and has these values, unless an event
+    says otherwise. Before the first row: the default project, without values.
+
+    `project` null is the default project. `attributes` maps names of the organization's attributes to their values.
+    """
+
+    api_key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="attributions")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, related_name="key_attributions")
+    attributes = models.JSONField(default=dict)
+    effective_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["api_key", "organization", "effective_at"], name="key_attribution_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.api_key}: {self.project or 'default project'} {self.attributes} from {self.effective_at}"
 
 
 class VisibilityRequest(models.Model):
