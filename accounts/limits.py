@@ -44,6 +44,7 @@ class Limit:
 CHANGES: Final = Limit("change", "CHANGES_PER_MINUTE", "minute", "changes")
 ORGANIZATIONS: Final = Limit("organization", "NEW_ORGANIZATIONS_PER_DAY", "day", "new organizations")
 API_KEYS: Final = Limit("api_key", "NEW_API_KEYS_PER_DAY", "day", "new API keys")
+PROJECTS: Final = Limit("project", "NEW_PROJECTS_PER_DAY", "day", "new projects")
 
 
 class LimitReachedError(Exception):

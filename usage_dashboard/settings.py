@@ -95,6 +95,8 @@ CHANGES_PER_MINUTE = env.whole("CHANGES_PER_MINUTE", default=60)
 NEW_ORGANIZATIONS_PER_DAY = env.whole("NEW_ORGANIZATIONS_PER_DAY", default=20)
 NEW_API_KEYS_PER_DAY = env.whole("NEW_API_KEYS_PER_DAY", default=100)
 MAX_API_KEYS_PER_PERSON = env.whole("MAX_API_KEYS_PER_PERSON", default=500)
+NEW_PROJECTS_PER_DAY = env.whole("NEW_PROJECTS_PER_DAY", default=100)
+MAX_PROJECTS_PER_ORGANIZATION = env.whole("MAX_PROJECTS_PER_ORGANIZATION", default=1_000)
 
 # Invoices: the seller, and the terms of payers whose billing details name none
 INVOICE_GRACE_DAYS = env.whole("INVOICE_GRACE_DAYS", default=3)

@@ -21,10 +21,14 @@ DEPARTURE: Final = timedelta(minutes=1)  # an entry about somebody's own departu
 CSV_COLUMNS: Final = ("time", "event", "actor", "address", "target_id", "target_name", "details")
 # The events of the members, keys and settings in words; others show their name alone.
 LABELS: Final = {
+    "api_key.attributed": "API key's project or attributes changed",
     "api_key.created": "API key created",
     "api_key.updated": "API key changed",
     "api_key.deleted": "API key revoked",
     "api_key.visibility_requested": "Asked to make keys visible",
+    "attribute.declared": "Attribute declared",
+    "attribute.updated": "Attribute renamed",
+    "attribute.withdrawn": "Attribute withdrawn",
     "budget.removed": "Budget removed",
     "budget.set": "Budget set",
     "invite.accepted": "Invitation accepted",
@@ -34,6 +38,10 @@ LABELS: Final = {
     "organization.payer_changed": "Payer changed",
     "organization.updated": "Organization changed",
     "price.changed": "Price changed",
+    "project.archived": "Project archived",
+    "project.created": "Project created",
+    "project.restored": "Project restored",
+    "project.updated": "Project renamed",
     "usage.exported": "Usage exported",
     "user.added": "Member added",
     "user.default_organization.added": "Became a member's default organization",

@@ -11,9 +11,14 @@ from accounts.models import Organization, User
 UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line breaks
 
 
+def is_printable(text: str) -> bool:
+    """Whether the text has no control characters and no line breaks."""
+    return not any(unicodedata.category(character) in UNPRINTABLE for character in text)
+
+
 def require_printable(name: str) -> str:
     """The name. Raises ValidationError if it has control characters or line breaks."""
-    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+    if not is_printable(name):
         raise forms.ValidationError("A name cannot contain control characters or line breaks.")
     return name
 
