@@ -2,17 +2,13 @@
 
 import json
 import logging
-import threading
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.exceptions import BadRequest
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -21,15 +17,13 @@ from apikeys import directory, refusals
 from apikeys.authentication import bearer_digest
 from apikeys.strangers import TooManyUnknownSecretsError, strangers
 from metering.intake import ingest, key_limits
+from metering.intake.bodies import bodies
 from metering.intake.copy_rows import ACCEPTED, DUPLICATE, Outcome
 from metering.intake.formats import native
 from metering.intake.formats.events import Correction, Event, Refusal, UnreadableError
 
 logger = logging.getLogger(__name__)
 JSON_TYPE: Final = "application/json"
-LARGE_BYTES: Final = 1024 * 1024
-MAX_LARGE: Final = 2
-LARGE_WAIT_SECONDS: Final = 1.0
 OWN_USAGE_NOT_TAKEN: Final = (
     "API keys cannot report their own usage here; the gateway that serves the requests does, with an ingest token."
 )
@@ -38,9 +32,6 @@ TOO_MUCH_REFUSED: Final = (
     "Most of what this API key has sent was refused, or stored already; send the rest again later."
 )
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-
-
-_large: Final = threading.BoundedSemaphore(MAX_LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,86 +117,8 @@ def _stored(
 
 
 def _events(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> list[Event | Correction | Refusal]:
-    """The events of the body. Large ones are unpacked and read a few at a time: each takes memory and the interpreter."""
-    packed, is_gzip = _body(environ, read), _is_gzip(environ)
-    lines = _media_type(environ) in NDJSON_TYPES
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if is_gzip else None
-    body = _unpacked(unpacker, packed, LARGE_BYTES) if unpacker else packed
-    if len(body) < LARGE_BYTES:
-        return native.decode(_ended(unpacker, body), lines=lines)
-    with _one_of_the_large():
-        if unpacker:
-            body += _unpacked(unpacker, unpacker.unconsumed_tail, settings.EVENTS_BODY_MAX_BYTES + 1 - len(body))
-        if len(body) > settings.EVENTS_BODY_MAX_BYTES:
-            raise _too_large()
-        return native.decode(_ended(unpacker, body), lines=lines)
-
-
-@contextmanager
-def _one_of_the_large() -> Iterator[None]:
-    """Raises UnreadableError when it is not this one's turn for long."""
-    if not _large.acquire(timeout=LARGE_WAIT_SECONDS):
-        raise UnreadableError("too_busy", "Too many large bodies are being read; send it again.", 503)
-    try:
-        yield
-    finally:
-        _large.release()
-
-
-def _body(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> bytes:
-    """The body as it was sent. Raises UnreadableError."""
-    declared = _content_length(environ)
-    if declared > settings.EVENTS_BODY_MAX_BYTES:
-        raise _too_large()
-    try:
-        body = read(declared)
-    except BadRequest as error:
-        raise UnreadableError("incomplete_body", str(error)) from error
-    if len(body) < declared:
-        raise UnreadableError("incomplete_body", f"The body ended after {len(body)} of {declared} bytes.")
-    return body
-
-
-def _is_gzip(environ: Mapping[str, Any]) -> bool:
-    match environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower():
-        case "identity" | "":
-            return False
-        case "gzip":
-            return True
-    raise UnreadableError("unknown_encoding", "Content-Encoding must be gzip or identity.", 415)
-
-
-def _content_length(environ: Mapping[str, Any]) -> int:
-    """The declared length of the body; 0 for one that is no number, as Django reads it."""
-    try:
-        return max(0, int(environ.get("CONTENT_LENGTH") or 0))
-    except ValueError:
-        return 0
-
-
-def _media_type(environ: Mapping[str, Any]) -> str:
-    """The Content-Type without its parameters."""
-    declared: str = environ.get("CONTENT_TYPE", "")
-    return declared.partition(";")[0].strip().lower()
-
-
-def _unpacked(unpacker: "zlib._Decompress", packed: bytes, most: int) -> bytes:
-    try:
-        return unpacker.decompress(packed, most)
-    except zlib.error as error:
-        raise UnreadableError("invalid_gzip", "The body is not valid gzip.") from error
-
-
-def _ended(unpacker: "zlib._Decompress | None", body: bytes) -> bytes:
-    """The body, once it is sure that its gzip came to its end."""
-    if unpacker and (not unpacker.eof or unpacker.unused_data):
-        raise UnreadableError("invalid_gzip", "The gzip body must be one complete member.")
-    return body
-
-
-def _too_large() -> UnreadableError:
-    most = settings.EVENTS_BODY_MAX_BYTES
-    return UnreadableError("body_too_large", f"A body can have at most {most:,} bytes, unpacked.", 413)
+    lines = bodies.media_type(environ) in NDJSON_TYPES
+    return bodies.read_body(environ, read, partial(native.decode, lines=lines))
 
 
 def _encoded(outcomes: list[Outcome]) -> bytes:
