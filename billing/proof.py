@@ -58,7 +58,7 @@ def _prove_day(day: Period) -> list[Drift]:
 
 def _prove_month(month: Period) -> list[Drift]:
     with _one_view() as cursor:
-        return [proof.prove_month(cursor, month), *billed_proof.prove_month(cursor, month)]
+        return [*proof.prove_month(cursor, month), *billed_proof.prove_month(cursor, month)]
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Proof of the rollups: raw = hourly = daily, and each coarser grain of both, row by row, one UTC day at a time."""
+"""Proof of the rollups: raw = hourly = daily, each coarser grain of both, and the sums by what usage was for; row by row, one
+UTC day at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,20 +9,47 @@ from django.db import connection
 
 from accounts.periods import Period, one_day
 from metering.rollups import partitions
-from metering.rollups.run import RAW_HOURS_SQL, bounds_of
-from metering.rollups.tables import DAILY, HOURLY, IN_DAYS, IN_HOURS, MONTHLY, OF_DAYS, OF_HOURS
+from metering.rollups.run import RAW_ATTRIBUTED_SQL, RAW_HOURS_SQL, bounds_of
+from metering.rollups.tables import (
+    ATTRIBUTED_DAILY,
+    ATTRIBUTED_HOURLY,
+    DAILY,
+    HOURLY,
+    IN_DAYS,
+    IN_HOURS,
+    MONTHLY,
+    OF_DAYS,
+    OF_HOURS,
+    VALUE_DAILY,
+    VALUE_HOURLY,
+    VALUE_MONTHLY,
+    WITH_PARTS,
+    Rollup,
+)
+
+IN_MONTH: Final = "month = %(first_day)s"
+
+
+def _layer(name: str, finer: Rollup, coarser: Rollup, *, finer_in: str, join: str = "") -> tuple[str, str, str]:
+    """The layer that a table is the sum of, and the table's rows."""
+    in_coarser = {"hour": IN_HOURS, "day": IN_DAYS, "month": IN_MONTH}
+    when = next(bounds for column, bounds in in_coarser.items() if column in coarser.key.split(", "))
+    return name, coarser.sums_of(f"{finer.table} {join}", when=finer_in), coarser.stored(when)
+
 
 LAYERS: Final = (
     ("raw = hourly", RAW_HOURS_SQL, HOURLY.stored(IN_HOURS)),
-    ("hourly = daily", DAILY.sums_of(HOURLY.table, when=IN_HOURS), DAILY.stored(IN_DAYS)),
-    *(
-        (f"hourly = {whose} hourly", coarser.sums_of(HOURLY.table, when=IN_HOURS), coarser.stored(IN_HOURS))
-        for whose, coarser in OF_HOURS.items()
-    ),
-    *(
-        (f"daily = {whose}", coarser.sums_of(DAILY.table, when=IN_DAYS), coarser.stored(IN_DAYS))
-        for whose, coarser in OF_DAYS.items()
-    ),
+    _layer("hourly = daily", HOURLY, DAILY, finer_in=IN_HOURS),
+    *(_layer(f"hourly = {whose} hourly", HOURLY, coarser, finer_in=IN_HOURS) for whose, coarser in OF_HOURS.items()),
+    *(_layer(f"daily = {whose}", DAILY, coarser, finer_in=IN_DAYS) for whose, coarser in OF_DAYS.items()),
+    ("raw = attributed hourly", RAW_ATTRIBUTED_SQL, ATTRIBUTED_HOURLY.stored(IN_HOURS)),
+    _layer("attributed hourly = attributed daily", ATTRIBUTED_HOURLY, ATTRIBUTED_DAILY, finer_in=IN_HOURS),
+    _layer("attributed hourly = value hourly", ATTRIBUTED_HOURLY, VALUE_HOURLY, finer_in=IN_HOURS, join=WITH_PARTS),
+    _layer("value hourly = value daily", VALUE_HOURLY, VALUE_DAILY, finer_in=IN_HOURS),
+)
+MONTHS: Final = (
+    _layer("daily = monthly", DAILY, MONTHLY, finer_in=IN_DAYS),
+    _layer("value daily = value monthly", VALUE_DAILY, VALUE_MONTHLY, finer_in=IN_DAYS),
 )
 
 
@@ -69,7 +97,7 @@ def compare(cursor: Any, period: Period, layer: str, expected: str, stored: str)
     return Drift(period, layer, num_rows, num_different)
 
 
-def prove_month(cursor: Any, month: Period) -> Drift:
-    """Compare the monthly rows with the days of their month."""
-    days = MONTHLY.sums_of(DAILY.table, when=IN_DAYS)
-    return compare(cursor, month, "daily = monthly", days, MONTHLY.stored("month = %(first_day)s"))
+def prove_month(cursor: Any, month: Period) -> Iterator[Drift]:
+    """Compare the rows of a month with the days of it."""
+    for layer, expected, stored in MONTHS:
+        yield compare(cursor, month, layer, expected, stored)

@@ -18,7 +18,7 @@ from accounts.periods import Period, midnight
 from metering import isolation
 from metering.rollups import partitions, run
 from metering.rollups.proof import days_with_events
-from metering.rollups.tables import HOURLY, OF_HOURS
+from metering.rollups.tables import ALL_HOURLY
 
 TASK: Final = "drop_old"
 HOURLY_DAYS: Final = 396
@@ -42,7 +42,7 @@ def drop_old() -> list[date]:
     ]
     before = today - timedelta(days=HOURLY_DAYS)
     parts = {"batches": _drop_batches} | {
-        hourly.table: partial(_drop_hours, hourly.table, before=before) for hourly in (HOURLY, *OF_HOURS.values())
+        hourly.table: partial(_drop_hours, hourly.table, before=before) for hourly in ALL_HOURLY
     }
     isolation.do_each(TASK, parts, lambda part: parts[part]())
     return dropped

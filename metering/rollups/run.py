@@ -18,8 +18,11 @@ from accounts.periods import Period, month_of
 from apikeys.routing import ATTRIBUTED
 from metering import isolation
 from metering.measures import MEASURES
-from metering.rollups import partitions
+from metering.rollups import attributed, partitions
 from metering.rollups.tables import (
+    ALL_DAILY,
+    ALL_HOURLY,
+    ATTRIBUTED_ONLY,
     COLUMNS,
     DAILY,
     HOUR,
@@ -30,6 +33,8 @@ from metering.rollups.tables import (
     OF_DAYS,
     OF_HOURS,
     SUMS,
+    VALUE_DAILY,
+    VALUE_MONTHLY,
 )
 from metering.rollups.touched import Touched, touch
 
@@ -71,8 +76,8 @@ RETURNING batch.id, batch.first_occurred_at, batch.last_occurred_at, batch.num_e
 # The range of batch ids finds the rows through the BRIN index. Batches in it that this run did not claim (committed since, or
 # rolled up before) are kept out by the same statement, and so by the same snapshot, that sees their events.
 DELTA_SQL: Final = f"""
-CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS
-SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
+CREATE TEMPORARY TABLE attributed_delta ON COMMIT DROP AS
+SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, attribution_id, sku_id, {SUMS}
 FROM metering_usageevent
 WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s
   AND batch_id NOT IN (
@@ -80,17 +85,29 @@ WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s
     WHERE id BETWEEN %(first_batch)s AND %(last_batch)s AND id <> ALL (%(batches)s)
   )
   AND occurred_at BETWEEN %(first)s AND %(last)s
-GROUP BY 1, 2, 3, 4, 5
+GROUP BY 1, 2, 3, 4, 5, 6
 """
-USED_SQL: Final = f"SELECT {', '.join(f'bool_or({measure} <> 0)' for measure in MEASURES)} FROM hourly_delta"
-# What the hours of a period must be.
-RAW_HOURS_SQL: Final = f"""
-SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS}
+USED_SQL: Final = f"""
+SELECT bool_or(attribution_id <> 0), {", ".join(f"bool_or({measure} <> 0)" for measure in MEASURES)} FROM attributed_delta
+"""
+WITHOUT_ATTRIBUTION_SQL: Final = """
+ALTER TABLE attributed_delta DROP COLUMN attribution_id;
+ALTER TABLE attributed_delta RENAME TO hourly_delta
+"""
+# What the hours of a period must be: all of them, and those of what has an attribution.
+_RAW: Final = """
 FROM metering_usageevent
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
   AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
+"""
+RAW_HOURS_SQL: Final = f"""
+SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS} {_RAW}
 GROUP BY 1, 2, 3, 4, 5
 """
+_RAW_WITH_ATTRIBUTION: Final = f"""
+SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, attribution_id, sku_id, {SUMS} {_RAW}
+"""
+RAW_ATTRIBUTED_SQL: Final = f"{_RAW_WITH_ATTRIBUTION} AND {ATTRIBUTED_ONLY} GROUP BY 1, 2, 3, 4, 5, 6"
 DROP_DELTAS_SQL: Final = "DROP TABLE hourly_delta, daily_delta"
 
 
@@ -146,13 +163,20 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
 
 
 def _add_to_days(cursor: Any) -> Sequence[str]:
-    """Add `hourly_delta` to the hours, and what follows from it, `daily_delta`, to the days.
+    """Add `attributed_delta` to the hours, and what follows from it, `daily_delta`, to the days.
 
     Returns the measures that are used at all, so that no one adds up zeros.
     """
     cursor.execute(USED_SQL)
-    used = [measure for measure, is_used in zip(MEASURES, cursor.fetchone(), strict=True) if is_used] or MEASURES[:1]
+    has_attributions, *are_used = cursor.fetchone()
+    used = [measure for measure, is_used in zip(MEASURES, are_used, strict=True) if is_used] or MEASURES[:1]
     sums = _sums(used)
+    if has_attributions:
+        attributed.add(cursor, used, sums)
+        hours = HOURLY.sums_of("attributed_delta", sums)
+        cursor.execute(f"CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS {hours}; DROP TABLE attributed_delta")
+    else:
+        cursor.execute(WITHOUT_ATTRIBUTION_SQL)
     cursor.execute(f"CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS {DAILY.sums_of('hourly_delta', sums)}")
     HOURLY.add(cursor, "SELECT * FROM hourly_delta", used)
     DAILY.add(cursor, "SELECT * FROM daily_delta", used)
@@ -208,16 +232,20 @@ def rebuild_day(cursor: Any, day: Period) -> Touched:
     """
     cursor.execute("SET LOCAL work_mem = '256MB'")
     bounds = bounds_of(day)
-    for hourly in (HOURLY, *OF_HOURS.values()):
+    for hourly in ALL_HOURLY:
         cursor.execute(f"DELETE FROM {hourly.table} WHERE {IN_HOURS}", bounds)
-    for daily in (DAILY, *OF_DAYS.values()):
+    for daily in ALL_DAILY:
         cursor.execute(f"DELETE FROM {daily.table} WHERE {IN_DAYS}", bounds)
-    cursor.execute(f"CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS {RAW_HOURS_SQL}", bounds)
+    cursor.execute(
+        f"CREATE TEMPORARY TABLE attributed_delta ON COMMIT DROP AS {_RAW_WITH_ATTRIBUTION} GROUP BY 1, 2, 3, 4, 5, 6",
+        bounds,
+    )
     _add_to_days(cursor)
     month = month_of(day.start)
-    cursor.execute("DELETE FROM metering_monthlyusage WHERE month = %s", [month.start])
-    cursor.execute(
-        f"INSERT INTO {MONTHLY.table} ({MONTHLY.key}, {COLUMNS}) {MONTHLY.sums_of(DAILY.table, when=IN_DAYS)}",
-        bounds_of(month),
-    )
+    for monthly, finer in ((MONTHLY, DAILY), (VALUE_MONTHLY, VALUE_DAILY)):
+        cursor.execute(f"DELETE FROM {monthly.table} WHERE month = %s", [month.start])
+        cursor.execute(
+            f"INSERT INTO {monthly.table} ({monthly.key}, {COLUMNS}) {monthly.sums_of(finer.table, when=IN_DAYS)}",
+            bounds_of(month),
+        )
     return _end_with(cursor)

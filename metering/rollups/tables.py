@@ -1,7 +1,8 @@
 """The tables of sums: what a row of each stands for, and the query that makes it from the next finer layer.
 
 Raw events are added up per hour and key; hours make days, and days months. Hours and days are kept at three coarser
-grains too (user, untracked, organization), so that no page reads the rows of all keys.
+grains too (user, untracked, organization), so that no page reads the rows of all keys. What has an attribution is in tables
+of its own beside them, once by the whole combination and once by each value in it.
 """
 
 from collections.abc import Sequence
@@ -85,6 +86,31 @@ MONTHLY: Final = Rollup(
     "organization_id, month, user_id, api_key_id, sku_id",
     f"organization_id, {MONTH}, user_id, api_key_id, sku_id",
 )
+# What has an attribution, by that and by the values of its parts, which are found in the dictionary.
+ATTRIBUTED_ONLY: Final = "attribution_id <> 0"
+ATTRIBUTED_HOURLY: Final = _hourly(
+    "attributed", "organization_id, hour, user_id, api_key_id, attribution_id, sku_id", ATTRIBUTED_ONLY
+)
+ATTRIBUTED_DAILY: Final = Rollup(
+    "metering_attributeddailyusage",
+    "organization_id, day, user_id, api_key_id, attribution_id, sku_id",
+    f"organization_id, {DAY}, user_id, api_key_id, attribution_id, sku_id",
+    ATTRIBUTED_ONLY,
+)
+WITH_PARTS: Final = "JOIN metering_attributionpart USING (attribution_id)"
+VALUE_HOURLY: Final = _hourly("value", "organization_id, attribute_id, hour, value_id, sku_id")
+VALUE_DAILY: Final = Rollup(
+    "metering_valuedailyusage",
+    "organization_id, attribute_id, day, value_id, sku_id",
+    f"organization_id, attribute_id, {DAY}, value_id, sku_id",
+)
+VALUE_MONTHLY: Final = Rollup(
+    "metering_valuemonthlyusage",
+    "organization_id, attribute_id, month, value_id, sku_id",
+    f"organization_id, attribute_id, {MONTH}, value_id, sku_id",
+)
 # The coarser grains, by what they are called in a report of the nightly proof.
 OF_HOURS: Final = {"user": USER_HOURLY, "untracked": UNTRACKED_HOURLY, "organization": ORGANIZATION_HOURLY}
 OF_DAYS: Final = {"user": USER_DAILY, "untracked": UNTRACKED_DAILY, "organization": ORGANIZATION_DAILY}
+ALL_HOURLY: Final = (HOURLY, *OF_HOURS.values(), ATTRIBUTED_HOURLY, VALUE_HOURLY)
+ALL_DAILY: Final = (DAILY, *OF_DAYS.values(), ATTRIBUTED_DAILY, VALUE_DAILY)

@@ -11,6 +11,7 @@ from accounts.periods import one_day
 from apikeys.models import APIKey
 from billing import proof
 from billing.prices import new_models, rating
+from metering.attribution_models import Attribution, AttributionPart
 from metering.rollups.proof import days_with_events
 from tests.engine import days_ago, make_event, make_key, make_token, send, total_of
 from tests.rollup_proof import drift, everything
@@ -38,6 +39,11 @@ def fill(world: World) -> tuple[str, APIKey]:
             for n in range(40)
         ]
         assert set(send(events, token)) == {"accepted"}
+    for place, parts in enumerate(([0, 7], [0, 8, 5, 21], [5, 21], [5, -1, 6, 22]), start=1):
+        attribution = Attribution.objects.create(organization_id=world.acme.pk, parts=parts)
+        for attribute_id, value_id in zip(parts[::2], parts[1::2], strict=True):
+            AttributionPart.objects.create(attribution_id=attribution.pk, attribute_id=attribute_id, value_id=value_id)
+        run(f"UPDATE metering_usageevent SET attribution_id = {attribution.pk} WHERE input_tokens % 5 = {place}")
     assert rating.catch_up() == 120
     new_models.price_all()
     return token, keys[-1]
@@ -68,6 +74,20 @@ BREAKS = [
     ("UPDATE metering_untrackeddailyusage SET num_model_requests = 0", {"daily = untracked"}),
     ("UPDATE metering_monthlyusage SET seconds = 1", {"daily = monthly"}),
     ("DELETE FROM metering_monthlyusage", {"daily = monthly"}),
+    (
+        "UPDATE metering_attributedhourlyusage SET attribution_id = attribution_id + 1000",
+        {"raw = attributed hourly", "attributed hourly = attributed daily", "attributed hourly = value hourly"},
+    ),
+    ("DELETE FROM metering_attributeddailyusage", {"attributed hourly = attributed daily"}),
+    (
+        "UPDATE metering_valuehourlyusage SET output_tokens = 1 WHERE value_id = -1",
+        {"attributed hourly = value hourly", "value hourly = value daily"},
+    ),
+    (
+        "DELETE FROM metering_valuedailyusage WHERE attribute_id = 0",
+        {"value hourly = value daily", "value daily = value monthly"},
+    ),
+    ("UPDATE metering_valuemonthlyusage SET seconds = 1", {"value daily = value monthly"}),
     ("DELETE FROM billing_dailycost WHERE unit_price IS NULL", {"organization = cost"}),
     (
         "UPDATE billing_dailycost SET quantity = quantity + 1, amount = (quantity + 1) * unit_price",
@@ -75,8 +95,11 @@ BREAKS = [
     ),
     ("UPDATE billing_dailycost SET unit_price = unit_price * 1000, amount = amount * 1000", {"organization = cost"}),
     ("UPDATE billing_dailycost SET unit_price = 0, amount = 0 WHERE unit_price IS NULL", {"organization = cost"}),
-    ("UPDATE metering_ingestbatch SET rolled_up_at = NULL", {"raw = hourly"}),
-    ("UPDATE metering_usageevent SET input_tokens = 0 WHERE input_tokens > 0", {"raw = hourly"}),
+    ("UPDATE metering_ingestbatch SET rolled_up_at = NULL", {"raw = hourly", "raw = attributed hourly"}),
+    (
+        "UPDATE metering_usageevent SET input_tokens = 0 WHERE input_tokens > 0",
+        {"raw = hourly", "raw = attributed hourly"},
+    ),
 ]
 
 
@@ -86,6 +109,7 @@ def test_verify_finds_a_broken_row_in_every_layer_and_rebuild_repairs_it(world: 
     days = days_with_events()
     assert drift() == {}
     good = everything()
+    assert all(good)
     for sql, layers in BREAKS[:-2]:
         run(sql)
         assert set(drift()) >= layers, sql
