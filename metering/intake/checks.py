@@ -46,7 +46,7 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
     if not is_visible(event.id):
         return Refusal("invalid_id", "`id` must consist of 1 to 64 visible characters.")
     service_tier, is_batch = _tier(event)
-    if isinstance(service_tier, str) and not _is_name(service_tier, service_tiers.MAX_LENGTH):
+    if isinstance(service_tier, str) and not is_word(service_tier):
         return Refusal(
             "invalid_service_tier",
             f"`service_tier` must be a word of 1 to {service_tiers.MAX_LENGTH} visible characters.",
@@ -76,6 +76,11 @@ def _tier(event: Event | Correction) -> tuple[int | str, bool]:
         return int(ServiceTier.DEFAULT), True
     number = service_tiers.number_of(word)
     return word if number is None else number, event.batch
+
+
+def is_word(text: str) -> bool:
+    """Whether this can be a word for a service tier."""
+    return _is_name(text, service_tiers.MAX_LENGTH)
 
 
 def _is_name(text: str, max_length: int) -> bool:
