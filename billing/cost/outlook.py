@@ -13,27 +13,12 @@ from billing.budgets.forecast_text import ForecastText, forecast_text
 from billing.budgets.status import BudgetStatus
 from billing.cost.queries import Spending, matters_in
 from billing.display import dollars
-from billing.invoices.credits import GrantState, state_of
-from billing.invoices.grants import Balance, balances, pure
-from billing.invoices.listing import InvoiceRow, invoice_row
+from billing.invoices.grants import balances
+from billing.invoices.listing import GrantRow, InvoiceRow, grant_row, invoice_row
 from billing.models import Invoice
-from metering.display import long_day
 
 SHOWN_INVOICES: Final = 4
 INVOICE_FIELDS: Final = ("id", "kind", "state", "number", "month", "total", "issue_date", "due_date", "held_at")
-
-
-@dataclass(frozen=True)
-class GrantRow:
-    """A credit grant at the end of the month, or now."""
-
-    name: str
-    granted: str
-    used: str
-    remaining: str
-    effective: str
-    expires: str
-    state: GrantState
 
 
 @dataclass(frozen=True)
@@ -89,18 +74,4 @@ def _grants(access: Access, month: Period, now: datetime) -> tuple[GrantRow, ...
     """The organization's grants that matter in the month, with what they have paid up to its end."""
     last_day = month.end - timedelta(days=1)
     found = balances(access.organization, min(last_day, now.date()) if month_of(now.date()) == month else last_day)
-    return tuple(_grant_row(balance, now) for balance in found if matters_in(balance.grant, month))
-
-
-def _grant_row(balance: Balance, now: datetime) -> GrantRow:
-    grant = balance.grant
-    state = state_of(pure(grant), balance.used, now)
-    return GrantRow(
-        name=grant.name,
-        granted=dollars(grant.amount),
-        used=dollars(balance.used),
-        remaining=dollars(balance.remaining if state not in (GrantState.EXPIRED, GrantState.VOIDED) else 0),
-        effective=long_day(grant.effective_at.date()),
-        expires=long_day(grant.expires_at.date()) if grant.expires_at else "Never",
-        state=state,
-    )
+    return tuple(grant_row(balance, now) for balance in found if matters_in(balance.grant, month))

@@ -13,22 +13,12 @@ from typing import Any, Final
 from accounts.periods import Period, month_of, previous_month
 from billing.cost import sql as cost_sql
 from billing.models import CreditGrant, LineItem
-from metering.usage.breakdown import Breakdown, break_down
-from metering.usage.groupings import Grouping
-from metering.usage.queries import SHOWN_PARTS, Slot, UsageQuery, fetch
-from metering.usage.rankings import pattern
+from metering.usage import sources
+from metering.usage.breakdown import Amount
+from metering.usage.queries import UsageQuery, fetch
 
 TABLE_PARTS: Final = 20
 ZERO: Final = Decimal(0)
-
-
-@dataclass(frozen=True)
-class SlotAmount:
-    """What one part cost in one bar; `part` None is everything outside the largest parts. Unpriced usage adds nothing."""
-
-    slot: Slot
-    part: int | None
-    amount: Decimal
 
 
 @dataclass(frozen=True)
@@ -56,9 +46,9 @@ class UnpricedModel:
 
 @dataclass(frozen=True)
 class Spending:
-    """The costs of a period, in the shapes that the Cost page needs."""
+    """The costs of a period, in the shapes that the Cost page needs. Unpriced usage adds nothing."""
 
-    slots: tuple[SlotAmount, ...]
+    slots: tuple[Amount, ...]
     parts: tuple[PartCost, ...]
     unpriced: tuple[UnpricedModel, ...]
     num_parts: int
@@ -68,11 +58,6 @@ class Spending:
     def amount_of(self, period: Period) -> Decimal:
         """What the days of a period in this month or the one before cost, where the bars are days."""
         return sum((amount for day, amount in self.days().items() if day in period), start=ZERO)
-
-    def breakdown(self, group: Grouping, slots: Sequence[Slot]) -> Breakdown:
-        """The bars by the parts of the query's group."""
-        amounts = ((row.slot, row.part, row.amount) for row in self.slots)
-        return break_down(group, slots, amounts, num_parts=self.num_parts)
 
     def days(self) -> dict[date, Decimal]:
         """What each day cost, of the month before and of this one, where the bars are days."""
@@ -88,16 +73,6 @@ def part_amounts(query: UsageQuery) -> list[int]:
     return [part for part, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
 
 
-def found_parts(query: UsageQuery, search: str) -> list[int]:
-    """The parts whose name has the searched text, the dearest first."""
-    parts = part_amounts(query)
-    if not search:
-        return parts
-    sql = f"SELECT id FROM ({query.group.words}) AS named WHERE id = ANY(%(parts)s) AND words ILIKE %(pattern)s"
-    found = {part for (part,) in fetch(sql, {"parts": parts, "pattern": pattern(search)})}
-    return [part for part in parts if part in found]
-
-
 def spending(query: UsageQuery) -> Spending:
     """The costs of the query's period and of the days of the month before.
 
@@ -110,12 +85,15 @@ def spending(query: UsageQuery) -> Spending:
 def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int) -> Spending:
     """The costs, told apart for the parts of the table, and in the bars for the first of them."""
     before = previous_month(month_of(query.period.start))
-    parameters = query.parameters() | {
-        "table": list(table),
-        "leaders": list(table[:SHOWN_PARTS]),
-        "before_start": before.start,
-        "before_end": before.end,
-    }
+    parameters = (
+        query.parameters()
+        | sources.leaders_of(table)
+        | {
+            "table": list(table),
+            "before_start": before.start,
+            "before_end": before.end,
+        }
+    )
     found: dict[str, list[tuple[Any, ...]]] = {"slot": [], "part": [], "whole": [], "unpriced": [], "before": []}
     for kind, *columns in fetch(cost_sql.spending(query), parameters):
         found[kind].append(tuple(columns))
@@ -142,15 +120,15 @@ def _without_nothing(rows: Sequence[PartCost]) -> list[PartCost]:
     return [row for row in rows if row.quantity or row.part not in with_some]
 
 
-def _slot_amounts(rows: Iterable[Sequence[Any]]) -> Iterable[SlotAmount]:
+def _slot_amounts(rows: Iterable[Sequence[Any]]) -> Iterable[Amount]:
     """The bars of the leading parts, and of the rest: the row without a part is the whole bar."""
-    wholes: dict[Slot, Decimal] = {}
+    wholes: dict[date, Decimal] = {}
     for slot, part, _, _, amount, _ in rows:
         sign = 1 if part is None else -1
         wholes[slot] = wholes.get(slot, ZERO) + sign * amount
         if part is not None:
-            yield SlotAmount(slot, part, amount)
-    yield from (SlotAmount(slot, None, amount) for slot, amount in wholes.items())
+            yield Amount(slot, part, amount)
+    yield from (Amount(slot, None, amount) for slot, amount in wholes.items())
 
 
 def _rest(wholes: Iterable[PartCost], named: Collection[PartCost]) -> list[PartCost]:

@@ -1,32 +1,25 @@
 """The Cost report: spending → figures, tables and sentences, ready to be drawn."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
-from accounts.access import Access
 from accounts.pages.words import counted
 from billing.cost.outlook import Outlook, outlook_of
-from billing.cost.queries import PartCost, Spending, UnpricedModel, found_parts, spending, spending_of
+from billing.cost.queries import PartCost, Spending, UnpricedModel, part_amounts, spending, spending_of
 from billing.display import axis_dollars, dollars, exact_dollars, quantity
 from billing.models import LineItem
-from metering.display import change, share
+from metering.display import share
 from metering.pages import charts
-from metering.pages.addresses import Address
-from metering.pages.axis import Axis, axis_of
+from metering.pages.axis import Axis
 from metering.pages.figures import Unit
-from metering.pages.filter_form import Chart as ChartKind
-from metering.pages.filter_form import FilterForm
-from metering.pages.palette import OTHER_COLOR
-from metering.pages.parts import Cell, Choice, ListPage, ListRow, filter_address, list_frame
-from metering.usage.breakdown import Breakdown
-from metering.usage.groupings import LINE_ITEM, MODEL, Grouping
-from metering.usage.names import Named, Names, names_of
+from metering.pages.lists import Cell, ListPage, list_page
+from metering.pages.parts import Asked
+from metering.usage.breakdown import Breakdown, break_down
+from metering.usage.groupings import LINE_ITEM, MODEL
+from metering.usage.names import Names
 from metering.usage.queries import Step
-from metering.usage.rankings import PAGE_ROWS
-from metering.usage.sums import has_any_usage
 
 NUM_QUANTITIES: Final = 2
 NUM_UNPRICED: Final = 20
@@ -37,18 +30,24 @@ AVERAGES: Final = {Step.DAY: "a day", Step.HOUR: "an hour", Step.MINUTE: "a minu
 
 
 @dataclass(frozen=True)
-class PartRow:
-    """A row of the table of parts; `is_unpriced`: nothing of it has a price."""
+class PartSpend:
+    """What a part used and cost, as it is written; `is_unpriced`: nothing of it has a price."""
 
-    name: str
-    detail: str
-    color: str
     quantity: str
     amount: str
     exact_amount: str
     share: str
-    address: str
     is_unpriced: bool
+
+
+@dataclass(frozen=True)
+class PartRow(PartSpend):
+    """A row of the table of parts."""
+
+    name: str
+    detail: str
+    color: str
+    address: str
 
 
 @dataclass(frozen=True)
@@ -80,37 +79,36 @@ class CostReport:
     is_new: bool = False
 
 
-def cost_report(access: Access, form: FilterForm, address: Address, now: datetime) -> CostReport:
+def cost_report(asked: Asked) -> CostReport:
     """The report of the form's month, day or hour. What concerns the organization as a whole is told of its month alone."""
+    form, address = asked.form, asked.address
     if form.listed is not None:
-        return CostReport(list_page=_list_page(access, form, address, form.listed))
-    spent = spending(form.query)
-    is_new = not spent.parts and not has_any_usage(access)
-    names = _names(access, form.query.group, spent)
-    axis = axis_of(form.query, now, (row.slot for row in spent.slots))
-    breakdown = spent.breakdown(form.query.group, axis.begun)
-    looks = charts.looks_of(breakdown, names, address)
-    is_whole = not form.filters and form.query.step == Step.DAY and not form.own_usage_only
+        return CostReport(list_page=_list_page(asked))
+    spent = spending(asked.query)
+    costs = _costs_by_part(spent)
+    names = _names(asked, spent, costs)
+    axis = asked.axis(row.slot for row in spent.slots)
+    breakdown = break_down(asked.group, axis.begun, spent.slots, num_parts=spent.num_parts)
+    looks = charts.looks_of(breakdown, names, address, others=costs)
+    is_whole = not form.filters and asked.query.step == Step.DAY and not form.own_usage_only
     return CostReport(
         period=f"{form.month.start:%B}" if form.day is None else form.period_name,
         amount=dollars(spent.amount),
         exact_amount=exact_dollars(spent.amount),
-        comparison=_comparison(spent, charts.compared_days(form.month, now.date()))
-        if form.query.step == Step.DAY
-        else None,
-        unpriced=_unpriced_rows(address, spent, names),
-        chart=_chart(form, address, axis, breakdown, looks, average=_average(spent, axis)) if spent.parts else None,
-        part_kind=form.query.group.label,
-        parts=_part_rows(form.query.group, spent, looks, names, address),
-        outlook=outlook_of(access, form.month, spent, now) if is_whole else Outlook(),
-        is_new=is_new,
+        comparison=_comparison(spent, charts.days_to_compare(asked)),
+        unpriced=_unpriced_rows(asked, spent, names),
+        chart=_chart(asked, axis, breakdown, looks, average=_average(spent, axis)) if spent.parts else None,
+        part_kind=asked.group.label,
+        parts=_part_rows(asked, spent, costs, looks),
+        outlook=outlook_of(asked.access, form.month, spent, asked.now) if is_whole else Outlook(),
+        is_new=not spent.parts and asked.is_new(),
     )
 
 
 def _comparison(spent: Spending, compared: charts.ComparedDays | None) -> charts.Comparison | None:
-    """None where there is no whole day, or the month before has nothing to compare with."""
-    percent = compared and change(spent.amount_of(compared.days), spent.amount_of(compared.before))
-    return charts.Comparison(percent, compared.label) if compared and percent else None
+    if compared is None:
+        return None
+    return compared.comparison(spent.amount_of(compared.days), spent.amount_of(compared.before))
 
 
 def _named_unpriced(spent: Spending) -> tuple[UnpricedModel, ...]:
@@ -118,69 +116,46 @@ def _named_unpriced(spent: Spending) -> tuple[UnpricedModel, ...]:
     return tuple(sorted(spent.unpriced, key=lambda row: (-row.num_requests, row.model_id))[:NUM_UNPRICED])
 
 
-def _unpriced_rows(address: Address, spent: Spending, names: Names) -> tuple[UnpricedRow, ...]:
-    named = tuple(
-        UnpricedRow(
-            names.of(MODEL, row.model_id).name,
-            counted(row.num_requests, "request"),
-            filter_address(address, MODEL, row.model_id, names),
-        )
-        for row in _named_unpriced(spent)
-    )
-    others = sum(row.num_requests for row in spent.unpriced) - sum(row.num_requests for row in _named_unpriced(spent))
+def _unpriced_rows(asked: Asked, spent: Spending, names: Names) -> tuple[UnpricedRow, ...]:
+    looks = [(row, charts.look_of(MODEL, row.model_id, names, asked.address)) for row in _named_unpriced(spent)]
+    named = tuple(UnpricedRow(look.name, counted(row.num_requests, "request"), look.address) for row, look in looks)
+    others = sum(row.num_requests for row in spent.unpriced) - sum(row.num_requests for row, _ in looks)
     num_others = len(spent.unpriced) - len(named)
     rest = UnpricedRow(counted(num_others, "other model"), counted(others, "request"), "")
     return (*named, rest) if num_others else named
 
 
-def _names(access: Access, group: Grouping, spent: Spending) -> Names:
+def _names(asked: Asked, spent: Spending, parts: Iterable[int]) -> Names:
     wanted = {MODEL: {row.model_id for row in _named_unpriced(spent)}}
-    wanted[group] = wanted.get(group, set()) | {row.part for row in spent.parts if row.part is not None}
-    line_items = {(LINE_ITEM, item.value): Named(item.value, item.label, "", place=item.value - 1) for item in LineItem}
-    return Names({**names_of(wanted, access.organizations).known, **line_items})
+    wanted[asked.group] = wanted.get(asked.group, set()) | set(parts)
+    return asked.names(wanted, choices={LINE_ITEM: LineItem.choices})
 
 
-def _list_page(access: Access, form: FilterForm, address: Address, group: Grouping) -> ListPage:
+def _list_page(asked: Asked) -> ListPage:
     """All parts of a group by what they cost, page by page."""
-    query = replace(form.query, group=group)
-    found = found_parts(query, form.search)
-    page = found[(form.page - 1) * PAGE_ROWS : form.page * PAGE_ROWS]
+    group = asked.form.listed or asked.group
+    query = replace(asked.query, group=group)
+    page, num_rows = asked.page_of(group, part_amounts(query))
     spent = spending_of(query, page, num_parts=len(page))
-    rows = (
-        ListRow(
-            name=row.name,
-            detail=row.detail,
-            address=row.address,
-            cells=(Cell(row.quantity, is_wide_only=True), Cell(row.amount), Cell(row.share, is_wide_only=True)),
-        )
-        for row in _part_rows(group, spent, {}, _names(access, group, spent), address)
-    )
-    return ListPage(**list_frame(form, address, group, len(found)), columns=LIST_COLUMNS, rows=tuple(rows))
+    rows = {part: _spend(costs, spent.amount) for part, costs in _costs_by_part(spent).items()}
+    texts = {part: (row.quantity, row.amount, row.share) for part, row in rows.items()}
+    return list_page(asked, group, LIST_COLUMNS, texts, num_rows=num_rows)
 
 
-def _chart(  # noqa: PLR0913 - what the page knows
-    form: FilterForm,
-    address: Address,
-    axis: Axis,
-    breakdown: Breakdown,
-    looks: Mapping[int | None, charts.Look],
-    *,
-    average: str,
+def _chart(
+    asked: Asked, axis: Axis, breakdown: Breakdown, looks: Mapping[int | None, charts.Look], *, average: str
 ) -> charts.Chart:
-    step, is_cumulative = form.query.step, form.chart == ChartKind.CUMULATIVE
+    is_cumulative = asked.form.is_cumulative
     return charts.chart_of(
         axis,
         charts.series_of(breakdown.cumulative() if is_cumulative else breakdown, looks),
         UNIT,
-        address,
+        asked.address,
         id="cost",
-        title="Cumulative cost" if is_cumulative else TITLES[step],
+        title="Cumulative cost" if is_cumulative else TITLES[axis.step],
         total=average,
         exact_total=exact_dollars(Decimal(breakdown.total)),
-        choices=(
-            Choice(step.value.title(), str(address.setting("chart", "")), not is_cumulative),
-            Choice("Cumulative", str(address.setting("chart", "cumulative")), is_cumulative),
-        ),
+        choices=charts.adding_up(asked),
     )
 
 
@@ -189,33 +164,27 @@ def _average(spent: Spending, axis: Axis) -> str:
     if not axis.ended:
         return ""
     ended = set(axis.ended)
-    amount = sum((row.amount for row in spent.slots if row.slot in ended), start=Decimal(0))
+    amount = Decimal(sum(row.amount for row in spent.slots if row.slot in ended))
     return f"{dollars(amount / len(ended))} {AVERAGES[axis.step]}"
 
 
-def _part_rows(
-    group: Grouping, spent: Spending, looks: Mapping[int | None, charts.Look], names: Names, address: Address
-) -> tuple[PartRow, ...]:
-    """The parts by amount, in the colours of their bars, and the rest of them."""
+def _costs_by_part(spent: Spending) -> dict[int, list[PartCost]]:
+    """The costs of each part that has a name, the dearest first."""
     costs: dict[int, list[PartCost]] = {}
     for row in spent.parts:
         if row.part is not None:
             costs.setdefault(row.part, []).append(row)
-    by_amount = sorted(costs.items(), key=lambda item: (-_amount(item[1]), item[0]))
-    others = [row for row in spent.parts if row.part is None]
-    rows = [
-        _part_row(
-            names.of(group, part),
-            looks[part].color if part in looks else OTHER_COLOR,
-            items,
-            spent.amount,
-            filter_address(address, group, part, names),
-        )
-        for part, items in by_amount
-    ]
-    if others:
-        rest = charts.look_of_rest(group, spent.num_parts - len(rows), address)
-        rows.append(_part_row(Named(0, rest.legend, ""), rest.color, others, spent.amount, rest.address))
+    return dict(sorted(costs.items(), key=lambda item: (-_amount(item[1]), item[0])))
+
+
+def _part_rows(
+    asked: Asked, spent: Spending, costs: Mapping[int, Sequence[PartCost]], looks: Mapping[int | None, charts.Look]
+) -> tuple[PartRow, ...]:
+    """The parts by amount, in the colours of their bars, and the rest of them."""
+    rows = [_part_row(looks[part], items, spent.amount) for part, items in costs.items()]
+    if others := [row for row in spent.parts if row.part is None]:
+        rest = charts.look_of_rest(asked.group, spent.num_parts - len(rows), asked.address)
+        rows.append(_part_row(replace(rest, name=rest.legend), others, spent.amount))
     return tuple(rows)
 
 
@@ -223,18 +192,19 @@ def _amount(costs: Iterable[PartCost]) -> Decimal:
     return sum((row.amount for row in costs), start=Decimal(0))
 
 
-def _part_row(name: Named, color: str, costs: Sequence[PartCost], whole: Decimal, address: str) -> PartRow:
+def _part_row(look: charts.Look, costs: Sequence[PartCost], whole: Decimal) -> PartRow:
+    spend = asdict(_spend(costs, whole))
+    return PartRow(**spend, name=look.name, detail=look.detail, color=look.color, address=look.address)
+
+
+def _spend(costs: Sequence[PartCost], whole: Decimal) -> PartSpend:
     amount = _amount(costs)
     is_unpriced = any(row.is_unpriced for row in costs) and not any(row.amount for row in costs)
-    return PartRow(
-        name=name.name,
-        detail=name.detail,
-        color=color,
+    return PartSpend(
         quantity=_quantities(costs),
         amount="Unpriced" if is_unpriced else dollars(amount),
         exact_amount=exact_dollars(amount),
         share="–" if is_unpriced else share(amount, whole),
-        address=address,
         is_unpriced=is_unpriced,
     )
 

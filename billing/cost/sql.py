@@ -11,13 +11,10 @@ from typing import Final
 
 from billing.line_items import QUANTITIES_SQL
 from billing.priced_usage import quantity_of, side_by_side, sum_of_amounts
-from metering.measures import MEASURES
 from metering.usage import sources
 from metering.usage.groupings import LINE_ITEM
 from metering.usage.queries import Step, UsageQuery
 
-USED: Final = ", ".join(f"usage.{measure}" for measure in MEASURES)
-MEASURE_SUMS: Final = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)
 OWN_QUANTITY: Final = quantity_of("price")
 ONCE: Final = "OFFSET 0"  # keeps PostgreSQL from reckoning a quantity again wherever it is used
 LINE_SUMS: Final = "sum(quantity), coalesce(sum(amount), 0), coalesce(sum(quantity) FILTER (WHERE amount IS NULL), 0)"
@@ -98,23 +95,15 @@ def _day(query: UsageQuery) -> str:
     return "usage.day" if query.step == Step.DAY else "%(start)s::date"
 
 
-def _sums(source: sources.Source, part: str, day: str) -> str:
-    """Usage rows added up per bar, part and SKU."""
-    return f"""
-        SELECT usage.organization_id, usage.sku_id, {source.slot} AS slot, {day} AS day, {part} AS part, {MEASURE_SUMS}
-        {source.from_where} GROUP BY 1, 2, 3, 4, 5
-    """
-
-
 def _sums_of_parts(query: UsageQuery, bars: Iterable[sources.Source]) -> str:
-    return " UNION ALL ".join(_sums(source, source.part, _day(query)) for source in bars)
+    return " UNION ALL ".join(source.sums_by_sku(source.part, _day(query)) for source in bars)
 
 
 def _costs(query: UsageQuery, bars: sources.Source, usage_part: str) -> str:
     """Common table expressions `sums` and `costs`: one row per bar, part, SKU and line item; no amount without a price."""
     part = "price.line_item" if query.group == LINE_ITEM else "usage.part"
     return f"""
-        sums AS MATERIALIZED ({_sums(bars, usage_part, _day(query))}),
+        sums AS MATERIALIZED ({bars.sums_by_sku(usage_part, _day(query))}),
         costs AS MATERIALIZED (
             SELECT *, quantity * unit_price AS amount
             FROM (
@@ -132,7 +121,7 @@ def _days_before(query: UsageQuery) -> str:
     days = sources.other_days(query, "before_start", "before_end")
     return f"""
         SELECT usage.slot, {OWN_QUANTITY} * price.unit_price AS amount
-        FROM ({_sums(days, sources.NO_PARTS, days.slot)}) AS usage JOIN billing_dailycost price ON {PRICE_OF_DAY}
+        FROM ({days.sums_by_sku(sources.NO_PARTS, days.slot)}) AS usage JOIN billing_dailycost price ON {PRICE_OF_DAY}
     """
 
 
@@ -182,11 +171,8 @@ def _leading(query: UsageQuery) -> str:
     The rows are materialized before they meet their prices, of which PostgreSQL expects too few to look them up by key.
     """
     parts = sources.parts_of(query)
-    rows = " UNION ALL ".join(
-        f"SELECT usage.organization_id, usage.sku_id, {bars.slot} AS slot, {_day(query)} AS day, {bars.part} AS part, {USED}"
-        f" {bars.from_where}"
-        for bars in sources.leading_bars(query)
-    )
+    rows = " UNION ALL ".join(bars.rows_by_sku(_day(query)) for bars in sources.leading_bars(query))
+    shown = parts.narrowed(f"{parts.part} = ANY(%(table)s)")
     return f"""
         , {_prices(query)}, {_changed_days(query)},
         wide AS MATERIALIZED (
@@ -205,7 +191,7 @@ def _leading(query: UsageQuery) -> str:
             SELECT part, line_item, quantity, quantity * unit_price AS amount
             FROM (
             SELECT usage.part, price.line_item, price.unit_price, {OWN_QUANTITY} AS quantity
-            FROM ({_sums(parts.narrowed(f"{parts.part} = ANY(%(table)s)"), parts.part, "NULL")}) AS usage
+            FROM ({shown.sums_by_sku(shown.part, "NULL")}) AS usage
             JOIN prices price ON price.organization_id = usage.organization_id AND price.sku_id = usage.sku_id
             WHERE price.is_steady AND price.is_charged {ONCE}
             ) AS items

@@ -7,8 +7,10 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from accounts.pages.frame import SignedInRequest
+from billing.alerts import Budget
 from billing.cost.report import cost_report
-from metering.pages import page_version, show
+from billing.models import CreditGrant, DailyCost, Invoice
+from metering.pages import show
 from metering.usage.groupings import View
 
 COST: Final = show.UsagePage(
@@ -16,13 +18,11 @@ COST: Final = show.UsagePage(
     view=View.COST,
     template="billing/cost.html",
     report=cost_report,
-    versions=(
-        page_version.USAGE_VERSION,
-        page_version.NAMES_VERSION,
-        page_version.WRITTEN.format(table="billing_dailycost", conditions=page_version.IN_MONTHS),
-        page_version.WRITTEN.format(table="billing_creditgrant", conditions="organization_id = ANY(%(ids)s)"),
-        page_version.WRITTEN.format(table="billing_budget", conditions="organization_id = ANY(%(ids)s)"),
-        page_version.WRITTEN.format(table="billing_invoice", conditions="payer_id = ANY(%(ids)s)"),
+    also_shown=(
+        (DailyCost, "organization_id"),
+        (CreditGrant, "organization_id"),
+        (Budget, "organization_id"),
+        (Invoice, "payer_id"),
     ),
 )
 

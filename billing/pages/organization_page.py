@@ -14,23 +14,8 @@ from billing.budgets.forecast_text import ForecastText, forecast_text
 from billing.budgets.status import BudgetStatus
 from billing.display import dollars
 from billing.invoices.balance import balance_of
-from billing.invoices.credits import GrantState, state_of
-from billing.invoices.grants import balances, expiring_soon, pure
-from billing.invoices.listing import InvoiceRow, invoice_rows
-from metering.display import long_day
-
-
-@dataclass(frozen=True)
-class GrantRow:
-    name: str
-    category: str
-    remaining: str
-    used: str
-    granted: str
-    effective: str
-    expires: str
-    state: GrantState
-    expires_soon: bool
+from billing.invoices.grants import balances
+from billing.invoices.listing import GrantRow, InvoiceRow, grant_row, invoice_rows
 
 
 @dataclass(frozen=True)
@@ -75,26 +60,7 @@ def billing_report(access: Access, now: datetime) -> BillingReport:
 
 def grant_rows(payer: Organization, now: datetime) -> tuple[GrantRow, ...]:
     """The payer's grants with what is left of them now."""
-    found = balances(payer, now.date())
-    soon = expiring_soon([balance.grant for balance in found], now)
-    rows = []
-    for balance in found:
-        grant = balance.grant
-        state = state_of(pure(grant), balance.used, now)
-        rows.append(
-            GrantRow(
-                name=grant.name,
-                category=grant.get_category_display(),
-                remaining=dollars(balance.remaining),
-                used=dollars(balance.used),
-                granted=dollars(grant.amount),
-                effective=long_day(grant.effective_at.date()),
-                expires=long_day(grant.expires_at.date()) if grant.expires_at else "Never",
-                state=state,
-                expires_soon=state == GrantState.AVAILABLE and grant in soon and balance.remaining > 0,
-            )
-        )
-    return tuple(rows)
+    return tuple(grant_row(balance, now) for balance in balances(payer, now.date()))
 
 
 def _budget(organization: Organization, now: datetime) -> BudgetMonth | None:

@@ -2,45 +2,38 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
-from accounts.access import Access
 from metering.display import (
     axis,
     byte_axis,
     byte_size,
-    change,
     compact,
     duration,
     duration_axis,
     duration_base,
     exact,
 )
-from metering.pages.addresses import Address
-from metering.pages.axis import axis_of
 from metering.pages.charts import (
     Chart,
     ComparedDays,
     Comparison,
     Entry,
     chart_of,
-    compared_days,
+    days_to_compare,
     entries_of,
     looks_of,
     series_of,
 )
 from metering.pages.figures import Series, Unit
-from metering.pages.filter_form import FilterForm
-from metering.pages.lists import TOP_LISTS, ListPen, TopList, list_page_of
+from metering.pages.lists import TOP_LISTS, ListPage, ListPen, TopList, all_parts
 from metering.pages.palette import color
-from metering.pages.parts import Choice, ListPage
+from metering.pages.parts import Asked, Choice
 from metering.usage.breakdown import Number
 from metering.usage.groupings import Grouping, View, groupings_of
-from metering.usage.names import Names, names_of
-from metering.usage.queries import Step
+from metering.usage.names import Names
 from metering.usage.rankings import TopRow, top_lists
-from metering.usage.sums import Activity, activity_of, has_any_usage
+from metering.usage.sums import Activity, activity_of
 
 TOKEN_KINDS: Final = (
     ("Context", "context_tokens", color(0)),
@@ -92,51 +85,42 @@ class ActivityReport:
     is_new: bool = False
 
 
-def activity_report(access: Access, form: FilterForm, address: Address, now: datetime) -> ActivityReport:
+def activity_report(asked: Asked) -> ActivityReport:
     """The report of the form's month, day or hour."""
-    if form.listed is not None:
-        return ActivityReport(list_page=list_page_of(access, form, address, form.listed))
-    compared = compared_days(form.month, now.date()) if form.query.step == Step.DAY else None
-    activity = activity_of(form.query, compared.before if compared else None)
+    if asked.form.listed is not None:
+        return ActivityReport(list_page=all_parts(asked, asked.form.listed))
+    compared = days_to_compare(asked)
+    activity = activity_of(asked.query, compared.before if compared else None)
     if not activity.rows:
-        return ActivityReport(is_new=not has_any_usage(access))
-    top = top_lists(form.query, form.rank)
-    names = _names(access, form.query.group, activity, top)
-    pen = _Pen(form, address, activity, names, now, compared=compared)
-    list_pen = ListPen(form, address, names)
-    lists = groupings_of(View.ACTIVITY, num_organizations=len(access.organizations))
+        return ActivityReport(is_new=asked.is_new())
+    top = top_lists(asked.query, asked.form.rank)
+    names = _names(asked, activity, top)
+    pen = _Pen(asked, activity, names, compared)
+    list_pen = ListPen(asked, names)
+    lists = groupings_of(View.ACTIVITY, num_organizations=len(asked.access.organizations))
     return ActivityReport(
         charts=tuple(pen.chart(item) for item in CAPABILITIES if activity.num_parts[item.quantity]),
         lists=tuple(list_pen.top_list(group, top) for group in TOP_LISTS if group in lists),
     )
 
 
-def _names(access: Access, group: Grouping, activity: Activity, top: Sequence[TopRow]) -> Names:
-    wanted: dict[Grouping, set[int]] = {group: {row.part for row in activity.rows if row.part is not None}}
+def _names(asked: Asked, activity: Activity, top: Sequence[TopRow]) -> Names:
+    wanted: dict[Grouping, set[int]] = {asked.group: {row.part for row in activity.rows if row.part is not None}}
     for row in top:
         wanted.setdefault(row.group, set()).add(row.id)
-    return names_of(wanted, access.organizations)
+    return asked.names(wanted)
 
 
 class _Pen:
     """Draws the charts of one report; holds what they have in common."""
 
-    def __init__(  # noqa: PLR0913 - what the charts have in common
-        self,
-        form: FilterForm,
-        address: Address,
-        activity: Activity,
-        names: Names,
-        now: datetime,
-        *,
-        compared: ComparedDays | None,
-    ) -> None:
-        self._form = form
-        self._group = form.query.group
-        self._address = address
+    def __init__(self, asked: Asked, activity: Activity, names: Names, compared: ComparedDays | None) -> None:
+        self._form = asked.form
+        self._group = asked.group
+        self._address = asked.address
         self._activity = activity
         self._names = names
-        self._axis = axis_of(form.query, now, (row.slot for row in activity.rows))
+        self._axis = asked.axis(row.slot for row in activity.rows)
         self._compared = compared
 
     def chart(self, capability: Capability) -> Chart:
@@ -158,12 +142,10 @@ class _Pen:
         )
 
     def _comparison(self, quantity: str) -> Comparison | None:
-        """None where the month before has nothing to compare with."""
         if self._compared is None:
             return None
         whole = sum(row.quantities[quantity] for row in self._activity.rows if row.slot in self._compared.days)
-        percent = change(whole, self._activity.compared.get(quantity, 0))
-        return Comparison(percent, self._compared.label) if percent else None
+        return self._compared.comparison(whole, self._activity.compared.get(quantity, 0))
 
     def _kinds(self) -> tuple[tuple[Series, ...], tuple[Entry, ...]]:
         """Tokens stacked by kind."""

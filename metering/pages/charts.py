@@ -1,6 +1,6 @@
 """A breakdown as both views show it: chart, line of names, numbers, and the same parts in the same colours everywhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -8,12 +8,12 @@ from django.utils.safestring import SafeString
 
 from accounts.pages.words import counted
 from accounts.periods import Period, previous_month
-from metering.display import short_day
+from metering.display import change, short_day
 from metering.pages.addresses import Address
 from metering.pages.axis import HEADINGS, Axis, label
 from metering.pages.figures import Series, Unit, figure_script
 from metering.pages.palette import OTHER_COLOR, colors_of
-from metering.pages.parts import Choice, filter_address, list_address
+from metering.pages.parts import Asked, Choice, filter_address, list_address
 from metering.usage.breakdown import Breakdown, Number
 from metering.usage.groupings import Grouping
 from metering.usage.names import Names
@@ -79,18 +79,27 @@ class Look:
     legend: str
     color: str
     address: str
+    detail: str = ""
 
 
-def looks_of(breakdown: Breakdown, names: Names, address: Address) -> dict[int | None, Look]:
-    """The looks of the stacked parts by id, in the order of the stack; None is the rest."""
+def looks_of(
+    breakdown: Breakdown, names: Names, address: Address, others: Iterable[int] = ()
+) -> dict[int | None, Look]:
+    """The looks of the stacked parts by id, in the order of the stack, then those of the others; None is the rest."""
     group = breakdown.group
     ids = [part.id for part in breakdown.parts if part.id is not None]
     colors = colors_of(group, ids, names)
     looks: dict[int | None, Look] = {
-        part: Look(name := names.of(group, part).name, name, colors[part], filter_address(address, group, part, names))
-        for part in ids
+        part: look_of(group, part, names, address, colors.get(part, OTHER_COLOR))
+        for part in dict.fromkeys((*ids, *others))
     }
     return looks if breakdown.rest is None else looks | {None: look_of_rest(group, breakdown.num_others, address)}
+
+
+def look_of(group: Grouping, part: int, names: Names, address: Address, color: str = OTHER_COLOR) -> Look:
+    """How a part is named that may have no bars of its own."""
+    name = names.of(group, part)
+    return Look(name.name, name.name, color, filter_address(address, group, part, names), name.detail)
 
 
 def look_of_rest(group: Grouping, num_others: int, address: Address) -> Look:
@@ -161,6 +170,15 @@ def _slot_address(address: Address, axis: Axis, slot: Slot) -> str:
     return ""
 
 
+def adding_up(asked: Asked) -> tuple[Choice, ...]:
+    """Whether the bars stand alone, or each is added to those before it."""
+    is_cumulative = asked.form.is_cumulative
+    return (
+        Choice(asked.query.step.value.title(), str(asked.address.setting("chart", "")), not is_cumulative),
+        Choice("Cumulative", str(asked.address.setting("chart", "cumulative")), is_cumulative),
+    )
+
+
 @dataclass(frozen=True)
 class ComparedDays:
     """Days of a month, and those of the month before that they are compared with. All of them are over."""
@@ -168,6 +186,16 @@ class ComparedDays:
     days: Period
     before: Period
     label: str
+
+    def comparison(self, amount: Number, before: Number) -> Comparison | None:
+        """How what the days had compares with what those before had; None where these have nothing to compare with."""
+        percent = change(amount, before)
+        return Comparison(percent, self.label) if percent else None
+
+
+def days_to_compare(asked: Asked) -> ComparedDays | None:
+    """None where less than a month is shown."""
+    return compared_days(asked.form.month, asked.now.date()) if asked.query.step == Step.DAY else None
 
 
 def compared_days(month: Period, today: date) -> ComparedDays | None:

@@ -85,6 +85,10 @@ class FilterForm:
     own_usage_only: bool
 
     @property
+    def is_cumulative(self) -> bool:
+        return self.chart == Chart.CUMULATIVE
+
+    @property
     def is_current_month(self) -> bool:
         return self.month == self.current_month
 

@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
+from django.db.models import Model
 
+from metering.models import OrganizationDailyUsage
 from metering.rollups.run import IS_WAITING
 from metering.usage.queries import fetch
 
 # Rows that a writer touched carry the id of its transaction: their sum changes with every roll-up, rebuild and new price.
 # Each is an indexed look at the month shown and the one before it, a few rows a day, or at the names of the members.
 WRITTEN: Final = "SELECT concat(count(*), ':', sum({table}.xmin::text::bigint)) FROM {table}, span WHERE {conditions}"
-IN_MONTHS: Final = (
-    "organization_id = ANY(%(ids)s) AND day >= month - interval '1 month' AND day < month + interval '1 month'"
-)
-USAGE_VERSION: Final = WRITTEN.format(table="metering_organizationdailyusage", conditions=IN_MONTHS)
+OF_ORGANIZATIONS: Final = "{organization} = ANY(%(ids)s)"
+IN_MONTHS: Final = " AND day >= month - interval '1 month' AND day < month + interval '1 month'"
+Shown = tuple[type[Model], str]
+"""A model whose rows a page shows, and its column of the organization. Of a model of days, those of the two months."""
+USAGE: Final[Shown] = (OrganizationDailyUsage, "organization_id")
 NAMES_VERSION: Final = """
     SELECT concat(count(*), ':', sum(hashtext(member.name || member.email || coalesce(key.name, ''))::bigint))
     FROM accounts_membership membership
@@ -47,8 +50,9 @@ class PageState:
     version: str
 
 
-def read_page_state(organization_ids: Sequence[int], month: date | None, versions: Sequence[str]) -> PageState:
-    """The state of these organizations' pages; without a month, of the current one. `versions` are SQL of what they show."""
+def read_page_state(organization_ids: Sequence[int], month: date | None, also_shown: Sequence[Shown] = ()) -> PageState:
+    """The state of these organizations' pages; without a month, of the current one. They show usage and names, and more."""
+    versions = (*(_version(*shown) for shown in (USAGE, *also_shown)), NAMES_VERSION)
     sql = f"""
         WITH span AS MATERIALIZED (
             SELECT coalesce(%(month)s::date, date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date) AS month
@@ -59,6 +63,14 @@ def read_page_state(organization_ids: Sequence[int], month: date | None, version
     """
     ((now, complete_through, version),) = fetch(sql, {"ids": list(organization_ids), "month": month})
     return PageState(now, complete_through, version)
+
+
+def _version(model: type[Model], organization: str) -> str:
+    """SQL of what changes when a writer touches one of the rows shown."""
+    table = model._meta  # noqa: SLF001 - what Django documents for this
+    conditions = OF_ORGANIZATIONS.format(organization=organization)
+    has_days = any(field.column == "day" for field in table.concrete_fields)
+    return WRITTEN.format(table=table.db_table, conditions=conditions + (IN_MONTHS if has_days else ""))
 
 
 def _release() -> str:

@@ -1,24 +1,67 @@
-"""What stands around both reports: the bar of controls above them, the addresses of their parts, and pages of long lists."""
+"""What both reports have in common: what they were asked for, the bar of controls above them, the addresses of their parts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.urls import reverse
 
 from accounts.access import Access
 from accounts.models import Organization
 from accounts.pages.menu import menu
-from accounts.pages.words import counted, plural
 from accounts.periods import Period, next_month, previous_month
 from metering.display import short_day
 from metering.pages.addresses import Address, Parameters
+from metering.pages.axis import Axis, axis_of
 from metering.pages.filter_form import FILTERS, FilterForm, hour_span
 from metering.usage import groupings
 from metering.usage.groupings import Grouping
-from metering.usage.names import Names
-from metering.usage.rankings import PAGE_ROWS
+from metering.usage.names import NO_CHOICES, Names, names_of
+from metering.usage.queries import Slot, UsageQuery
+from metering.usage.rankings import PAGE_ROWS, ids_named
+from metering.usage.sums import has_any_usage
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a page was asked for: by whom, in which form, at which address, and when."""
+
+    access: Access
+    form: FilterForm
+    address: Address
+    now: datetime
+
+    @property
+    def query(self) -> UsageQuery:
+        return self.form.query
+
+    @property
+    def group(self) -> Grouping:
+        return self.form.query.group
+
+    def is_new(self) -> bool:
+        """Whether the reader may see nothing, because nothing was ever used."""
+        return not has_any_usage(self.access)
+
+    def axis(self, used: Iterable[Slot]) -> Axis:
+        """The bars of the page; `used` are those that have usage."""
+        return axis_of(self.query, self.now, used)
+
+    def names(
+        self,
+        wanted: Mapping[Grouping, Collection[int]],
+        choices: Mapping[Grouping, Iterable[tuple[int, str]]] = NO_CHOICES,
+    ) -> Names:
+        """The names of the parts with these ids, as `names_of` finds them."""
+        return names_of(wanted, self.access.organizations, choices)
+
+    def page_of(self, group: Grouping, parts: Sequence[int]) -> tuple[Sequence[int], int]:
+        """Of all parts in their order those on the page that is shown, and how many have the searched text in their name."""
+        search, first = self.form.search, (self.form.page - 1) * PAGE_ROWS
+        if search:
+            named = ids_named(group, parts, search)
+            parts = [part for part in parts if part in named]
+        return parts[first : first + PAGE_ROWS], len(parts)
 
 
 @dataclass(frozen=True)
@@ -68,42 +111,6 @@ class Bar:
     chips: tuple[Chip, ...]
     clear_address: str
     export: ExportForm | None
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a list page; phones leave out what is for wide screens only."""
-
-    text: str
-    is_wide_only: bool = False
-
-
-@dataclass(frozen=True)
-class ListRow:
-    """A row of a list page."""
-
-    name: str
-    detail: str
-    address: str
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class ListPage:
-    """One page of all users, keys, models or organizations, with a search."""
-
-    title: str
-    kind: str
-    found: str
-    search: str
-    path: str
-    hidden: Parameters
-    columns: tuple[Cell, ...]
-    rows: tuple[ListRow, ...]
-    back_address: str
-    previous_address: str
-    next_address: str
-    choices: tuple[Choice, ...] = ()
 
 
 def page_address(name: str, organization: Organization, form: FilterForm) -> Address:
@@ -179,24 +186,3 @@ def filter_address(address: Address, group: Grouping, found_id: int, names: Name
 def list_address(address: Address, group: Grouping) -> str:
     """The list of all parts of a group in the same view."""
     return str(address.without("q").setting("list", group.word))
-
-
-def list_frame(form: FilterForm, address: Address, group: Grouping, num_rows: int) -> dict[str, Any]:
-    """What a list page says around its rows: how many were found, and where its controls lead."""
-    last_page = max(1, -(-num_rows // PAGE_ROWS))
-    return {
-        "title": f"All {plural(group.label, 2)}",
-        "kind": group.label,
-        "found": f"{counted(num_rows, group.label)}{' found' if form.search else ''}"
-        + (f", page {form.page} of {last_page}" if last_page > 1 else ""),
-        "search": form.search,
-        "path": address.path,
-        "hidden": tuple(pair for pair in address.parameters if pair[0] not in ("q", "page")),
-        "back_address": str(address.without("list", "q", "page")),
-        "previous_address": _page_address(address, min(form.page - 1, last_page)) if form.page > 1 else "",
-        "next_address": _page_address(address, form.page + 1) if form.page < last_page else "",
-    }
-
-
-def _page_address(address: Address, page: int) -> str:
-    return str(address.setting("page", f"{page}" if page > 1 else ""))

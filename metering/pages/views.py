@@ -11,7 +11,6 @@ from accounts.access import organizations_of
 from accounts.pages.frame import SignedInRequest
 from metering.pages import show
 from metering.pages.activity_report import activity_report
-from metering.pages.page_version import NAMES_VERSION, USAGE_VERSION
 from metering.usage.groupings import View
 
 ACTIVITY: Final = show.UsagePage(
@@ -19,7 +18,6 @@ ACTIVITY: Final = show.UsagePage(
     view=View.ACTIVITY,
     template="metering/activity.html",
     report=activity_report,
-    versions=(USAGE_VERSION, NAMES_VERSION),
 )
 
 

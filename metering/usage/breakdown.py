@@ -4,15 +4,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 from metering.usage.groupings import Grouping
 from metering.usage.queries import SHOWN_PARTS, Slot
 
 Number = int | Decimal
-Amount = tuple[Slot, int | None, Number]
-"""A bar, a part (None is everything outside the largest parts), and how much."""
 NOTHING: Final = 0
+
+
+class Amount(NamedTuple):
+    """How much of one part is in one bar; `part` None is everything outside the largest parts."""
+
+    slot: Slot
+    part: int | None
+    amount: Number
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,11 @@ class Breakdown:
 def break_down(
     group: Grouping,
     bars: Sequence[Slot],
-    amounts: Iterable[Amount],
+    amounts: Iterable[tuple[Slot, int | None, Number]],
     *,
     num_parts: int,
 ) -> Breakdown:
-    """The breakdown of these amounts over these bars, all of which the amounts lie in.
+    """The breakdown of these amounts (see Amount) over these bars, all of which the amounts lie in.
 
     A part with any bar is a part, also where its bars add up to nothing: so nothing leaves the bars but into the rest.
     """

@@ -32,6 +32,7 @@ class Named:
     place: int = 0
 
 
+NO_CHOICES: Final[Mapping[Grouping, Iterable[tuple[int, str]]]] = {}
 UNTRACKED_NAME: Final = Named(UNTRACKED, "Untracked", "untracked")
 UNTRACKED_NAMES: Final = {
     (grouping, UNTRACKED): UNTRACKED_NAME for grouping in GROUPINGS.values() if grouping.has_untracked
@@ -58,8 +59,15 @@ class Names:
         return self.known.get((group, found_id), Named(found_id, f"#{found_id}", "", place=found_id))
 
 
-def names_of(wanted: Mapping[Grouping, Collection[int]], organizations: Iterable[Organization] = ()) -> Names:
-    """The names of the parts with these ids, and of the organizations, in one query; none where nothing needs one."""
+def names_of(
+    wanted: Mapping[Grouping, Collection[int]],
+    organizations: Iterable[Organization] = (),
+    choices: Mapping[Grouping, Iterable[tuple[int, str]]] = NO_CHOICES,
+) -> Names:
+    """The names of the parts with these ids, and of the organizations, in one query; none where nothing needs one.
+
+    `choices` are parts that have their names from elsewhere, numbered from 1.
+    """
     known = (
         UNTRACKED_NAMES
         | SERVICE_TIER_NAMES
@@ -67,6 +75,11 @@ def names_of(wanted: Mapping[Grouping, Collection[int]], organizations: Iterable
         | {
             (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id, place=place)
             for place, found in enumerate(organizations)
+        }
+        | {
+            (grouping, number): Named(number, label, "", place=number - 1)
+            for grouping, labels in choices.items()
+            for number, label in labels
         }
     )
     asked = {grouping: list(ids) for grouping, ids in wanted.items() if grouping.names and ids}

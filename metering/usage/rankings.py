@@ -1,5 +1,6 @@
 """Who used most: the Top lists of a page, and the pages of all users, keys, models or organizations behind them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -86,6 +87,12 @@ def ranking_page(query: UsageQuery, group: Grouping, rank: Rank, *, search: str,
     (_, num_rows, largest), *rows = fetch(sql, parameters)
     found = (TopRow(group, part, int(requests), int(tokens)) for part, requests, tokens in rows)
     return RankingPage(tuple(found), int(num_rows), int(largest))
+
+
+def ids_named(group: Grouping, ids: Collection[int], search: str) -> set[int]:
+    """Those of the ids whose name has the searched text."""
+    sql = f"SELECT id FROM ({group.words}) AS named WHERE id = ANY(%(ids)s) AND words ILIKE %(pattern)s"
+    return {found for (found,) in fetch(sql, {"ids": list(ids), "pattern": pattern(search)})}
 
 
 def pattern(search: str) -> str:

@@ -6,15 +6,18 @@ rollup, those of a day from the daily one. The minutes of one hour are the only 
 and that hour alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
 from metering.usage.groupings import UNTRACKED, Grain
-from metering.usage.queries import Step, UsageQuery
+from metering.usage.queries import SHOWN_PARTS, Step, UsageQuery
 
 SKU_JOIN: Final = "JOIN metering_sku sku ON sku.id = usage.sku_id"
+OWN_MEASURES: Final = ", ".join(f"usage.{measure}" for measure in MEASURES)
+MEASURE_SUMS: Final = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)
 IN_DAYS: Final = "usage.day >= %(start)s AND usage.day < %(end)s"
 IN_HOURS: Final = "usage.hour >= %(start_at)s AND usage.hour < %(end_at)s"
 # Events that wait are in no rollup yet; left out here too, the minutes of an hour add up to the hour.
@@ -57,6 +60,20 @@ class Source:
     def narrowed(self, condition: str) -> "Source":
         return replace(self, conditions=f"{self.conditions} AND {condition}")
 
+    def sums_by_sku(self, part: str, day: str) -> str:
+        """Its measures added up per bar, part and SKU; `day` is the expression of the day that a bar belongs to."""
+        return f"""
+            SELECT usage.organization_id, usage.sku_id, {self.slot} AS slot, {day} AS day, {part} AS part, {MEASURE_SUMS}
+            {self.from_where} GROUP BY 1, 2, 3, 4, 5
+        """
+
+    def rows_by_sku(self, day: str) -> str:
+        """The same columns, row by row."""
+        return f"""
+            SELECT usage.organization_id, usage.sku_id, {self.slot} AS slot, {day} AS day, {self.part} AS part, {OWN_MEASURES}
+            {self.from_where}
+        """
+
 
 def is_wide(query: UsageQuery) -> bool:
     """Whether there may be far more rows by part than without parts: then only the leading parts are read bar by bar."""
@@ -80,6 +97,11 @@ def other_days(query: UsageQuery, start: str, end: str) -> Source:
 def bars_by_part(query: UsageQuery) -> Source:
     """The rows of the bars, told apart by the query's group."""
     return _bars(query, _grain(query, query.group.grain))
+
+
+def leaders_of(parts: Sequence[int]) -> dict[str, list[int]]:
+    """The parameter `leaders`: of parts in their order, those that have bars of their own."""
+    return {"leaders": list(parts[:SHOWN_PARTS])}
 
 
 def leading_bars(query: UsageQuery, leaders: str = "leaders") -> tuple[Source, ...]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from accounts.access import Access
 from accounts.periods import Period
-from metering.usage.breakdown import Breakdown, break_down
+from metering.usage.breakdown import Amount, Breakdown, break_down
 from metering.usage.groupings import Grouping
 from metering.usage.queries import SHOWN_PARTS, Slot, Step, UsageQuery, fetch
 from metering.usage.sources import bars_by_part, bars_of, is_wide, leading_bars, other_days, parts_of
@@ -62,7 +62,7 @@ class Activity:
 
     def breakdown(self, quantity: str, group: Grouping, slots: Sequence[Slot]) -> Breakdown:
         """One quantity by the parts of the query's group."""
-        amounts = ((row.slot, row.part, row.quantities[quantity]) for row in self.rows)
+        amounts = (Amount(row.slot, row.part, row.quantities[quantity]) for row in self.rows)
         return break_down(group, slots, amounts, num_parts=self.num_parts[quantity])
 
 

@@ -15,6 +15,7 @@ from metering.pages.addresses import Address
 from metering.pages.axis import axis_of
 from metering.pages.charts import Chart, Comparison
 from metering.pages.filter_form import read_filter_form
+from metering.pages.parts import Asked
 from metering.usage.groupings import View
 from metering.usage.queries import Step, UsageQuery
 from tests.rollup_rows import add_cost, add_hour, add_usage, sku_of
@@ -28,13 +29,13 @@ TODAY = NOW.date()
 def cost(world: World, text: str = "", now: datetime = NOW) -> CostReport:
     access = open_organization(world.alice, "acme")
     form = read_filter_form(QueryDict(text), access=access, today=now.date(), view=View.COST)
-    return cost_report(access, form, Address("/", form.parameters), now)
+    return cost_report(Asked(access, form, Address("/", form.parameters), now))
 
 
 def activity(world: World, text: str = "", now: datetime = NOW) -> ActivityReport:
     access = open_organization(world.alice, "acme")
     form = read_filter_form(QueryDict(text), access=access, today=now.date(), view=View.ACTIVITY)
-    return activity_report(access, form, Address("/", form.parameters), now)
+    return activity_report(Asked(access, form, Address("/", form.parameters), now))
 
 
 def use(world: World, days: Sequence[date], tokens: int) -> None:

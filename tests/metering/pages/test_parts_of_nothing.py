@@ -14,6 +14,7 @@ from metering.pages.activity_report import activity_report
 from metering.pages.addresses import Address
 from metering.pages.charts import Chart
 from metering.pages.filter_form import read_filter_form
+from metering.pages.parts import Asked
 from metering.usage.groupings import View
 from tests.rollup_rows import add_cost, add_hour, add_usage, make_key, sku_of
 from tests.world import World, make_user
@@ -39,7 +40,7 @@ def images(world: World) -> World:
 def chart_of(world: World, text: str, title: str = "Images") -> Chart:
     access = open_organization(world.alice, "acme")
     form = read_filter_form(QueryDict(text), access=access, today=NOW.date(), view=View.ACTIVITY)
-    report = activity_report(access, form, Address("/", form.parameters), NOW)
+    report = activity_report(Asked(access, form, Address("/", form.parameters), NOW))
     [chart] = [chart for chart in report.charts if chart.title == title]
     return chart
 
@@ -47,7 +48,7 @@ def chart_of(world: World, text: str, title: str = "Images") -> Chart:
 def cost_of(world: World, text: str) -> CostReport:
     access = open_organization(world.alice, "acme")
     form = read_filter_form(QueryDict(text), access=access, today=NOW.date(), view=View.COST)
-    return cost_report(access, form, Address("/", form.parameters), NOW)
+    return cost_report(Asked(access, form, Address("/", form.parameters), NOW))
 
 
 def bars(chart: Chart | None) -> dict[str, dict[str, str]]:
