@@ -20,7 +20,7 @@ from benchmarks.servers import HOST, WEB_PORT, memory_mib, program
 from benchmarks.world import MODELS, World
 from billing.prices import new_models, rating
 from metering.intake import skus
-from metering.measures import ServiceTier, UsageType
+from metering.measures import UsageType
 from metering.rollups import partitions
 from usage_dashboard.machine.processes import Child
 
@@ -93,9 +93,7 @@ def measure(world: World, *, quick: bool) -> Figure:
 def _fill(world: World, start: date, *, num_skus: int) -> int:
     """One event a day for each key and SKU, rolled up by the product; returns the number of daily rows."""
     wanted = [
-        (model, int(UsageType.COMPLETIONS), int(ServiceTier.DEFAULT), batch, 0, False)
-        for batch in (False, True)
-        for model in MODELS
+        skus.SkuKey(model, int(UsageType.COMPLETIONS), batch=batch) for batch in (False, True) for model in MODELS
     ][:num_skus]
     ids = skus.add(wanted)
     days = [start + timedelta(days=n) for n in range(DAYS)]

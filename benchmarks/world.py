@@ -16,7 +16,7 @@ from apikeys import secrets
 from apikeys.keys import keys
 from apikeys.models import APIKey, TrackingChange
 from metering.intake import skus
-from metering.measures import ServiceTier, UsageType
+from metering.measures import UsageType
 
 NUM_USERS: Final = 400
 NUM_KEYS: Final = 1_000
@@ -67,7 +67,7 @@ def make_world(slug: str) -> World:
         )
         api_keys = _make_keys(people)
         _, token = keys.create_ingest_token(name=slug)
-    wanted = [(model, int(UsageType.COMPLETIONS), int(ServiceTier.DEFAULT), False, 0, False) for model in MODELS]
+    wanted = [skus.SkuKey(model, int(UsageType.COMPLETIONS)) for model in MODELS]
     ids = skus.add(wanted)
     made = [Key(api_key.id, api_key.public_id, api_key.user_id) for api_key in api_keys]
     _analyze()

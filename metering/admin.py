@@ -18,7 +18,7 @@ class ModelAdmin(ReadOnlyAdmin):
 
 @admin.register(Sku)
 class SkuAdmin(ReadOnlyAdmin):
-    list_display = ["model", "usage_type", "service_tier", "batch", "context_band"]
+    list_display = ["model", "usage_type", "service_tier", "batch", "provider", "speed", "region", "context_band"]
     list_filter = ["usage_type", "service_tier", "batch"]
     list_select_related = ["model"]
     search_fields = ["model__name"]

@@ -16,9 +16,14 @@ class EventMeasures(models.Model):
     input_tokens = _measure()
     input_cached_tokens = _measure()
     input_cache_write_tokens = _measure()
+    input_cache_write_long_tokens = _measure()
     input_audio_tokens = _measure()
+    input_image_tokens = _measure()
+    input_video_tokens = _measure()
     output_tokens = _measure()
     output_audio_tokens = _measure()
+    output_image_tokens = _measure()
+    output_reasoning_tokens = _measure()
     images = _measure()
     seconds = _measure()
     characters = _measure()
@@ -33,6 +38,11 @@ def _sum() -> "models.DecimalField[Decimal, Decimal]":
     return models.DecimalField(max_digits=38, decimal_places=0)
 
 
+def _later_sum() -> "models.DecimalField[Decimal, Decimal]":
+    """Of a measure that came later: 0 in rows from before it, and in those of processes that do not know it yet."""
+    return models.DecimalField(max_digits=38, decimal_places=0, db_default=0)
+
+
 class RollupMeasures(models.Model):
     """Sums of the measures. Whole numbers of up to 38 digits, because two large events may exceed 64 bits together."""
 
@@ -40,9 +50,14 @@ class RollupMeasures(models.Model):
     input_tokens = _sum()
     input_cached_tokens = _sum()
     input_cache_write_tokens = _sum()
+    input_cache_write_long_tokens = _later_sum()
     input_audio_tokens = _sum()
+    input_image_tokens = _later_sum()
+    input_video_tokens = _later_sum()
     output_tokens = _sum()
     output_audio_tokens = _sum()
+    output_image_tokens = _later_sum()
+    output_reasoning_tokens = _later_sum()
     images = _sum()
     seconds = _sum()
     characters = _sum()

@@ -1,4 +1,4 @@
-"""The twelve measures of usage, and which of them belong to which usage type (product.md, section 3)."""
+"""The measures of usage, and which of them belong to which usage type (product.md, section 3)."""
 
 from typing import Final
 
@@ -9,9 +9,14 @@ MEASURES: Final = (
     "input_tokens",
     "input_cached_tokens",
     "input_cache_write_tokens",
+    "input_cache_write_long_tokens",
     "input_audio_tokens",
+    "input_image_tokens",
+    "input_video_tokens",
     "output_tokens",
     "output_audio_tokens",
+    "output_image_tokens",
+    "output_reasoning_tokens",
     "images",
     "seconds",
     "characters",
@@ -23,10 +28,25 @@ INPUT_PARTS: Final = (
     "input_cached_tokens",
     "input_cache_write_tokens",
     "input_audio_tokens",
+    "input_image_tokens",
+    "input_video_tokens",
 )
 UNIT_MEASURES: Final = ("images", "seconds", "characters")
-OUTPUT_PARTS: Final = ("output_audio_tokens",)
-TOKEN_MEASURES: Final = ("input_tokens", *INPUT_PARTS, "output_tokens", *OUTPUT_PARTS)
+OUTPUT_PARTS: Final = ("output_audio_tokens", "output_image_tokens")
+PARTS: Final = (
+    ("input_tokens", INPUT_PARTS),
+    ("input_cache_write_tokens", ("input_cache_write_long_tokens",)),
+    ("output_tokens", OUTPUT_PARTS),
+    ("output_tokens", ("output_reasoning_tokens",)),
+)
+"""(whole, its parts that are separate from each other). Reasoning may be in the other parts of the output."""
+TOKEN_MEASURES: Final = tuple(dict.fromkeys(measure for whole, parts in PARTS for measure in (whole, *parts)))
+_INPUT_ALONE: Final = frozenset(
+    {
+        *("num_model_requests", "input_tokens", "input_cached_tokens"),
+        *("input_audio_tokens", "input_image_tokens", "input_video_tokens"),
+    }
+)
 
 
 class UsageType(models.IntegerChoices):
@@ -68,8 +88,8 @@ SERVICE_TIERS: Final = {
 }
 ALLOWED_MEASURES: Final[dict[UsageType, frozenset[str]]] = {
     UsageType.COMPLETIONS: frozenset({"num_model_requests", *TOKEN_MEASURES}),
-    UsageType.EMBEDDINGS: frozenset({"num_model_requests", "input_tokens", "input_cached_tokens"}),
-    UsageType.MODERATIONS: frozenset({"num_model_requests", "input_tokens", "input_cached_tokens"}),
+    UsageType.EMBEDDINGS: _INPUT_ALONE,
+    UsageType.MODERATIONS: _INPUT_ALONE,
     UsageType.IMAGES: frozenset({"num_model_requests", "images", *TOKEN_MEASURES}),
     UsageType.AUDIO_SPEECHES: frozenset({"num_model_requests", "characters", *TOKEN_MEASURES}),
     UsageType.AUDIO_TRANSCRIPTIONS: frozenset({"num_model_requests", "seconds", *TOKEN_MEASURES}),

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from metering import attribution_models  # noqa: F401 - Django finds an app's models through this module
 from metering.measured import EventMeasures, UsageOfDays, UsageOfHours, UsageOfMonths
 from metering.measures import ServiceTier, UsageType
+from metering.price_words import Dimension
 
 
 class Model(models.Model):
@@ -36,7 +37,8 @@ class Sku(models.Model):
 
     `service_tier` is a ServiceTier, or a number of `service_tiers`. `context_band` is the largest threshold of
     `measures.CONTEXT_BANDS` that the request's input exceeded, or 0. `in_both_units`: its events report tokens and also their
-    images, seconds or characters, of which one is charged; null for usage from before these were told apart.
+    images, seconds or characters, of which one is charged; null for usage from before these were told apart. `provider`,
+    `speed` and `region` are numbers of `price_words`, 0 where the event says nothing.
     """
 
     id = models.AutoField(primary_key=True)
@@ -46,12 +48,18 @@ class Sku(models.Model):
     batch = models.BooleanField()
     context_band = models.IntegerField()
     in_both_units = models.BooleanField(null=True, db_default=False)
+    provider = models.SmallIntegerField(default=0, db_default=0)
+    speed = models.SmallIntegerField(default=0, db_default=0)
+    region = models.SmallIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = "SKU"
         constraints = [
             models.UniqueConstraint(
-                fields=["model", "usage_type", "service_tier", "batch", "context_band", "in_both_units"],
+                fields=[
+                    *("model", "usage_type", "service_tier", "batch", "context_band", "in_both_units"),
+                    *("provider", "speed", "region"),
+                ],
                 name="sku_unique",
             )
         ]
@@ -68,6 +76,20 @@ class ServiceTierWord(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["word"], name="service_tier_word_unique")]
+
+    def __str__(self) -> str:
+        return self.word
+
+
+class PriceWord(models.Model):
+    """A word for a provider, a speed or a region, in small letters. Its id, from 100 on, is the number in SKUs."""
+
+    id = models.SmallAutoField(primary_key=True)
+    dimension = models.SmallIntegerField(choices=Dimension.choices)
+    word = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dimension", "word"], name="price_word_unique")]
 
     def __str__(self) -> str:
         return self.word

@@ -14,10 +14,10 @@ from accounts.pages.words import counted
 from apikeys.directory import Caller, Directory
 from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, route
 from metering.intake import copy_rows, new_models, skus
-from metering.intake.checks import check, is_visible, utc
+from metering.intake.checks import check, utc
 from metering.intake.copy_rows import ACCEPTED, Outcome, microseconds, plain_row
 from metering.intake.formats.events import Correction, Event, Refusal
-from metering.intake.skus import SkuKey
+from metering.intake.skus import SaidOfSku, SkuKey
 from metering.measures import CONTEXT_BANDS, MEASURES
 
 SHORT_CONTEXT: Final = CONTEXT_BANDS[0]
@@ -54,8 +54,7 @@ class Destination:
 class PostponedCorrection:
     """A correction whose event must be looked at before anything else is known (`metering.intake.corrections`).
 
-    `place` in `outcomes` is its outcome's; `organization_ids` are where the event may be stored, the likeliest first; `sku` is
-    (model, usage type, service tier, batch).
+    `place` in `outcomes` is its outcome's; `organization_ids` are where the event may be stored, the likeliest first.
     """
 
     outcomes: list[Outcome]
@@ -65,7 +64,7 @@ class PostponedCorrection:
     event_id: bytes
     corrects: bytes
     api_key_id: int
-    sku: tuple[str, int, int | str, bool]
+    sku: SaidOfSku
     measures: tuple[int, ...]
 
 
@@ -106,48 +105,47 @@ class Admission:
         Most events by far are plain: completions of a short context, without rare measures, by a key whose events all go
         the same way. They are checked and packed here at once; the others take the longer way.
         """
-        parts_of, plain_parts, oldest, newest = self._parts(), skus.plain_parts, self.window.oldest, self.window.newest
+        parts_of, plain_parts = self._parts(), skus.plain_parts
+        oldest, newest = microseconds(self.window.oldest), microseconds(self.window.newest)
         batch, most = copy_rows.batch_part(self.batch_id), settings.USAGE_EVENT_MAX_MEASURE
         short = min(SHORT_CONTEXT, most)
         self.outcomes = [ACCEPTED] * len(events)
+        new_hash = _empty_hash.copy
+        add_moment, add_row = self.moments.append, self.rows.append
         others = []
         for place, event in enumerate(events):
             if (
                 type(event) is Event
                 and event.usage_type == "completions"
-                and (sku := plain_parts.get((event.model, event.service_tier, event.batch))) is not None
+                and (sku := plain_parts.get((event.model, event.service_tier, event.batch, event.provider))) is not None
                 and (parts := parts_of.get(event.api_key_id)) is not None
                 and event.organization is None
                 and type(at := event.timestamp) is datetime
                 and at.tzinfo is UTC
-                and oldest <= at <= newest
+                and oldest <= (moment := microseconds(at)) <= newest
                 and event.num_model_requests == 1
                 and 0 < (output_tokens := event.output_tokens) <= most
                 and (cached := event.input_cached_tokens) <= (input_tokens := event.input_tokens) <= short
                 and input_tokens
-                and not (event.input_cache_write_tokens or event.input_audio_tokens or event.output_audio_tokens)
+                and not (
+                    event.input_cache_write_tokens or event.input_cache_write_long_tokens or event.input_audio_tokens
+                )
+                and not (event.input_image_tokens or event.input_video_tokens or event.output_audio_tokens)
+                and not (event.output_image_tokens or event.output_reasoning_tokens or event.speed or event.region)
                 and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
-                and is_visible(event.id)
+                and " " not in (caller_id := event.id)
+                and caller_id.isprintable()
             ):
-                moment = microseconds(at)
-                self.moments.append(moment)
-                self.places.append(place)
-                self.rows.append(
-                    plain_row(
-                        parts[0],
-                        moment,
-                        _event_id(event.id),
-                        parts[1],
-                        sku,
-                        batch,
-                        1,
-                        input_tokens,
-                        cached,
-                        output_tokens,
-                    )
+                add_moment(moment)
+                event_id = new_hash()
+                event_id.update(caller_id.encode())
+                who, key = parts
+                add_row(
+                    plain_row(who, moment, event_id.digest(), key, sku, batch, 1, input_tokens, cached, output_tokens)
                 )
             else:
                 others.append(place)
+        self.places = sorted(set(range(len(events))).difference(others)) if others else list(range(len(events)))
         if others:
             self._admit_others(events, others)
 
@@ -168,7 +166,7 @@ class Admission:
         found = self._destination(event)
         if isinstance(found, Refusal):
             return found
-        if isinstance(event, Correction) and not isinstance(sku_key[2], str):
+        if isinstance(event, Correction) and sku_key.has_numbers:
             return self._postpone(place, event, sku_key, found)
         organization_id, *homes = found.organization_ids
         sku = skus.part_of(sku_key)
@@ -210,7 +208,7 @@ class Admission:
         return Destination(key, routing, (organization_id, *homes), microseconds(at))
 
     def _miss(self, sku_key: SkuKey, organization_id: int) -> Outcome:
-        if (organization_id, sku_key[0]) in self.refused_models:
+        if (organization_id, sku_key.model) in self.refused_models:
             return new_models.OVER_THE_LIMIT
         self.missing_skus.setdefault(sku_key, set()).add(organization_id)
         return ACCEPTED
@@ -226,7 +224,7 @@ class Admission:
             event_id=_event_id(event.id),
             corrects=_event_id(event.corrects),
             api_key_id=found.key.id,
-            sku=sku_key[:4],
+            sku=sku_key.said,
             measures=_measures(event),
         )
         self.corrections.append(correction)

@@ -7,28 +7,28 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from metering import service_tiers
+from metering import price_words, service_tiers
 from metering.intake.formats.events import Correction, Event, Refusal
 from metering.intake.skus import SkuKey, context_band
 from metering.measures import (
     ALLOWED_MEASURES,
     BATCH_TIER,
-    INPUT_PARTS,
     MEASURES,
     MODEL_OPTIONAL,
-    OUTPUT_PARTS,
+    PARTS,
     UNIT_MEASURES,
     USAGE_TYPES,
     ServiceTier,
     UsageType,
 )
+from metering.price_words import NOT_SAID, Dimension
 
 MAX_MODEL_LENGTH: Final = 128
 _measures: Final = attrgetter(*MEASURES)
-INPUT_OVERLAP: Final = (
-    " A token counts in one of them: cached audio is in `input_cached_tokens`, and `input_audio_tokens` is the audio that was"
-    " not cached."
-)
+ADVICE: Final = {
+    "input_tokens": " A token counts in one of them: cached audio is in `input_cached_tokens`, and `input_audio_tokens` is the"
+    " audio that was not cached."
+}
 _foreign_measures: Final[dict[UsageType, Callable[[Any], tuple[int, ...]]]] = {
     usage_type: attrgetter(*(measure for measure in MEASURES if measure not in allowed))
     for usage_type, allowed in ALLOWED_MEASURES.items()
@@ -51,6 +51,9 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
             "invalid_service_tier",
             f"`service_tier` must be a word of 1 to {service_tiers.MAX_LENGTH} visible characters.",
         )
+    words = _price_words(event)
+    if isinstance(words, Refusal):
+        return words
     model = event.model
     if not model and usage_type in MODEL_OPTIONAL:
         model = usage_type.label
@@ -66,7 +69,7 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
     in_both_units = any(map(measures.get, UNIT_MEASURES)) and bool(
         measures["input_tokens"] or measures["output_tokens"]
     )
-    return model, usage_type, service_tier, is_batch, band, in_both_units
+    return SkuKey(model, usage_type, service_tier, is_batch, *words, band, in_both_units)
 
 
 def _tier(event: Event | Correction) -> tuple[int | str, bool]:
@@ -81,6 +84,29 @@ def _tier(event: Event | Correction) -> tuple[int | str, bool]:
 def is_word(text: str) -> bool:
     """Whether this can be a word for a service tier."""
     return _is_name(text, service_tiers.MAX_LENGTH)
+
+
+def _price_words(event: Event | Correction) -> tuple[int | str, int | str, int | str] | Refusal:
+    """For provider, speed and region the number, or the word that stands for it if this process does not know it."""
+    if not (event.provider or event.speed or event.region):
+        return NOT_SAID, NOT_SAID, NOT_SAID
+    for dimension in Dimension:
+        word = (getattr(event, dimension.label) or "").lower()
+        if word and not _is_name(word, price_words.MAX_LENGTH):
+            return Refusal(
+                f"invalid_{dimension.label}",
+                f"`{dimension.label}` must be a word of 1 to {price_words.MAX_LENGTH} visible characters.",
+            )
+    return (
+        _number_or_word(Dimension.PROVIDER, event.provider),
+        _number_or_word(Dimension.SPEED, event.speed),
+        _number_or_word(Dimension.REGION, event.region),
+    )
+
+
+def _number_or_word(dimension: Dimension, word: str | None) -> int | str:
+    number = price_words.number_of(dimension, word or "")
+    return (word or "").lower() if number is None else number
 
 
 def _is_name(text: str, max_length: int) -> bool:
@@ -115,15 +141,13 @@ def too_large(measures: Mapping[str, int]) -> Refusal | None:
 
 def parts_exceed_whole(measures: Mapping[str, int]) -> Refusal | None:
     """Why the parts of a token measure cannot be parts of it, if they cannot."""
-    for whole, parts, advice in (
-        ("input_tokens", INPUT_PARTS, INPUT_OVERLAP),
-        ("output_tokens", OUTPUT_PARTS, ""),
-    ):
+    for whole, parts in PARTS:
         total = sum(measures[part] for part in parts)
         if total > measures[whole]:
             return Refusal(
                 "parts_exceed_whole",
-                f"{_sum_of(measures, parts)} exceed `{whole}` ({measures[whole]}), of which they are separate parts.{advice}",
+                f"{_sum_of(measures, parts)} exceed `{whole}` ({measures[whole]}), of which they are separate parts."
+                f"{ADVICE.get(whole, '')}",
             )
     return None
 

@@ -46,11 +46,11 @@ _identity = Struct(">18sqi16s")
 _measure = Struct(">iq")
 
 # Most events by far: requests, input and output tokens, with or without cached ones. One pack makes the whole row.
-_NULL_THEN_OUTPUT: Final = _NULL * 3 + b"\0\0\0\x08"
-_CACHED_THEN_OUTPUT: Final = _NULL * 2 + b"\0\0\0\x08"
-_REST: Final = _NULL * 6
-_plain = Struct(">18sqi16s38s8s20sqiq16sq24s")
-_plain_cached = Struct(">18sqi16s38s8s20sqiqiq12sq24s")
+_NULL_THEN_OUTPUT: Final = _NULL * 6 + b"\0\0\0\x08"
+_CACHED_THEN_OUTPUT: Final = _NULL * 5 + b"\0\0\0\x08"
+_REST: Final = _NULL * 8
+_plain = Struct(">18sqi16s38s8s20sqiq28sq32s")
+_plain_cached = Struct(">18sqi16s38s8s20sqiqiq24sq32s")
 
 
 def organization_part(organization_id: int) -> bytes:

@@ -18,6 +18,7 @@ from metering.intake.admission import PostponedCorrection
 from metering.intake.checks import parts_exceed_whole, too_large
 from metering.intake.copy_rows import ACCEPTED, CONFLICT, DAY_MICROSECONDS, DUPLICATE, EPOCH, Outcome
 from metering.intake.formats.events import Refusal
+from metering.intake.skus import SaidOfSku
 from metering.measures import MEASURES
 from metering.rollups.partitions import partition_name
 
@@ -35,7 +36,8 @@ OF_A_CORRECTION: Final = Refusal(
 )
 OTHER_KEY: Final = Refusal("corrects_other_key", "The corrected event is of another API key.")
 OTHER_SKU: Final = Refusal(
-    "corrects_other_sku", "The corrected event is of another model, usage type, service tier, or batch setting."
+    "corrects_other_sku",
+    "The corrected event is of another model, usage type, service tier, batch setting, provider, speed, or region.",
 )
 
 _MOMENT: Final = f"timestamptz '{EPOCH.isoformat()}' + wanted.moment * interval '1 microsecond'"
@@ -44,7 +46,7 @@ _WANTED: Final = "unnest(%(organizations)s::bigint[], %(moments)s::bigint[], %(i
 STORED_SQL: Final = f"""
 SELECT wanted.organization_id, wanted.moment, uuid_send(wanted.event_id),
     stored.user_id, stored.api_key_id, stored.routing, stored.attribution_id, stored.sku_id, uuid_send(stored.corrects),
-    model.name, sku.usage_type, sku.service_tier, sku.batch, ARRAY[{{measures}}]
+    model.name, sku.usage_type, sku.service_tier, sku.batch, sku.provider, sku.speed, sku.region, ARRAY[{{measures}}]
 FROM {_WANTED} AS wanted (organization_id, moment, event_id)
 CROSS JOIN LATERAL (
     SELECT * FROM {{partition}} AS stored
@@ -75,7 +77,7 @@ class StoredMeanwhileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored event. `sku` is (model, usage type, service tier, batch): what a sender says of a SKU."""
+    """A stored event."""
 
     user_id: int
     api_key_id: int
@@ -83,7 +85,7 @@ class Stored:
     attribution_id: int
     sku_id: int
     corrects: bytes | None
-    sku: tuple[str, int, int, bool]
+    sku: SaidOfSku
     measures: Measures
 
 
@@ -216,7 +218,7 @@ def _stored(cursor: Any, identities: Iterable[Identity], *, lock: bool = False) 
                 attribution_id=attribution_id,
                 sku_id=sku_id,
                 corrects=None if corrects is None else bytes(corrects),
-                sku=(sku[0], sku[1], sku[2], sku[3]),
+                sku=(sku[0], sku[1], sku[2], sku[3], sku[4], sku[5], sku[6]),
                 measures=tuple(values),
             )
     return found

@@ -1,5 +1,4 @@
-"""The dictionary of SKUs in this process's memory: (model, usage type, service tier, batch, context band, whether
-in both units) → part of a row.
+"""The dictionary of SKUs in this process's memory: all that a price can depend on → part of a row.
 
 Rows of the dictionary are never changed or deleted, so what is remembered stays true.
 """
@@ -7,21 +6,49 @@ Rows of the dictionary are never changed or deleted, so what is remembered stays
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from django.db import connection
 
-from metering import service_tiers
+from metering import price_words, service_tiers
 from metering.intake import new_models
 from metering.intake.copy_rows import sku_part
 from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
+from metering.price_words import NOT_SAID, Dimension
 
-SkuKey = tuple[str, int, int | str, bool, int, bool]
-"""The tier is its number, or the word of one that this process does not know."""
+
+class SkuKey(NamedTuple):
+    """Tier, provider, speed and region are numbers, or the words of those that this process does not know."""
+
+    model: str
+    usage_type: int
+    service_tier: int | str = int(ServiceTier.DEFAULT)
+    batch: bool = False
+    provider: int | str = NOT_SAID
+    speed: int | str = NOT_SAID
+    region: int | str = NOT_SAID
+    context_band: int = 0
+    in_both_units: bool = False
+
+    @property
+    def said(self) -> "SaidOfSku":
+        return self[:7]
+
+    @property
+    def has_numbers(self) -> bool:
+        return not any(isinstance(word, str) for word in (self.service_tier, *self[4:7]))
+
+
+SaidOfSku = tuple[str, int, int | str, bool, int | str, int | str, int | str]
+"""What senders say of a SKU: all but the size of the context and the units, which follow from the measures."""
 MAX_REMEMBERED = 200_000
+SAID = "usage_type, service_tier, batch, provider, speed, region"
+COUNTED = "context_band, in_both_units"
 
 _parts: dict[SkuKey, bytes] = {}
-plain_parts: dict[tuple[str, str | None, bool], bytes] = {}
-"""(model, service tier as sent, batch) of completions with a short context → the part of a row that names their SKU."""
+plain_parts: dict[tuple[str, str | None, bool, str | None], bytes] = {}
+"""(model, service tier as sent, batch, provider as sent) of completions with a short context and of no speed or region → the
+part of a row that names their SKU."""
 
 
 def context_band(input_tokens: int, num_model_requests: int) -> int:
@@ -78,30 +105,49 @@ def add(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
     found = _find_or_add(wanted) if wanted else {}
     for key, sku_id in found.items():
         _parts[key] = sku_part(sku_id)
-        model, usage_type, service_tier, batch, band, _ = key
-        if usage_type == UsageType.COMPLETIONS and band == 0:
-            plain_parts.update(((model, label, batch), _parts[key]) for label in _labels(service_tier))
+        if key.usage_type == UsageType.COMPLETIONS and not (key.context_band or key.speed or key.region):
+            plain_parts.update(
+                ((key.model, tier, key.batch, provider), _parts[key])
+                for tier in _tiers_as_sent(key)
+                for provider in price_words.words_of(Dimension.PROVIDER, int(key.provider))
+            )
     return found
 
 
 def _with_numbers(keys: AbstractSet[SkuKey]) -> set[SkuKey]:
-    """The keys with the numbers of their tiers, of which new ones are stored."""
-    service_tiers.add(key[2] for key in keys if isinstance(key[2], str))
+    """The keys with the numbers of their words, of which new ones are stored."""
+    service_tiers.add(key.service_tier for key in keys if isinstance(key.service_tier, str))
+    price_words.add(
+        (dimension, word)
+        for key in keys
+        for dimension in Dimension
+        if isinstance(word := getattr(key, dimension.label), str)
+    )
     return {
-        (model, usage_type, _number(tier), is_batch, band, in_both_units)
-        for model, usage_type, tier, is_batch, band, in_both_units in keys
+        key._replace(
+            service_tier=_tier_number(key.service_tier),
+            provider=_number(Dimension.PROVIDER, key.provider),
+            speed=_number(Dimension.SPEED, key.speed),
+            region=_number(Dimension.REGION, key.region),
+        )
+        for key in keys
     }
 
 
-def _number(tier: int | str) -> int:
+def _tier_number(tier: int | str) -> int:
     number = service_tiers.number_of(tier) if isinstance(tier, str) else tier
     return service_tiers.OTHER if number is None else number
 
 
-def _labels(service_tier: int | str) -> list[str | None]:
+def _number(dimension: Dimension, word: int | str) -> int:
+    number = price_words.number_of(dimension, word) if isinstance(word, str) else word
+    return price_words.OTHER if number is None else number
+
+
+def _tiers_as_sent(key: SkuKey) -> list[str | None]:
     """What an event may say to mean this tier."""
-    labels: list[str | None] = [*service_tiers.words_of(int(service_tier))]
-    return [*labels, None] if service_tier == ServiceTier.DEFAULT else labels
+    words: list[str | None] = [*service_tiers.words_of(int(key.service_tier))]
+    return [*words, None] if key.service_tier == ServiceTier.DEFAULT else words
 
 
 def forget() -> None:
@@ -109,13 +155,15 @@ def forget() -> None:
     _parts.clear()
     plain_parts.clear()
     service_tiers.forget()
+    price_words.forget()
 
 
 def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
     """Each row is looked up by its key (OFFSET): statistics know nothing of rows that came within the last minute."""
     columns = [list(column) for column in zip(*keys, strict=True)]
-    wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::integer[], %s::boolean[])"
-    wanted += " AS wanted (name, usage_type, service_tier, batch, context_band, in_both_units)"
+    wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::smallint[], %s::smallint[]"
+    wanted += f", %s::smallint[], %s::integer[], %s::boolean[]) AS wanted (name, {SAID}, {COUNTED})"
+    same = " AND ".join(f"sku.{name} = wanted.{name}" for name in (*SkuKey._fields[1:],))
     model = (
         "CROSS JOIN LATERAL (SELECT id FROM metering_model AS model WHERE model.name = wanted.name OFFSET 0) AS model"
     )
@@ -126,25 +174,22 @@ def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
         )
         cursor.execute(
             f"""
-            INSERT INTO metering_sku (model_id, usage_type, service_tier, batch, context_band, in_both_units)
-            SELECT model.id, usage_type, service_tier, batch, context_band, in_both_units
-            FROM {wanted} {model}
-            ORDER BY 1, 2, 3, 4, 5, 6 ON CONFLICT DO NOTHING
+            INSERT INTO metering_sku (model_id, {SAID}, {COUNTED})
+            SELECT model.id, {SAID}, {COUNTED} FROM {wanted} {model}
+            ORDER BY model.id, {SAID}, {COUNTED} ON CONFLICT DO NOTHING
             """,
             columns,
         )
         cursor.execute(
             f"""
-            SELECT name, usage_type, service_tier, batch, context_band, in_both_units, sku.id
+            SELECT name, {SAID}, {COUNTED}, sku.id
             FROM {wanted} {model}
             CROSS JOIN LATERAL (
                 SELECT id FROM metering_sku AS sku
-                WHERE (sku.model_id, sku.usage_type, sku.service_tier, sku.batch, sku.context_band)
-                    = (model.id, wanted.usage_type, wanted.service_tier, wanted.batch, wanted.context_band)
-                  AND sku.in_both_units = wanted.in_both_units
+                WHERE sku.model_id = model.id AND {same}
                 OFFSET 0
             ) AS sku
             """,
             columns,
         )
-        return {(name, *rest): sku_id for name, *rest, sku_id in cursor.fetchall()}
+        return {SkuKey(*key): sku_id for *key, sku_id in cursor.fetchall()}

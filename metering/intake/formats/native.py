@@ -12,11 +12,12 @@ from django.conf import settings
 
 from metering.intake.formats.events import Correction, Event, Refusal, UnreadableError
 from metering.measures import MEASURES
+from metering.price_words import DIMENSIONS
 
 T = TypeVar("T")
 MAX_EVENTS: Final = 10_000
 CORRECTION_MARK: Final = re.compile(rb'"corrects"\s*:')
-MAX_FIELDS: Final = 24  # more than an event has
+MAX_FIELDS: Final = 40  # more than an event has
 MAX_LINES: Final = 2 * MAX_EVENTS  # of which some may be empty
 # A surrogate that is no half of a pair, as senders make them by cutting text in UTF-16; once escaped backslashes are away.
 HIGH: Final = rb"[89abAB][0-9a-fA-F]{2}"
@@ -26,7 +27,7 @@ HALF_CHARACTER: Final = re.compile(
 )
 MAX_HALVES: Final = 40 * MAX_EVENTS
 NOTHINGS: Final = re.compile(rb':\s*(?:null|"")')
-OPTIONAL_TEXTS: Final = frozenset({"model", "api_key_id", "organization", "service_tier", "corrects"})
+OPTIONAL_TEXTS: Final = frozenset({"model", "api_key_id", "organization", "service_tier", "corrects", *DIMENSIONS})
 OPTIONAL: Final = OPTIONAL_TEXTS | {"batch", *MEASURES}
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 

@@ -14,7 +14,7 @@ from apikeys.models import APIKey
 from billing.line_items import CHARGED, QUANTITIES, UNITS
 from billing.models import DailyCost, LineItem, Price
 from billing.prices import rating
-from metering.measures import ALLOWED_MEASURES, INPUT_PARTS, MEASURES, OUTPUT_PARTS, ServiceTier, UsageType
+from metering.measures import ALLOWED_MEASURES, MEASURES, PARTS, ServiceTier, UsageType
 from metering.models import Model, OrganizationDailyUsage, Sku
 from metering.rollups.touched import touch
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
@@ -307,12 +307,15 @@ def test_a_reversed_event_leaves_no_cost_behind(world: World) -> None:
 # Nothing is charged twice, and nothing is forgotten
 
 
+PART_MEASURES = {part for _, parts in PARTS for part in parts}
+
+
 @st.composite
 def measures_of(draw: st.DrawFn, usage_type: UsageType) -> dict[str, int]:
     """Measures as ingest accepts them for a usage type: the parts never exceed the whole."""
     counts = st.integers(0, 10**12)
     measures = {measure: draw(counts) for measure in sorted(ALLOWED_MEASURES[usage_type])}
-    for whole, parts in (("input_tokens", INPUT_PARTS), ("output_tokens", OUTPUT_PARTS)):
+    for whole, parts in PARTS:
         left = measures.get(whole, 0)
         for part in parts:
             if part in measures:
@@ -332,7 +335,7 @@ def test_the_line_items_of_any_usage_are_disjoint_and_add_up_to_its_measures(
     tokens_in = ("INPUT", "CACHED_INPUT", "CACHE_WRITE", "AUDIO_INPUT")
     assert sum(quantities[LineItem[name]] for name in tokens_in) == measures.get("input_tokens", 0)
     assert quantities[LineItem.OUTPUT] + quantities[LineItem.AUDIO_OUTPUT] == measures.get("output_tokens", 0)
-    wholes = {"input_tokens", "output_tokens", *(set(MEASURES) - {*INPUT_PARTS, *OUTPUT_PARTS})}
+    wholes = {"input_tokens", "output_tokens", *(set(MEASURES) - PART_MEASURES)}
     assert sum(quantities.values()) == sum(value for measure, value in measures.items() if measure in wholes)
     charged = {item for item, quantity in quantities.items() if quantity and item is not LineItem.REQUEST}
     assert charged <= set(CHARGED[usage_type])  # what is counted is charged, or else shown as unpriced
@@ -370,9 +373,7 @@ def test_every_kind_of_usage_is_charged_for_what_it_counts(world: World) -> None
         charged[types[cost.sku_id]] += cost.amount
     expected = {
         usage_type: sum(
-            event.get(measure, 0)
-            for measure in MEASURES
-            if measure not in (*INPUT_PARTS, *OUTPUT_PARTS, "num_model_requests")
+            event.get(measure, 0) for measure in MEASURES if measure not in PART_MEASURES | {"num_model_requests"}
         )
         for usage_type, event in zip(UsageType, events, strict=True)
     }
@@ -384,6 +385,7 @@ def whole_event(usage_type: UsageType, key: APIKey, model: Model) -> dict[str, A
     """An event that has every measure that belongs to its usage type."""
     amounts = {measure: 7 * place for place, measure in enumerate(MEASURES)}
     amounts |= {"num_model_requests": 9, "input_tokens": 10_000, "output_tokens": 20_000}
+    amounts["input_cache_write_long_tokens"] = 5
     measures: dict[str, int | None] = {"input_tokens": None, "output_tokens": None}
     measures |= {measure: amounts[measure] for measure in ALLOWED_MEASURES[usage_type]}
     return make_event(

@@ -10,6 +10,7 @@ import pytest
 from apikeys.models import APIKey
 from metering.measures import MEASURES
 from metering.models import Model, UsageEvent
+from metering.price_words import DIMENSIONS
 from tests.engine import (
     days_ago,
     error_of,
@@ -79,8 +80,8 @@ def test_one_unreadable_line_of_ndjson_leaves_the_others(token: str, key: APIKey
 
 
 NOTHINGS = [
-    *({name: None} for name in ("organization", "service_tier", "batch", "corrects", *MEASURES)),
-    *({name: ""} for name in ("organization", "service_tier", "corrects")),
+    *({name: None} for name in ("organization", "service_tier", "batch", "corrects", *DIMENSIONS, *MEASURES)),
+    *({name: ""} for name in ("organization", "service_tier", "corrects", *DIMENSIONS)),
     {"organization": "", "corrects": None, "batch": None, "service_tier": None, "images": None},
 ]
 

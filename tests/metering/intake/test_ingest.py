@@ -201,7 +201,7 @@ def test_each_measure_is_stored_as_it_was_sent(token: str, key: APIKey) -> None:
     sent = {}
     for usage_type, allowed in ALLOWED_MEASURES.items():
         measures: dict[str, int | None] = {"input_tokens": None, "output_tokens": None}
-        for place, measure in enumerate(MEASURES, start=1):
+        for place, measure in enumerate(reversed(MEASURES), start=1):
             if measure in allowed:
                 measures[measure] = (
                     1_000_000 if measure in ("input_tokens", "output_tokens") else 100 * usage_type + place
