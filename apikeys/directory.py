@@ -32,6 +32,7 @@ class Caller:
     key: KeyHistory | None
     revoked_at: datetime | None
     expires_at: datetime | None
+    token_id: int = 0
 
     def may_call(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -141,7 +142,7 @@ class Directory:
         if token is not None:
             changes.require_settled([])
             token.refresh_from_db()
-            return Caller(key=None, revoked_at=token.revoked_at, expires_at=None)
+            return Caller(key=None, revoked_at=token.revoked_at, expires_at=None, token_id=token.id)
         api_key = self._find_key(Q(digest=digest) | Q(previous_digest=digest))
         if api_key is None:
             return None

@@ -10,7 +10,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
-from metering import attribution_models  # noqa: F401 - Django finds an app's models through this module
+from metering import attribution_models, ingestion_models  # noqa: F401 - Django finds an app's models through this module
 from metering.measured import EventMeasures, UsageOfDays, UsageOfHours, UsageOfMonths
 from metering.measures import ServiceTier, UsageType
 from metering.price_words import Dimension

@@ -17,10 +17,12 @@ from tests.world import World, make_world
 
 @pytest.fixture(autouse=True)
 def quick_settings(settings: Settings) -> None:
-    """Passwords hashed fast, staff known by a password alone, and static files served as they lie in the source."""
+    """Passwords hashed fast, staff known by a password alone, static files served as they lie in the source, and no thread that
+    writes beside a test's transaction."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}  # no rate limits
     settings.STAFF_SECOND_FACTOR = False
+    settings.INGESTION_WRITE_SECONDS = 0.0
     settings.STATIC_ROOT = DATA_DIR / "staticfiles"
     settings.STORAGES = {
         **settings.STORAGES,

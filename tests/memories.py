@@ -8,6 +8,7 @@ from apikeys.keys import last_use
 from apikeys.strangers import strangers
 from metering.intake import key_limits, skus
 from metering.intake.back_pressure import pace
+from metering.intake.received.tally import tally
 from metering.rollups import partitions
 
 
@@ -21,6 +22,7 @@ def forget() -> None:
     partitions.forget()
     refusals.allowances.forget()
     skus.forget()
+    tally.forget()
 
 
 @pytest.fixture(autouse=True)

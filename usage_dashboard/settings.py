@@ -82,6 +82,7 @@ API_KEY_REFUSED_EVENTS_PER_MINUTE = env.whole(
 )  # in each web process
 NEW_MODELS_PER_DAY = env.whole("NEW_MODELS_PER_DAY", default=1_000)  # and organization
 UNKNOWN_SECRETS_PER_MINUTE = env.whole("UNKNOWN_SECRETS_PER_MINUTE", default=120)  # and address, in each web process
+INGESTION_WRITE_SECONDS = env.number("INGESTION_WRITE_SECONDS", default=1.0)  # 0: not by itself
 USAGE_EVENT_RETENTION_DAYS = env.whole("USAGE_EVENT_RETENTION_DAYS", default=90, least=1)
 ROLL_UP_MAX_EVENTS = env.whole("ROLL_UP_MAX_EVENTS", default=1_000_000, least=1)
 MAX_SERVICE_TIER_WORDS = env.whole("MAX_SERVICE_TIER_WORDS", default=100)

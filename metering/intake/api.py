@@ -16,11 +16,13 @@ from django.views.decorators.csrf import csrf_exempt
 from apikeys import directory, refusals
 from apikeys.authentication import bearer_digest
 from apikeys.strangers import TooManyUnknownSecretsError, strangers
+from metering.ingestion_models import Source
 from metering.intake import ingest, key_limits
 from metering.intake.bodies import bodies
 from metering.intake.copy_rows import ACCEPTED, DUPLICATE, Outcome
 from metering.intake.formats import native
 from metering.intake.formats.events import Correction, Event, Refusal, UnreadableError
+from metering.intake.received import received
 
 logger = logging.getLogger(__name__)
 JSON_TYPE: Final = "application/json"
@@ -28,6 +30,7 @@ OWN_USAGE_NOT_TAKEN: Final = (
     "API keys cannot report their own usage here; the gateway that serves the requests does, with an ingest token."
 )
 TOO_MANY_UNKNOWN_SECRETS: Final = "Too many unknown secrets came from your address; send it again in a moment."
+UNAVAILABLE: Final = "The events could not be stored now; send them again."
 TOO_MUCH_REFUSED: Final = (
     "Most of what this API key has sent was refused, or stored already; send the rest again later."
 )
@@ -43,14 +46,6 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class NotReadError(Exception):
-    """The caller gets this answer before the body is looked at."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
-
-
 @csrf_exempt
 def usage_events(request: HttpRequest) -> HttpResponse:
     """The view, for all that does not come by the short road (`metering.intake.fast_path`)."""
@@ -58,62 +53,78 @@ def usage_events(request: HttpRequest) -> HttpResponse:
     return HttpResponse(found.body, status=found.status, headers=dict(found.headers), content_type=JSON_TYPE)
 
 
-def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer:  # noqa: PLR0911 - one return per answer
+def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer:
     """Store the events of the body; 200 follows the commit and answers each of them. docs/events.md has the details.
 
     `environ` describes the request as WSGI does (PEP 3333); `read` gives so many bytes of its body.
     """
     if environ["REQUEST_METHOD"] != "POST":
         return _error(405, "method_not_allowed", "Usage events are sent with POST.", Allow="POST")
-    digest = bearer_digest(environ.get("HTTP_AUTHORIZATION", ""))
-    if digest is None:
-        return _unauthenticated()
+    caller = None
     try:
-        if not strangers.is_somebodys(digest, environ):
-            return _unauthenticated()
-        caller = directory.patiently(lambda: directory.remembered().caller(digest))
-        if caller is None or caller.revoked_at is not None:
-            return _unauthenticated()
+        digest, caller = _caller(environ)
         return Answer(200, _encoded(_stored(environ, read, caller, digest)))
     except UnreadableError as error:
+        received.note_unreadable(Source.NATIVE, caller, error.code, error.message)
         return _unreadable(error)
-    except TooManyUnknownSecretsError:
-        return _error(429, "too_many_unknown_secrets", TOO_MANY_UNKNOWN_SECRETS, **{"Retry-After": "1"})
-    except NotReadError as error:
-        return error.answer
     except ingest.UnauthenticatedError:
+        received.note_unreadable(Source.NATIVE, None, "unauthenticated")
         return _unauthenticated()
     except (OperationalError, InterfaceError, InternalError) as error:  # the last one when PostgreSQL takes no writes
         logger.warning("Usage events could not be stored: %s", error)
-        return _error(
-            503, "unavailable", "The events could not be stored now; send them again.", **{"Retry-After": "1"}
-        )
+        received.note_unreadable(Source.NATIVE, caller, "unavailable")
+        return _unreadable(UnreadableError("unavailable", UNAVAILABLE, 503))
+
+
+def _caller(environ: Mapping[str, Any]) -> tuple[bytes, directory.Caller]:
+    """The digest of the request's secret, and whose that is. Raises UnauthenticatedError or UnreadableError."""
+    digest = bearer_digest(environ.get("HTTP_AUTHORIZATION", ""))
+    try:
+        if digest is None or not strangers.is_somebodys(digest, environ):
+            raise ingest.UnauthenticatedError
+    except TooManyUnknownSecretsError as error:
+        raise UnreadableError("too_many_unknown_secrets", TOO_MANY_UNKNOWN_SECRETS, 429, retry_after=1) from error
+    caller = directory.patiently(lambda: directory.remembered().caller(digest))
+    if caller is None or caller.revoked_at is not None:
+        raise ingest.UnauthenticatedError
+    return digest, caller
 
 
 def _stored(
     environ: Mapping[str, Any], read: Callable[[int], bytes], caller: directory.Caller, digest: bytes
 ) -> list[Outcome]:
-    """What became of the events of the body; a key has limits of what it may report, and of what is refused of it."""
+    """What became of the events of the body."""
     if caller.key is None:
-        return ingest.store(_events(environ, read), secret_digest=digest)
+        events = _events(environ, read)
+        outcomes = ingest.store(events, secret_digest=digest)
+    else:
+        events, outcomes = _stored_own(environ, read, caller.key.id, digest)
+    received.note(Source.NATIVE, caller, outcomes, events=events)
+    return outcomes
+
+
+def _stored_own(
+    environ: Mapping[str, Any], read: Callable[[int], bytes], api_key_id: int, digest: bytes
+) -> tuple[list[Event | Correction | Refusal], list[Outcome]]:
+    """A key reports its own usage; it has limits of what it may report, and of what is refused of it."""
     if not settings.API_KEYS_MAY_REPORT:
-        raise NotReadError(_error(403, "own_usage_not_taken", OWN_USAGE_NOT_TAKEN))
-    if seconds := refusals.seconds_to_wait(caller.key.id):
-        raise NotReadError(_error(429, "too_much_refused", TOO_MUCH_REFUSED, **{"Retry-After": str(seconds)}))
+        raise UnreadableError("own_usage_not_taken", OWN_USAGE_NOT_TAKEN, 403)
+    if seconds := refusals.seconds_to_wait(api_key_id):
+        raise UnreadableError("too_much_refused", TOO_MUCH_REFUSED, 429, retry_after=seconds)
     try:
         events = _events(environ, read)
     except UnreadableError as error:
         if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusals.note_unreadable(caller.key.id)
+            refusals.note_unreadable(api_key_id)
         raise
-    outcomes = key_limits.store_own_usage(events, api_key_id=caller.key.id, secret_digest=digest)
+    outcomes = key_limits.store_own_usage(events, api_key_id=api_key_id, secret_digest=digest)
     refusals.note(
-        caller.key.id,
+        api_key_id,
         num_events=len(outcomes),
         num_stored=outcomes.count(ACCEPTED),
         num_known=outcomes.count(DUPLICATE),
     )
-    return outcomes
+    return events, outcomes
 
 
 def _events(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> list[Event | Correction | Refusal]:
@@ -156,7 +167,7 @@ def _unauthenticated() -> Answer:
 
 
 def _unreadable(error: UnreadableError) -> Answer:
-    again = {"Retry-After": "1"} if error.status == 503 else {}
+    again = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
     return _error(error.status, error.code, error.message, **again)
 
 

@@ -1,10 +1,11 @@
-"""What is kept how long: raw events for USAGE_EVENT_RETENTION_DAYS, hours for 13 months, days and months for ever.
+"""What is kept how long: raw events for USAGE_EVENT_RETENTION_DAYS, hours for 13 months, days and months for ever. Counts of
+what came in: minutes for a day, hours for 30, days for 13 months; refused items a day, keys that nobody has 30 days.
 
 A day of raw events is dropped only when everything in it is in the rollups, and only when events of that day are not
 accepted any more; so nothing can be lost, and a duplicate of a dropped event is refused as too old.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
@@ -24,6 +25,14 @@ TASK: Final = "drop_old"
 HOURLY_DAYS: Final = 396
 """13 months, the longest ones."""
 
+OLD_COUNTS_SQL: Final = (
+    *(
+        f"DELETE FROM metering_ingestcount WHERE grain = '{grain}' AND began_at < statement_timestamp() - interval '{kept}'"
+        for grain, kept in (("minute", "1 day"), ("hour", "30 days"), ("day", f"{HOURLY_DAYS} days"))
+    ),
+    "DELETE FROM metering_refuseditem WHERE at < statement_timestamp() - interval '1 day'",
+    "DELETE FROM metering_unknownkey WHERE last_seen_at < statement_timestamp() - interval '30 days'",
+)
 WAITING_SQL: Final = """
 SELECT EXISTS (
     SELECT FROM metering_ingestbatch
@@ -41,7 +50,7 @@ def drop_old() -> list[date]:
         day.start for day, is_dropped in isolation.each(TASK, old, _drop_day, name=lambda day: day.start) if is_dropped
     ]
     before = today - timedelta(days=HOURLY_DAYS)
-    parts = {"batches": _drop_batches} | {
+    parts: dict[str, Callable[[], None]] = {"batches": _drop_batches, "ingestion counts": _drop_counts} | {
         hourly.table: partial(_drop_hours, hourly.table, before=before) for hourly in ALL_HOURLY
     }
     isolation.do_each(TASK, parts, lambda part: parts[part]())
@@ -73,6 +82,11 @@ def _drop_batches() -> None:
             "DELETE FROM metering_ingestbatch WHERE rolled_up_at IS NOT NULL AND last_occurred_at < %s",
             [kept[0].start_at],
         )
+
+
+def _drop_counts() -> None:
+    for sql in OLD_COUNTS_SQL:
+        _execute(sql, [])
 
 
 def _drop_hours(table: str, *, before: date) -> None:

@@ -1,7 +1,8 @@
 """The event as every format delivers it, and the answer to one that cannot be taken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -84,19 +85,26 @@ class Correction(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=T
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one event was not stored: a stable code for programs and a sentence for people."""
+    """Why one event was not stored: a stable code for programs and a sentence for people.
+
+    `event_id` and `key` are the names that an event which could not be read gave itself and its key, where they are known.
+    """
 
     code: str
     message: str
+    event_id: str = field(default="", compare=False, repr=False)
+    key: str = field(default="", compare=False, repr=False)
     api_key_id: ClassVar[None] = None  # a refused event names no key and no organization
     organization: ClassVar[None] = None
 
 
 class UnreadableError(Exception):
-    """The request as a whole cannot be read, so that no event of it was looked at."""
+    """The request as a whole cannot be read, so that no event of it was looked at. `retry_after` is in seconds, if it helps;
+    a server that is busy is asked again at once."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, *, retry_after: int = 0) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
+        self.retry_after = 1 if status == HTTPStatus.SERVICE_UNAVAILABLE else retry_after

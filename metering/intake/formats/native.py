@@ -5,7 +5,8 @@ Python's time and memory each, and ten kilobytes of gzip hold millions.
 """
 
 import re
-from typing import Final, TypeVar
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 import msgspec
 from django.conf import settings
@@ -31,10 +32,19 @@ OPTIONAL_TEXTS: Final = frozenset({"model", "api_key_id", "organization", "servi
 OPTIONAL: Final = OPTIONAL_TEXTS | {"batch", *MEASURES}
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+
+class Names(msgspec.Struct):
+    """What tells an event from others, whatever else is wrong with it."""
+
+    id: Any = None
+    api_key_id: Any = None
+
+
 _events = msgspec.json.Decoder(list[Event])
 _raw_events = msgspec.json.Decoder(list[msgspec.Raw])
 _event = msgspec.json.Decoder(Event)
 _correction = msgspec.json.Decoder(Correction)
+_names = msgspec.json.Decoder(Names)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FIELD_CODES: Final = {
     "id": "invalid_id",
@@ -104,6 +114,23 @@ def _decode_lines(text: bytes, *, lines: bool) -> list[Event | Correction | Refu
 
 
 def _decode_one(text: bytes) -> Event | Correction | Refusal:
+    found = _read_one(text)
+    return _named(found, text) if isinstance(found, Refusal) else found
+
+
+def _named(refusal: Refusal, text: bytes) -> Refusal:
+    """With the names that the event gives itself and its key, if these can be read."""
+    try:
+        names = _names.decode(text)
+    except UNREADABLE:
+        return refusal
+    event_id, key = names.id, names.api_key_id
+    return replace(
+        refusal, event_id=event_id if isinstance(event_id, str) else "", key=key if isinstance(key, str) else ""
+    )
+
+
+def _read_one(text: bytes) -> Event | Correction | Refusal:
     if len(text) > settings.USAGE_EVENT_MAX_TEXT_BYTES:
         return Refusal("event_too_large", f"An event can have at most {settings.USAGE_EVENT_MAX_TEXT_BYTES:,} bytes.")
     decoder = _correction if CORRECTION_MARK.search(text) else _event
