@@ -10,6 +10,8 @@ MENU: Final = Menu(
         Page("Members", "accounts:members", ADMINS),
         Page("Usage", "metering:activity"),
         Page("Billing", "billing:billing", ADMINS),
+        Page("Projects", "apikeys:projects"),
+        Page("Attributes", "metering:attributes"),
         Page("Key coverage", "metering:coverage", ADMINS),
         Page("Audit log", "accounts:audit", OWNERS),
     ),

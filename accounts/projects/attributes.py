@@ -21,7 +21,15 @@ NAME_FORM: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 class AttributeRefusedError(ValueError):
-    """A change that the rules of attributes forbid; the message says why."""
+    """A change that the rules of attributes forbid; the message says why, `field` whether it is the name or the title."""
+
+    field = "name"
+
+
+class TitleRefusedError(AttributeRefusedError):
+    """A title that an attribute cannot have; the message says why."""
+
+    field = "title"
 
 
 class InvalidValueError(ValueError):
@@ -89,14 +97,14 @@ def withdraw(*, attribute: Attribute, now: datetime, actor: Actor = SYSTEM_ACTOR
 
 
 def clean_title(title: str) -> str:
-    """The title without white space around it. Raises AttributeRefusedError if it is empty, too long or unprintable."""
+    """The title without white space around it. Raises TitleRefusedError if it is empty, too long or unprintable."""
     title = title.strip()
     if not title:
-        raise AttributeRefusedError("Enter a title.")
+        raise TitleRefusedError("Enter a title.")
     if len(title) > MAX_TITLE_LENGTH:
-        raise AttributeRefusedError(f"A title can have at most {MAX_TITLE_LENGTH} characters.")
+        raise TitleRefusedError(f"A title can have at most {MAX_TITLE_LENGTH} characters.")
     if not is_printable(title):
-        raise AttributeRefusedError("A title cannot contain control characters or line breaks.")
+        raise TitleRefusedError("A title cannot contain control characters or line breaks.")
     return title
 
 

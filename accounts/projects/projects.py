@@ -35,6 +35,17 @@ def default_of(organization: Organization) -> Project:
     return project
 
 
+def default_name(organization: Organization) -> str:
+    """The name under which usage without a project is shown, whether somebody needed the default project before or not."""
+    found = Project.objects.filter(organization=organization, is_default=True).first()
+    return DEFAULT_NAME if found is None else found.name
+
+
+def has_projects(organization: Organization) -> bool:
+    """Whether there is, or was, another project than the default one."""
+    return Project.objects.filter(organization=organization, is_default=False).exists()
+
+
 def make_project(*, organization: Organization, name: str, actor: Actor = SYSTEM_ACTOR) -> Project:
     """A new project. Raises ProjectRefusedError for a name that is in use, and over MAX_PROJECTS."""
     default_of(organization)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.models import DefaultOrganizationChange, Membership, Organization
+from apikeys.attribution import attribution
 from apikeys.models import APIKey, TrackingChange
 
 
@@ -21,6 +22,7 @@ def history_of(
     """Newest first, without what began after `until`. Other organizations are named to the key's own user alone."""
     changes = [*_tracking(api_key), *_defaults(api_key, organization, names_others=names_others)]
     changes += _memberships(api_key, organization)
+    changes += _attributions(api_key, organization)
     for moment, sentence in ((api_key.expires_at, "The key expires."), (api_key.revoked_at, "The key was revoked.")):
         if moment is not None:
             changes.append((moment, sentence))
@@ -55,3 +57,14 @@ def _memberships(api_key: APIKey, organization: Organization) -> list[tuple[date
         if membership.left_at is not None:
             changes.append((membership.left_at, f"Left {organization.name}."))
     return changes
+
+
+def _attributions(api_key: APIKey, organization: Organization) -> list[tuple[datetime | None, str]]:
+    """What was chosen for the key; what holds from the beginning is said only if something was."""
+    chosen = attribution.history_of(api_key, organization)
+    if len(chosen) == 1:
+        return []
+    return [
+        (one.since, " ".join([f"Project: {one.project}.", *(f"{title}: {value}." for title, value in one.values)]))
+        for one in chosen
+    ]

@@ -13,9 +13,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.audit.audit import Actor
-from accounts.changes import routing_change
+from accounts.changes import organization_change, routing_change
 from accounts.members import invitations
 from accounts.models import Invitation, Organization, User
+from accounts.projects.attributes import declare
+from accounts.projects.projects import make_project
 from apikeys.keys import keys
 from tests.undone import undone
 from tests.world import LONG_AGO, World, make_organization, make_user
@@ -70,6 +72,7 @@ KEY_OWNER_CHANGES = Answers(SIGN_IN, 404, 404, 404, 302, 404)
 MEMBERS_REFUSED = Answers(SIGN_IN, 404, 403, 403, 403, 403)
 ADMINS_REDIRECTED = Answers(SIGN_IN, 404, 403, 403, 302, 302)
 KEY_OWNER_OR_MANAGER = Answers(SIGN_IN, 404, 404, 404, 200, 200)
+KEY_ATTRIBUTED = Answers(SIGN_IN, 404, 404, 404, 302, 302)
 # Nobody of them can leave: one is the last owner, the others are in no other organization.
 CANNOT_LEAVE = Answers(SIGN_IN, 404, 409, 409, 409, 409)
 # The invitation is for someone else than any of them.
@@ -112,6 +115,15 @@ EXPECTED = {
     "settings/organization/<slug:slug>/keys/": (ADMINS, NOBODY),
     "settings/organization/<slug:slug>/keys/<slug:public_id>/": (KEY_OWNER_OR_MANAGER, NOBODY),
     "settings/organization/<slug:slug>/keys/requests/<slug:public_id>/": (LED_BACK, ADMINS_REDIRECTED),
+    "settings/organization/<slug:slug>/keys/<slug:public_id>/attribution/": (KEY_OWNER_OR_MANAGER, KEY_ATTRIBUTED),
+    "settings/organization/<slug:slug>/projects/": (MEMBERS, ADMINS),
+    "settings/organization/<slug:slug>/projects/<slug:public_id>/": (MEMBERS, NOBODY),
+    "settings/organization/<slug:slug>/projects/<slug:public_id>/name/": (LED_BACK, ADMINS),
+    "settings/organization/<slug:slug>/projects/<slug:public_id>/archival/": (LED_BACK, ADMINS_REDIRECTED),
+    "settings/organization/<slug:slug>/projects/<slug:public_id>/restoration/": (LED_BACK, ADMINS_REDIRECTED),
+    "settings/organization/<slug:slug>/attributes/": (MEMBERS, ADMINS),
+    "settings/organization/<slug:slug>/attributes/<slug:name>/title/": (ADMINS, ADMINS),
+    "settings/organization/<slug:slug>/attributes/<slug:name>/withdrawal/": (ADMINS, ADMINS_REDIRECTED),
     "settings/organization/<slug:slug>/usage/why/": (MEMBERS, NOBODY),
     "invitations/<slug:token>/": (WRONG_ADDRESS, NOBODY),
     "invitations/<slug:token>/acceptance/": (LED_BACK, WRONG_ADDRESS._replace(anonymous=SIGN_IN)),
@@ -189,6 +201,9 @@ def ask(world: World, client_of: Callable[[User], Client]) -> Ask:
             now=now,
             actor=Actor(),
         )
+    with organization_change(world.acme) as now:
+        project = make_project(organization=world.acme, name="Checkout")
+        declare(organization=world.acme, name="team", title="Team", now=now)
     people = {
         "outsider": world.charlie,
         "admin": world.bob,
@@ -200,6 +215,8 @@ def ask(world: World, client_of: Callable[[User], Client]) -> Ask:
         "members/<slug:public_id>": member.public_id,
         "requests/<slug:public_id>": member.public_id,
         "invitations/<slug:public_id>": Invitation.objects.get().public_id,
+        "projects/<slug:public_id>": project.public_id,
+        "<slug:name>": "team",
         "<slug:public_id>": api_key.public_id,
         "<slug:token>": token,
         "<slug:slug>": "acme",

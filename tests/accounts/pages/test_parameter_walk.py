@@ -15,10 +15,11 @@ from django.http import HttpResponse, QueryDict
 from django.test import Client
 
 from accounts.audit.audit import Actor
-from accounts.changes import routing_change
+from accounts.changes import organization_change, routing_change
 from accounts.clock import database_now
 from accounts.members import invitations
 from accounts.models import Invitation, Organization, User
+from accounts.projects import attributes, projects
 from apikeys.models import APIKey
 from billing.alerts import WebhookEndpoint
 from billing.models import Invoice
@@ -37,6 +38,8 @@ NEVER = {
     "organization": "org_00000000000000000",
     "slug": "never",
     "invitation": "invite_00000000000000000",
+    "project": "proj_00000000000000000",
+    "attribute": "never",
     "endpoint": "999999999",
     "invoice": "999999999",
 }
@@ -92,6 +95,10 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
             now=now,
             actor=Actor(),
         )
+    with organization_change(world.other) as now:
+        project = projects.make_project(organization=world.other, name="Secret plan")
+        attributes.declare(organization=world.other, name="secret", title="Secret", now=now)
+        projects.archive_project(project=project, now=now)
     endpoint = WebhookEndpoint.objects.create(
         organization=world.other, url="https://hook.example.test", encrypted_secret="s"
     )
@@ -108,6 +115,8 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
         "organization": [("everyone", world.other.public_id)],
         "slug": [("everyone", world.other.slug)],
         "invitation": [("everyone", Invitation.objects.get().public_id)],
+        "project": [("everyone", project.public_id)],
+        "attribute": [("everyone", "secret")],
         "endpoint": [("everyone", str(endpoint.pk))],
         "invoice": [("everyone", str(make_invoice(world.other).pk))],
     }
