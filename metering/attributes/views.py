@@ -134,4 +134,4 @@ def _page(request: SignedInRequest, access: Access, form: NewAttributeForm) -> H
 def _example(names: list[str]) -> str:
     """The part of an event that says what it is for, with the organization's own names."""
     values = dict(zip(names or ["team"], EXAMPLE_VALUES, strict=False))
-    return f'"attributes": {json.dumps(values)}'
+    return f'"attributes": {json.dumps(values, indent=2)}'

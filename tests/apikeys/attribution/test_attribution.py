@@ -108,9 +108,11 @@ def test_another_organizations_project_is_refused_by_the_rules_and_by_the_databa
     theirs = project_of(world.other)
     with pytest.raises(ProjectRefusedHereError, match="no such project"):
         choose(key, world.acme, theirs)
+    row = KeyAttribution(api_key=key, organization=world.acme, project=theirs, effective_at=database_now())
+    row.save()
     with pytest.raises(IntegrityError, match="key_attribution_project_of_organization"), transaction.atomic():
-        KeyAttribution.objects.create(api_key=key, organization=world.acme, project=theirs, effective_at=database_now())
         connection.check_constraints()
+    row.delete()
 
 
 def test_names_that_are_not_declared_and_values_that_cannot_be_are_refused(world: World, key: APIKey) -> None:

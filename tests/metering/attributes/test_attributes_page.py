@@ -115,10 +115,10 @@ def test_names_that_came_undeclared_are_shown_with_their_counts_and_declared_by_
 
 
 def test_the_example_speaks_the_organizations_own_names(world: World, client_of: SignIn) -> None:
-    assert client_of(world.rita).get(PAGE).context["example"] == '"attributes": {"team": "search"}'
+    assert client_of(world.rita).get(PAGE).context["example"] == '"attributes": {\n  "team": "search"\n}'
     with organization_change(world.acme) as now:
         declare(organization=world.acme, name="squad", title="Squad", now=now)
-    assert client_of(world.rita).get(PAGE).context["example"] == '"attributes": {"squad": "search"}'
+    assert client_of(world.rita).get(PAGE).context["example"] == '"attributes": {\n  "squad": "search"\n}'
 
 
 def test_changes_count_against_the_persons_limit(world: World, client_of: SignIn, settings: Settings) -> None:
