@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import plotly.graph_objects as go
 import pytest
 
 from metering.pages.axis import Axis
@@ -23,6 +24,11 @@ def series(axis: Axis, *numbers: Decimal | int) -> list[Series]:
     ]
 
 
+def built(axis: Axis, items: list[Series], unit: Unit) -> go.Figure:
+    """The figure, every property of which Plotly has checked."""
+    return go.Figure(stacked_bars(axis, items, unit))
+
+
 @pytest.mark.parametrize("axis", [MONTH, DAY], ids=["days", "hours"])
 @pytest.mark.parametrize(
     "numbers",
@@ -30,12 +36,12 @@ def series(axis: Axis, *numbers: Decimal | int) -> list[Series]:
     ids=["one part", "two parts", "tiny money", "nothing", "huge and corrected", "no part"],
 )
 def test_each_part_is_bars_and_several_have_a_total(axis: Axis, numbers: tuple[Decimal | int, ...]) -> None:
-    figure = stacked_bars(axis, series(axis, *numbers), DOLLARS)
+    figure = built(axis, series(axis, *numbers), DOLLARS)
     assert [trace.type for trace in figure.data] == ["scatter"] * (len(numbers) > 1) + ["bar"] * len(numbers)
 
 
 def test_each_bar_has_its_height_its_text_and_its_place() -> None:
-    total, first, second = stacked_bars(MONTH, series(MONTH, Decimal("0.1"), Decimal("0.2")), DOLLARS).data
+    total, first, second = built(MONTH, series(MONTH, Decimal("0.1"), Decimal("0.2")), DOLLARS).data
     assert list(first.y) == [0.1] * 31
     assert [text.split() for text in second.customdata] == [["$0.2", "66.7%"]] * 31
     assert [text.split() for text in total.customdata] == [["$0.3", "100.0%"]] * 31
@@ -49,22 +55,22 @@ def test_the_figures_of_a_tooltip_end_below_each_other() -> None:
     money = Unit(text=str, axis_text=str, hover=lambda value: f"${value:,.2f}")
     items = [Series("a", "series-1", (Decimal("1234.5"),)), Series("b", "series-2", (Decimal("0.004321"),))]
     axis = Axis(Step.DAY, DAYS[:1], DAYS[:1], opens=True)
-    texts = [trace.customdata[0] for trace in stacked_bars(axis, items, money).data]
+    texts = [trace.customdata[0] for trace in built(axis, items, money).data]
     assert [text.split() for text in texts] == [["$1,234.50", "100.0%"], ["$1,234.50", "100.0%"], ["$0.00", "0.0%"]]
     assert len({len(text) for text in texts}) == 1
     assert texts[2].startswith("\u2007\u2007\u2008\u2007$0.00")
 
 
 def test_a_tooltip_says_what_a_click_does_and_cuts_long_names() -> None:
-    title = stacked_bars(MONTH, [Series("m" * 128, "series-1", (1,) * 31, "?model=m")], DOLLARS)
+    title = built(MONTH, [Series("m" * 128, "series-1", (1,) * 31, "?model=m")], DOLLARS)
     assert title.layout.xaxis.unifiedhovertitle.text.endswith("<br>Click: hours · Shift-click: only this")
     assert title.data[0].meta["label"] == "m" * 39 + "…"
     minutes = Axis(Step.MINUTE, HOURS, HOURS, opens=False)
-    assert "Click" not in stacked_bars(minutes, [], DOLLARS).layout.xaxis.unifiedhovertitle.text
+    assert "Click" not in built(minutes, [], DOLLARS).layout.xaxis.unifiedhovertitle.text
 
 
 def test_ticks_are_round_and_the_highest_stack_has_room() -> None:
-    axis = stacked_bars(MONTH, series(MONTH, 30, 42), DOLLARS).layout.yaxis
+    axis = built(MONTH, series(MONTH, 30, 42), DOLLARS).layout.yaxis
     assert list(axis.tickvals) == [0.0, 20.0, 40.0, 60.0]
     assert list(axis.ticktext) == ["$0", "$20", "$40", "$60"]
     assert list(axis.range) == [0.0, pytest.approx(75.6)]
@@ -82,7 +88,7 @@ def test_what_all_figures_share_comes_from_one_template_without_a_color_of_its_o
     template = json.dumps(drawn(Series("part", "series-1", (1,) * 31))["layout"]["template"])
     assert "#" not in template
     assert "var(--muted)" in template
-    assert stacked_bars(MONTH, series(MONTH, 1), DOLLARS).layout.template.layout.hovermode == "x unified"
+    assert built(MONTH, series(MONTH, 1), DOLLARS).layout.template.layout.hovermode == "x unified"
     assert TEMPLATE == "usage_dashboard"
 
 
