@@ -10,14 +10,16 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Q
 
 from accounts import changes
 from accounts.changes import BeingChangedError
 from accounts.models import DefaultOrganizationChange, Membership, Organization
-from apikeys.models import APIKey, IngestToken, TrackingChange
+from apikeys import declarations
+from apikeys.declarations import DEFAULT_PROJECT, Declarations
+from apikeys.models import APIKey, IngestToken, KeyAttribution, TrackingChange
 from apikeys.routing import KeyHistory
 
 MAX_REMEMBERED = 200_000  # entries of a kind; beyond that a directory starts anew
@@ -65,10 +67,13 @@ class Directory:
     organization_ids: dict[str, int] = field(default_factory=dict)
     callers: dict[bytes, Caller] = field(default_factory=dict)
     identities: dict[bytes | str, Identity] = field(default_factory=dict)
-    row_parts: dict[str | None, tuple[bytes, bytes]] = field(default_factory=dict)
+    row_parts: dict[str | None, Any] = field(default_factory=dict)
     """What ingest derives from a key, by public id."""
-    entries_of: dict[int, set[tuple[str, bytes | str]]] = field(default_factory=dict)
-    """By a person's id: in which of the mappings above something of theirs may be, and under what name."""
+    declared: dict[int, Declarations] = field(default_factory=dict)
+    """By organization."""
+    entries_of: dict[int, set[tuple[str, bytes | str | int]]] = field(default_factory=dict)
+    """By a person's id, or an organization's with a minus: in which of the mappings above something of theirs may be, and
+    under what name."""
 
     def caller(self, digest: bytes) -> Caller | None:
         """Who has the secret with this SHA-256 digest; None if nobody."""
@@ -89,7 +94,7 @@ class Directory:
         return self.identities[digest_or_id]
 
     def learn(self, key_ids: Iterable[str], organization_ids: Iterable[str]) -> None:
-        """Remember these public ids, where they exist, with at most six queries."""
+        """Remember these public ids, where they exist, with at most nine queries."""
         if new_keys := {public_id for public_id in _storable(key_ids) if public_id not in self.keys}:
             self._learn_keys(new_keys)
         if new_organizations := {
@@ -98,8 +103,21 @@ class Directory:
             found = Organization.objects.filter(public_id__in=new_organizations)
             self.organization_ids.update(found.values_list("public_id", "id"))
 
-    def without(self, user_ids: Collection[int], *, version: int) -> "Directory":
-        """What is left under the next version, after changes to these people."""
+    def declarations(self, organization_id: int) -> Declarations:
+        """What an organization's usage can be for."""
+        found = self.declared.get(organization_id)
+        if found is None:
+            self._learn_declarations({organization_id})
+            found = self.declared[organization_id]
+        return found
+
+    def remember_parts(self, public_id: str, organization_id: int, parts: Any) -> None:
+        """What ingest derives from a key, and from what this organization has declared."""
+        self._note(-organization_id, "row_parts", public_id)
+        self.row_parts[public_id] = parts
+
+    def without(self, changed: Collection[int], *, version: int) -> "Directory":
+        """What is left under the next version, after changes to these people and organizations (with a minus)."""
         left = Directory(
             version=version,
             expected_keys=self.expected_keys,
@@ -108,15 +126,17 @@ class Directory:
             callers=dict(self.callers),
             identities=dict(self.identities),
             row_parts=dict(self.row_parts),
+            declared=dict(self.declared),
             entries_of=dict(self.entries_of),  # after the others: what is in them is in here, too
         )
-        for user_id in user_ids:
-            for mapping, name in tuple(left.entries_of.pop(user_id, ())):
+        for changed_id in changed:
+            for mapping, name in tuple(left.entries_of.pop(changed_id, ())):
                 getattr(left, mapping).pop(name, None)
         return left
 
     def is_full(self) -> bool:
-        sizes = (len(self.keys), len(self.organization_ids), len(self.callers), len(self.identities))
+        remembered = (self.keys, self.organization_ids, self.callers, self.identities, self.declared)
+        sizes = [len(entries) for entries in remembered]
         return max(sizes) > MAX_REMEMBERED
 
     def _learn_keys(self, new_keys: set[str]) -> None:
@@ -128,14 +148,22 @@ class Directory:
             raise BeingChangedError(locks)
         del self.expected_keys[:MAX_LEARNT_ALONG]
         settled = [api_key for api_key in api_keys if not changes.unsettled([api_key.user_id], changing)]
-        for history in _histories(settled):
+        histories = _histories(settled)
+        self._learn_declarations({history.constant[0] for history in histories if history.constant is not None})
+        for history in histories:
             self._note(history.user_id, "row_parts", history.public_id)
             self._note(history.user_id, "keys", history.public_id)
             self.keys[history.public_id] = history
 
-    def _note(self, user_id: int, mapping: str, name: bytes | str) -> None:
+    def _learn_declarations(self, organization_ids: set[int]) -> None:
+        if new := organization_ids - self.declared.keys():
+            for organization_id, found in declarations.of_organizations(new).items():
+                self._note(-organization_id, "declared", organization_id)
+                self.declared[organization_id] = found
+
+    def _note(self, whose: int, mapping: str, name: bytes | str | int) -> None:
         """To be called before the entry is there, so that nobody sees an entry of which it is not known whose it is."""
-        self.entries_of.setdefault(user_id, set()).add((mapping, name))
+        self.entries_of.setdefault(whose, set()).add((mapping, name))
 
     def _find_caller(self, digest: bytes) -> Caller | None:
         token = IngestToken.objects.filter(digest=digest).first()
@@ -244,6 +272,7 @@ def _histories(api_keys: list[APIKey]) -> list[KeyHistory]:
     tracking: dict[int, list[tuple[datetime, bool]]] = {}
     for switch in TrackingChange.objects.filter(api_key__in=api_keys).order_by("effective_at"):
         tracking.setdefault(switch.api_key_id, []).append((switch.effective_at, switch.tracked))
+    attributions = _attributions(api_keys)
     return [
         KeyHistory(
             id=api_key.id,
@@ -253,6 +282,19 @@ def _histories(api_keys: list[APIKey]) -> list[KeyHistory]:
             tracking=tuple(tracking.get(api_key.id, ())) or ((api_key.created_at, api_key.tracked),),
             memberships=tuple(memberships.get(api_key.user_id, ())),
             ended_at=min((moment for moment in (api_key.revoked_at, api_key.expires_at) if moment), default=None),
+            attributions=attributions.get(api_key.id, {}),
         )
         for api_key in api_keys
     ]
+
+
+def _attributions(api_keys: list[APIKey]) -> dict[int, dict[int, list[tuple[datetime, int, dict[str, str]]]]]:
+    """By key and organization: what usage is for, in order of time."""
+    found: dict[int, dict[int, list[tuple[datetime, int, dict[str, str]]]]] = {}
+    choices = KeyAttribution.objects.filter(api_key__in=api_keys).select_related("project").order_by("effective_at")
+    for choice in choices:
+        project = choice.project
+        project_id = DEFAULT_PROJECT if project is None or project.is_default else project.pk
+        of_key = found.setdefault(choice.api_key_id, {})
+        of_key.setdefault(choice.organization_id, []).append((choice.effective_at, project_id, choice.attributes))
+    return found

@@ -4,7 +4,7 @@ The rules are in product.md, section 2. The answer is decided once, when the eve
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntFlag
@@ -25,6 +25,9 @@ ATTRIBUTED: Final = Route.DEFAULT | Route.TRACKED
 """Usage shows its API key only with both bits; else it reads Untracked."""
 
 
+NO_PURPOSE: Final[tuple[int, Mapping[str, str]]] = (0, {})
+
+
 class NotAMemberError(Exception):
     """The key's user was not in the organization that the request named, or was in none, at the event's time."""
 
@@ -42,6 +45,8 @@ class KeyHistory:
     """(organization, from, until) of each; the one that would become the default organization first comes first."""
     ended_at: datetime | None
     """When the key was revoked or expired: its usage counts until then."""
+    attributions: Mapping[int, Sequence[tuple[datetime, int, Mapping[str, str]]]] = field(default_factory=dict)
+    """By organization: what its usage there is for, as (effective_at, project, values by attribute's name)."""
     constant: tuple[int, int] | None = field(init=False, default=None)
     """(organization, route) of every event that names no organization, for the common key whose state never changed."""
 
@@ -87,6 +92,14 @@ def earlier_homes(key: KeyHistory, *, at: datetime, ahead: timedelta) -> list[in
         for (_, organization), (switched_at, _) in zip(key.defaults, key.defaults[1:], strict=False)
         if switched_at <= at <= switched_at + ahead
     ]
+
+
+def purpose_of_key(key: KeyHistory, organization_id: int, at: datetime) -> tuple[int, Mapping[str, str]]:
+    """(project or 0, values by attribute's name) of what usage of `key` in the organization is for at `at`, unless an event
+    says otherwise. Nothing before the first choice."""
+    changes = key.attributions.get(organization_id, ())
+    position = bisect_right(changes, at, key=lambda change: change[0])
+    return changes[position - 1][1:] if position else NO_PURPOSE
 
 
 def _default_at(key: KeyHistory, at: datetime) -> int | None:

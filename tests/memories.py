@@ -6,6 +6,7 @@ from accounts.models import RoutingVersion
 from apikeys import directory, refusals
 from apikeys.keys import last_use
 from apikeys.strangers import strangers
+from metering.attributions import memory, undeclared
 from metering.intake import key_limits, skus
 from metering.intake.back_pressure import pace
 from metering.intake.received.tally import tally
@@ -23,6 +24,8 @@ def forget() -> None:
     refusals.allowances.forget()
     skus.forget()
     tally.forget()
+    memory.forget()
+    undeclared.forget()
 
 
 @pytest.fixture(autouse=True)

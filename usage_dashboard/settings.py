@@ -85,6 +85,9 @@ UNKNOWN_SECRETS_PER_MINUTE = env.whole("UNKNOWN_SECRETS_PER_MINUTE", default=120
 INGESTION_WRITE_SECONDS = env.number("INGESTION_WRITE_SECONDS", default=1.0)  # 0: not by itself
 USAGE_EVENT_RETENTION_DAYS = env.whole("USAGE_EVENT_RETENTION_DAYS", default=90, least=1)
 ROLL_UP_MAX_EVENTS = env.whole("ROLL_UP_MAX_EVENTS", default=1_000_000, least=1)
+ATTRIBUTE_VALUES_PER_MONTH = env.whole("ATTRIBUTE_VALUES_PER_MONTH", default=1_000)  # and attribute
+NEW_ATTRIBUTIONS_PER_MONTH = env.whole("NEW_ATTRIBUTIONS_PER_MONTH", default=100_000)  # and organization
+UNDECLARED_NAMES_KEPT = env.whole("UNDECLARED_NAMES_KEPT", default=100)  # and organization
 MAX_SERVICE_TIER_WORDS = env.whole("MAX_SERVICE_TIER_WORDS", default=100)
 MAX_PRICE_WORDS = env.whole("MAX_PRICE_WORDS", default=200)
 PRICE_MODELS_AT_ONCE = env.whole("PRICE_MODELS_AT_ONCE", default=100, least=1)

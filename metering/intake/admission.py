@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final, Self
@@ -11,15 +11,22 @@ from typing import Any, Final, Self
 from django.conf import settings
 
 from accounts.pages.words import counted
+from accounts.periods import month_of
 from apikeys.directory import Caller, Directory
-from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, route
+from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, purpose_of_key, route
+from metering.attributions.memory import Wanted, of_month
+from metering.attributions.purpose import InvalidAttributeError, UnknownProjectError, purpose
 from metering.intake import copy_rows, new_models, skus
 from metering.intake.checks import check, utc
-from metering.intake.copy_rows import ACCEPTED, Outcome, microseconds, plain_row
-from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.copy_rows import ACCEPTED, Outcome, RowParts, Undeclared, microseconds, plain_row
+from metering.intake.formats.events import NO_ATTRIBUTES, Correction, Event, Refusal
 from metering.intake.skus import SaidOfSku, SkuKey
 from metering.measures import CONTEXT_BANDS, MEASURES
 
+MAX_CALLERS: Final = 100_000
+MAX_REMEMBERED_BYTES: Final = 1_024
+ALWAYS: Final = -(2**63)
+UNKNOWN_PROJECT: Final = Refusal("unknown_project", "The organization that the event counts in has no such `project`.")
 SHORT_CONTEXT: Final = CONTEXT_BANDS[0]
 NO_NAMES: Final = frozenset({None, ""})
 _empty_hash: Final = blake2b(digest_size=16)
@@ -28,8 +35,9 @@ _measures: Final = attrgetter(*MEASURES)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From when to when events are accepted: at most `ahead` after the moment it is made for."""
+    """From when to when events are accepted: at most `ahead` after the moment it is made for, which is in `month`."""
 
+    month: date
     ahead: timedelta
     oldest: datetime
     newest: datetime
@@ -37,7 +45,12 @@ class Window:
     @classmethod
     def at(cls, now: datetime) -> Self:
         ahead = timedelta(seconds=settings.USAGE_EVENT_MAX_AHEAD_SECONDS)
-        return cls(ahead, oldest=now - timedelta(days=settings.USAGE_EVENT_MAX_AGE_DAYS), newest=now + ahead)
+        return cls(
+            month_of(now.date()).start,
+            ahead,
+            oldest=now - timedelta(days=settings.USAGE_EVENT_MAX_AGE_DAYS),
+            newest=now + ahead,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class Destination:
     key: KeyHistory
     routing: int
     organization_ids: tuple[int, ...]
+    at: datetime
     moment: int
 
 
@@ -74,7 +88,8 @@ class Admission:
     `rows`, `moments` and `places` belong together: the row of each admitted event, its microseconds since 2000, and its
     place in the request. `outcomes` has an entry per event. `homes` are (place, organization) in which an admitted event
     may be stored already. `corrections` are admitted as far as can be told without their events. `missing_skus` are those that
-    this process does not know, with the organizations whose events are of them: then nothing may be stored yet.
+    this process does not know, with the organizations whose events are of them, and `missing_attributions` what else it does
+    not know: then nothing may be stored yet. `undeclared` are names of attributes that were dropped.
     """
 
     def __init__(
@@ -90,6 +105,7 @@ class Admission:
         self.caller = caller
         self.batch_id = batch_id
         self.window = window
+        self.memory = of_month(window.month)
         self.refused_models = refused_models
         self.rows: list[bytes] = []
         self.moments: list[int] = []
@@ -98,19 +114,27 @@ class Admission:
         self.outcomes: list[Outcome] = []
         self.corrections: list[PostponedCorrection] = []
         self.missing_skus: dict[SkuKey, set[int]] = {}
+        self.missing_attributions: dict[Wanted, None] = {}
+        self.undeclared: list[Undeclared] = []
 
     def admit_all(self, events: Sequence[Any]) -> None:
-        """Admit or refuse every event.
+        """Admit or refuse every event."""
+        self.outcomes = [ACCEPTED] * len(events)
+        others = self._admit_plain(events)
+        self.places = sorted(set(range(len(events))).difference(others)) if others else list(range(len(events)))
+        if others:
+            self._admit_others(events, others)
 
-        Most events by far are plain: completions of a short context, without rare measures, by a key whose events all go
-        the same way. They are checked and packed here at once; the others take the longer way.
+    def _admit_plain(self, events: Sequence[Any]) -> list[int]:
+        """Check and pack at once what is plain, as most events by far are: completions of a short context, without rare
+        measures, by a key whose events all go the same way, for something that the key's events were for before.
+
+        Returns the places of the others, which take the longer way.
         """
-        parts_of, plain_parts = self._parts(), skus.plain_parts
+        parts_of, plain_parts, memory, noted = self._parts(), skus.plain_parts, self.memory, self.undeclared
         oldest, newest = microseconds(self.window.oldest), microseconds(self.window.newest)
         batch, most = copy_rows.batch_part(self.batch_id), settings.USAGE_EVENT_MAX_MEASURE
-        short = min(SHORT_CONTEXT, most)
-        self.outcomes = [ACCEPTED] * len(events)
-        new_hash = _empty_hash.copy
+        short, nothing, new_hash = min(SHORT_CONTEXT, most), NO_ATTRIBUTES, _empty_hash.copy
         add_moment, add_row = self.moments.append, self.rows.append
         others = []
         for place, event in enumerate(events):
@@ -123,6 +147,8 @@ class Admission:
                 and type(at := event.timestamp) is datetime
                 and at.tzinfo is UTC
                 and oldest <= (moment := microseconds(at)) <= newest
+                and parts.since <= moment
+                and parts.memory is memory
                 and event.num_model_requests == 1
                 and 0 < (output_tokens := event.output_tokens) <= most
                 and (cached := event.input_cached_tokens) <= (input_tokens := event.input_tokens) <= short
@@ -135,19 +161,19 @@ class Admission:
                 and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
                 and " " not in (caller_id := event.id)
                 and caller_id.isprintable()
+                and (
+                    key := parts.said(event, noted) if event.project or event.attributes is not nothing else parts.plain
+                )
             ):
                 add_moment(moment)
-                event_id = new_hash()
-                event_id.update(caller_id.encode())
-                who, key = parts
+                hashed, who = new_hash(), parts.organization
+                hashed.update(caller_id.encode())
                 add_row(
-                    plain_row(who, moment, event_id.digest(), key, sku, batch, 1, input_tokens, cached, output_tokens)
+                    plain_row(who, moment, hashed.digest(), key, sku, batch, 1, input_tokens, cached, output_tokens)
                 )
             else:
                 others.append(place)
-        self.places = sorted(set(range(len(events))).difference(others)) if others else list(range(len(events)))
-        if others:
-            self._admit_others(events, others)
+        return others
 
     def used_keys(self, events: Sequence[Any]) -> AbstractSet[str]:
         """Public ids of the keys that the events are of."""
@@ -166,9 +192,13 @@ class Admission:
         found = self._destination(event)
         if isinstance(found, Refusal):
             return found
-        if isinstance(event, Correction) and sku_key.has_numbers:
-            return self._postpone(place, event, sku_key, found)
         organization_id, *homes = found.organization_ids
+        if isinstance(event, Correction):
+            is_known = sku_key.has_numbers
+            return self._postpone(place, event, sku_key, found) if is_known else self._miss(sku_key, organization_id)
+        caller = self._caller_part(event, found)
+        if isinstance(caller, Refusal):
+            return caller
         sku = skus.part_of(sku_key)
         if sku is None:
             return self._miss(sku_key, organization_id)
@@ -180,7 +210,7 @@ class Admission:
                 copy_rows.organization_part(organization_id),
                 found.moment,
                 _event_id(event.id),
-                copy_rows.caller_part(found.key.user_id, found.key.id, found.routing, 0),
+                caller,
                 sku,
                 self.batch_id,
                 None,
@@ -205,7 +235,38 @@ class Admission:
             return Refusal("not_a_member", "The API key's user was not in the named organization at the event's time.")
         has_moved = named is None and len(key.defaults) > 1
         homes = earlier_homes(key, at=at, ahead=self.window.ahead) if has_moved else ()
-        return Destination(key, routing, (organization_id, *homes), microseconds(at))
+        return Destination(key, routing, (organization_id, *homes), at, microseconds(at))
+
+    def _caller_part(self, event: Any, found: Destination) -> bytes | Refusal:
+        """The part of the row that says by whom, why here, and what for."""
+        organization_id, key = found.organization_ids[0], found.key
+        raw = bytes(event.attributes)
+        of_key = purpose_of_key(key, organization_id, found.at)
+        try:
+            meant = purpose(self.known.declarations(organization_id), of_key, event.project, raw)
+        except UnknownProjectError:
+            return UNKNOWN_PROJECT
+        except InvalidAttributeError as error:
+            return Refusal("invalid_attribute", str(error))
+        undeclared = (organization_id, meant.undeclared) if meant.undeclared else None
+        if undeclared:
+            self.undeclared.append(undeclared)
+        attribution_id = self.memory.id_of(organization_id, meant.project, meant.values)
+        if attribution_id is None:
+            self.missing_attributions[organization_id, meant.project, meant.values] = None
+            return b""
+        part = copy_rows.caller_part(key.user_id, key.id, found.routing, attribution_id)
+        if event.organization is None and len(raw) <= MAX_REMEMBERED_BYTES and self.memory.tells_apart(meant.values):
+            parts = self.known.row_parts.get(key.public_id)
+            if parts is not None and parts.memory is self.memory and parts.since <= found.moment:
+                self._bound_callers(parts.remember(event, part, undeclared))
+        return part
+
+    def _bound_callers(self, num_new: int) -> None:
+        self.memory.num_callers += num_new
+        if self.memory.num_callers > MAX_CALLERS:
+            self.memory.num_callers = 0
+            self.known.row_parts.clear()
 
     def _miss(self, sku_key: SkuKey, organization_id: int) -> Outcome:
         if (organization_id, sku_key.model) in self.refused_models:
@@ -234,17 +295,22 @@ class Admission:
         key_ids = {event.api_key_id for event in events} - NO_NAMES
         self.known.learn(key_ids, {event.organization for event in events} - NO_NAMES)
         for public_id in key_ids:
-            if public_id not in self.known.row_parts:
-                self._remember_parts(self.known.keys.get(public_id))
+            self._remember_parts(self.known.keys.get(public_id))
         self._remember_parts(self.caller.key)
 
     def _remember_parts(self, key: KeyHistory | None) -> None:
-        if key is not None and key.constant is not None and key.ended_at is None:
-            organization_id, routing = key.constant
-            caller = copy_rows.caller_part(key.user_id, key.id, routing, 0)
-            self.known.row_parts[key.public_id] = copy_rows.organization_part(organization_id), caller
+        if key is None or key.constant is None or key.ended_at is not None:
+            return
+        known = self.known.row_parts.get(key.public_id)
+        if known is not None and known.memory is self.memory:
+            return
+        organization_id, _ = key.constant
+        choices = key.attributions.get(organization_id)
+        since = microseconds(choices[-1][0]) if choices else ALWAYS
+        parts = RowParts(copy_rows.organization_part(organization_id), since, self.memory)
+        self.known.remember_parts(key.public_id, organization_id, parts)
 
-    def _parts(self) -> Mapping[str | None, tuple[bytes, bytes]]:
+    def _parts(self) -> Mapping[str | None, RowParts]:
         """Public id of a key, as an event gives it → the parts of its rows, for keys whose events all go the same way."""
         own = self.caller.key
         if own is None:

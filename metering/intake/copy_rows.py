@@ -6,11 +6,13 @@ length and big-endian value, length -1 for null. A measure of 0 is stored as nul
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from struct import Struct
 from typing import Final
 
-from metering.intake.formats.events import Refusal
+from metering.attributions.memory import Memory
+from metering.intake.formats.events import NO_ATTRIBUTES, Event, Refusal
 from metering.measures import MEASURES
 
 COLUMNS: Final = ", ".join(
@@ -29,6 +31,9 @@ CONFLICT: Final = Refusal(
 )
 Outcome = str | Refusal
 """ACCEPTED, DUPLICATE, or why the event was refused."""
+
+Undeclared = tuple[int, tuple[str, ...]]
+"""An organization, and names of attributes that it has not declared."""
 
 MICROSECONDS: Final = 1_000_000
 DAY_MICROSECONDS: Final = 86_400 * MICROSECONDS
@@ -51,6 +56,42 @@ _CACHED_THEN_OUTPUT: Final = _NULL * 5 + b"\0\0\0\x08"
 _REST: Final = _NULL * 8
 _plain = Struct(">18sqi16s38s8s20sqiq28sq32s")
 _plain_cached = Struct(">18sqi16s38s8s20sqiqiq24sq32s")
+
+
+@dataclass(slots=True)
+class RowParts:
+    """What the rows of a key's plain events consist of, from the moment `since` on (in microseconds), as long as `memory` is
+    the one of this month.
+
+    `plain` is the second part of the row of an event that does not say what it is for, `callers` that of others: (project,
+    attributes) → part. `undeclared` are the names that were dropped from these.
+    """
+
+    organization: bytes
+    since: int
+    memory: Memory
+    plain: bytes | None = None
+    callers: dict[tuple[str | None, bytes], bytes] = field(default_factory=dict)
+    undeclared: dict[tuple[str | None, bytes], Undeclared] = field(default_factory=dict)
+
+    def said(self, event: Event, undeclared: list[Undeclared]) -> bytes | None:
+        """The second part of the row of an event that says what it is for, if that was said before; notes what it drops."""
+        said = event.project, bytes(event.attributes)
+        found = self.callers.get(said)
+        if found is not None and said in self.undeclared:
+            undeclared.append(self.undeclared[said])
+        return found
+
+    def remember(self, event: Event, caller: bytes, undeclared: Undeclared | None) -> int:
+        """For events that say what this one says; returns how many entries are new."""
+        if not event.project and event.attributes is NO_ATTRIBUTES:
+            self.plain = caller
+            return 0
+        said, before = (event.project, bytes(event.attributes)), len(self.callers)
+        if undeclared is not None:
+            self.undeclared[said] = undeclared
+        self.callers[said] = caller
+        return len(self.callers) - before
 
 
 def organization_part(organization_id: int) -> bytes:

@@ -23,6 +23,7 @@ from accounts import changes
 from accounts.changes import ROUTING_LOCK, BeingChangedError, version_sql
 from apikeys import directory
 from apikeys.keys import last_use
+from metering.attributions import adopt, undeclared
 from metering.intake import copy_rows, corrections, duplicates, skus
 from metering.intake.admission import Admission, Window
 from metering.intake.back_pressure import pace
@@ -42,6 +43,7 @@ ROWS_IN_PART: Final = 500
 MAX_ROWS_IN_PARTS: Final = 4_000
 # What is over when it is tried again: a partition that was dropped, two requests that wait for each other.
 PASSING: Final = (errors.UndefinedTable, errors.DeadlockDetected)
+NOT_KNOWN: Final = (partitions.MissingError, adopt.MissingError, skus.MissingError, BeingChangedError)
 
 # One round trip. Each statement has its own snapshot, so no change that is not in the version goes on before the commit.
 OPEN_SQL: Final = f"""
@@ -70,6 +72,8 @@ class Request:
     """One per event, in their order; None if the sender is nobody who may call."""
     used_keys: AbstractSet[str] = frozenset()
     """Public ids of the keys whose usage was reported."""
+    undeclared: Sequence[tuple[int, tuple[str, ...]]] = ()
+    """(organization, names of attributes that it has not declared) of its events."""
 
 
 def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: bytes) -> list[Outcome]:
@@ -94,14 +98,10 @@ def store_all(requests: Sequence[Request]) -> None:
         try:
             with connection.wrap_database_errors:
                 outcomes = _store_once(requests, refused_models)
-        except partitions.MissingError as error:
-            partitions.ensure(error.days)
-        except skus.MissingError as error:
-            refused_models |= skus.adopt(error.organizations)
+        except NOT_KNOWN as error:
+            _learn(error, refused_models)
         except corrections.StoredMeanwhileError:
             pass
-        except BeingChangedError as error:
-            changes.wait_for(error.locks)
         except DatabaseError as error:
             if attempt == ATTEMPTS or not isinstance(error.__cause__, PASSING):
                 raise
@@ -113,6 +113,19 @@ def store_all(requests: Sequence[Request]) -> None:
                 request.outcomes = result
             return
     raise OperationalError("The events could not be stored.")
+
+
+def _learn(error: Exception, refused_models: set[tuple[int, str]]) -> None:
+    """What a transaction did not know, learnt outside of it."""
+    match error:
+        case partitions.MissingError():
+            partitions.ensure(error.days)
+        case adopt.MissingError():
+            adopt.adopt(error.month, error.wanted)
+        case skus.MissingError():
+            refused_models |= skus.adopt(error.organizations)
+        case BeingChangedError():
+            changes.wait_for(error.locks)
 
 
 _together: Final = GroupCommit(
@@ -143,8 +156,10 @@ def _store_once(
             admission.admit_all(request.events)
             admissions.append(admission)
             request.used_keys = admission.used_keys(request.events)
+            request.undeclared = admission.undeclared
         present = [admission for admission in admissions if admission is not None]
         skus.require(admission.missing_skus for admission in present)
+        adopt.require(window.month, (admission.missing_attributions for admission in present))
         _write(transaction, present, batch_id)
         return [None if admission is None else admission.outcomes for admission in admissions]
 
@@ -225,5 +240,6 @@ def _note_use(request: Request) -> None:
     """What is stored stays stored, whatever becomes of this."""
     try:
         last_use.note(request.used_keys)
+        undeclared.note(request.undeclared)
     except DatabaseError:
-        logger.warning("The last use of keys could not be noted.", exc_info=True)
+        logger.warning("The last use of keys or undeclared attributes could not be noted.", exc_info=True)

@@ -20,7 +20,7 @@ def test_after_a_change_the_first_key_that_is_missed_brings_the_others_along(
     directory.at_version(1).learn(ids, [])
     known = directory.at_version(2)
     assert not known.keys
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(9):
         known.learn(ids[7:8], [])
         for public_id in ids:
             known.learn([public_id], [])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -13,11 +13,15 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_MEASURE)]
 SignedCount = Annotated[int, msgspec.Meta(ge=-MAX_MEASURE, le=MAX_MEASURE)]
 CallerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 ModelName = Annotated[str, msgspec.Meta(max_length=128)]
+NO_ATTRIBUTES: Final = msgspec.Raw(b"")
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)] | int | float
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
-    """One event of usage; fields, units and limits as in docs/events.md. `timestamp` is RFC 3339 or Unix seconds."""
+    """One event of usage; fields, units and limits as in docs/events.md. `timestamp` is RFC 3339 or Unix seconds.
+
+    `attributes` is a map as JSON. It is read where it is known which of its names are declared.
+    """
 
     id: CallerId
     timestamp: Timestamp
@@ -25,6 +29,8 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     model: ModelName = ""
     api_key_id: str | None = None
     organization: str | None = None
+    project: str | None = None
+    attributes: msgspec.Raw = NO_ATTRIBUTES
     service_tier: str | None = None
     batch: bool = False
     provider: str | None = None
@@ -50,7 +56,10 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
 
 
 class Correction(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
-    """An event that changes what an earlier one reported: `corrects` names it, the signed measures are added to its own."""
+    """An event that changes what an earlier one reported: `corrects` names it, the signed measures are added to its own.
+
+    It is for what its event is for, whatever `project` and `attributes` say.
+    """
 
     id: CallerId
     timestamp: Timestamp
@@ -59,6 +68,8 @@ class Correction(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=T
     model: ModelName = ""
     api_key_id: str | None = None
     organization: str | None = None
+    project: str | None = None
+    attributes: msgspec.Raw = NO_ATTRIBUTES
     service_tier: str | None = None
     batch: bool = False
     provider: str | None = None

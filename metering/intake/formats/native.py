@@ -18,7 +18,7 @@ from metering.price_words import DIMENSIONS
 T = TypeVar("T")
 MAX_EVENTS: Final = 10_000
 CORRECTION_MARK: Final = re.compile(rb'"corrects"\s*:')
-MAX_FIELDS: Final = 40  # more than an event has
+MAX_FIELDS: Final = 40  # more than an event has, with its attributes
 MAX_LINES: Final = 2 * MAX_EVENTS  # of which some may be empty
 # A surrogate that is no half of a pair, as senders make them by cutting text in UTF-16; once escaped backslashes are away.
 HIGH: Final = rb"[89abAB][0-9a-fA-F]{2}"
@@ -28,8 +28,10 @@ HALF_CHARACTER: Final = re.compile(
 )
 MAX_HALVES: Final = 40 * MAX_EVENTS
 NOTHINGS: Final = re.compile(rb':\s*(?:null|"")')
-OPTIONAL_TEXTS: Final = frozenset({"model", "api_key_id", "organization", "service_tier", "corrects", *DIMENSIONS})
-OPTIONAL: Final = OPTIONAL_TEXTS | {"batch", *MEASURES}
+OPTIONAL_TEXTS: Final = frozenset(
+    {"model", "api_key_id", "organization", "project", "service_tier", "corrects", *DIMENSIONS}
+)
+OPTIONAL: Final = OPTIONAL_TEXTS | {"attributes", "batch", *MEASURES}
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -52,6 +54,7 @@ _FIELD_CODES: Final = {
     "usage_type": "unknown_usage_type",
     "model": "invalid_model",
     "corrects": "invalid_id",
+    "project": "unknown_project",
     **dict.fromkeys(MEASURES, "invalid_measure"),
 }
 
