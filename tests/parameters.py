@@ -18,6 +18,9 @@ FILTERS: Final = {
     "organization": "organization",
     "usage_type": PLAIN,
     "service_tier": PLAIN,
+    "provider": PLAIN,
+    "project": "used_project",
+    "attribute": "value",
 }
 VIEW: Final = {
     **dict.fromkeys(("month", "day", "hour", "group", "group_by", "rank", "chart", "tokens", "list", "page"), PLAIN),

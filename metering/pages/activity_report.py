@@ -26,11 +26,11 @@ from metering.pages.charts import (
     series_of,
 )
 from metering.pages.figures import Series, Unit
-from metering.pages.lists import TOP_LISTS, ListPage, ListPen, TopList, all_parts
+from metering.pages.lists import ListPage, ListPen, TopList, all_parts, top_groups
 from metering.pages.palette import color
 from metering.pages.parts import Asked, Choice
 from metering.usage.breakdown import Number
-from metering.usage.groupings import Grouping, View, groupings_of
+from metering.usage.groupings import Grouping
 from metering.usage.names import Names
 from metering.usage.rankings import TopRow, top_lists
 from metering.usage.sums import Activity, activity_of
@@ -93,14 +93,14 @@ def activity_report(asked: Asked) -> ActivityReport:
     activity = activity_of(asked.query, compared.before if compared else None)
     if not activity.rows:
         return ActivityReport(is_new=asked.is_new())
-    top = top_lists(asked.query, asked.form.rank)
+    groups = top_groups(asked.form)
+    top = top_lists(asked.query, asked.form.rank, [group for group in groups if not group.is_told_by_keys])
     names = _names(asked, activity, top)
     pen = _Pen(asked, activity, names, compared)
     list_pen = ListPen(asked, names)
-    lists = groupings_of(View.ACTIVITY, num_organizations=len(asked.access.organizations))
     return ActivityReport(
         charts=tuple(pen.chart(item) for item in CAPABILITIES if activity.num_parts[item.quantity]),
-        lists=tuple(list_pen.top_list(group, top) for group in TOP_LISTS if group in lists),
+        lists=tuple(list_pen.top_list(group, top) for group in groups),
     )
 
 

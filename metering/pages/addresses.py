@@ -19,9 +19,16 @@ class Address:
     def at(self, path: str) -> "Address":
         return replace(self, path=path)
 
-    def setting(self, name: str, value: str) -> "Address":
-        """With `name` set to `value` alone, on the first page of a list; an empty value removes it."""
-        kept = tuple(pair for pair in self.parameters if pair[0] not in (name, "page"))
+    def setting(self, name: str, value: str, *, instead_of: tuple[str, ...] = ("",)) -> "Address":
+        """With `name` set to `value` alone, on the first page of a list; an empty value removes it.
+
+        Only values that begin with one of `instead_of` make room for it.
+        """
+        kept = tuple(
+            pair
+            for pair in self.parameters
+            if pair[0] != "page" and not (pair[0] == name and pair[1].startswith(instead_of))
+        )
         return replace(self, parameters=(*kept, (name, value)) if value else kept)
 
     def dropping(self, name: str, value: str) -> "Address":

@@ -18,6 +18,7 @@ from metering.pages.addresses import Parameters
 from metering.pages.axis import has_minutes
 from metering.pages.query_strings import Reader, shortened
 from metering.usage import groupings
+from metering.usage.declared import Declared, declared_in
 from metering.usage.groupings import (
     GROUPINGS,
     Grouping,
@@ -25,7 +26,7 @@ from metering.usage.groupings import (
     groupings_of,
 )
 from metering.usage.names import Names
-from metering.usage.owned import OwnedIds, find_owned
+from metering.usage.owned import Asked, OwnedIds, find_owned
 from metering.usage.queries import Rank, Step, UsageQuery
 
 FILTERS: Final = {
@@ -35,13 +36,14 @@ FILTERS: Final = {
     "organization": "Organization",
     "usage_type": "Usage type",
     "service_tier": "Service tier",
+    "provider": "Provider",
+    "project": "Project",
+    "attribute": "Attribute",
 }
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    "group": tuple(GROUPINGS),
     "rank": tuple(rank.value for rank in Rank),
     "chart": ("day", "cumulative"),
     "tokens": ("kind", "group"),
-    "list": tuple(word for word, group in GROUPINGS.items() if group.has_list),
 }
 MAX_PAGE: Final = 10_000
 
@@ -68,6 +70,7 @@ class FilterForm:
     """What was asked for and understood: the query, how to show it, and a sentence for each thing that was ignored."""
 
     query: UsageQuery
+    declared: Declared
     groups: tuple[Grouping, ...]
     month: Period
     current_month: Period
@@ -110,12 +113,13 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View
     reader = Reader(data)
     month, day = _month_and_day(reader, today)
     hour = _hour(reader, day, today)
-    choices = {name: reader.choice(name, allowed) for name, allowed in CHOICES.items()}
-    filters, owned = read_filters(reader, access)
-    groups = groupings_of(view, num_organizations=len(access.organizations))
-    asked_group = GROUPINGS.get(choices["group"] or reader.choice("group_by", CHOICES["group"]), groupings.DEFAULT)
-    choices["group"] = "" if asked_group == groupings.DEFAULT else asked_group.word
-    listed = GROUPINGS.get(choices["list"])
+    declared = declared_in(access.organizations)
+    filters, owned = read_filters(reader, access, declared)
+    groups = groupings_of(view, num_organizations=len(access.organizations), attributes=declared.attributes)
+    asked_group, listed = _asked_groups(reader, declared)
+    drawn = "" if asked_group == groupings.DEFAULT else asked_group.word
+    choices = {"group": drawn, **{name: reader.choice(name, allowed) for name, allowed in CHOICES.items()}}
+    choices["list"] = listed.word if listed else ""
     page = reader.number("page", lowest=1, highest=MAX_PAGE) or 1
     search = reader.text("q")
     own_usage_only = not access.sees_all_usage
@@ -127,16 +131,17 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View
         model_ids=owned.models,
         usage_types=tuple(USAGE_TYPES[item.value] for item in filters if item.name == "usage_type"),
         service_tiers=owned.service_tiers,
+        providers=owned.providers,
+        values=owned.values,
         group=_drawn(reader, asked_group, groups),
         step=_step(day, hour),
         hour=hour,
     )
-    moment = (("day", f"{day}" if day else ""), ("hour", "" if hour is None else f"{hour}"))
-    own_month = "" if month == month_of(today) else f"{month.start:%Y-%m}"
     shown_list = (("q", search), ("page", f"{page}" if page > 1 else "")) if listed else ()
-    asked = (("month", own_month), *moment, *choices.items(), *shown_list)
+    asked = (*_moment(month, day, hour, today), *choices.items(), *shown_list)
     return FilterForm(
         query=query,
+        declared=declared,
         month=month,
         current_month=month_of(today),
         day=day,
@@ -153,6 +158,19 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View
         ignored=tuple(reader.ignored),
         own_usage_only=own_usage_only,
     )
+
+
+def _moment(month: Period, day: date | None, hour: int | None, today: date) -> Parameters:
+    own_month = "" if month == month_of(today) else f"{month.start:%Y-%m}"
+    return ("month", own_month), ("day", f"{day}" if day else ""), ("hour", "" if hour is None else f"{hour}")
+
+
+def _asked_groups(reader: Reader, declared: Declared) -> tuple[Grouping, Grouping | None]:
+    """The grouping of the charts, and that of the list of all parts if one is open."""
+    known = GROUPINGS | {group.word: group for group in declared.attributes}
+    words = tuple(known)
+    drawn = known.get(reader.choice("group", words) or reader.choice("group_by", words), groupings.DEFAULT)
+    return drawn, known.get(reader.choice("list", tuple(word for word, group in known.items() if group.has_list)))
 
 
 def _drawn(reader: Reader, asked: Grouping, groups: Collection[Grouping]) -> Grouping:
@@ -221,32 +239,32 @@ def _month(reader: Reader, today: date) -> Period:
 
 
 def read_filters(
-    reader: Reader, access: Access, names: Collection[str] = tuple(FILTERS)
+    reader: Reader, access: Access, declared: Declared, names: Collection[str] = tuple(FILTERS)
 ) -> tuple[tuple[Filter, ...], OwnedIds]:
     """The filters of these names that are this reader's to use, and the ids behind them."""
     asked = {name: reader.several(name, kind) if name in names else [] for name, kind in FILTERS.items()}
     owned, known = find_owned(
         access,
-        models=asked["model"],
-        users=asked["user"],
-        api_keys=asked["api_key"],
-        organizations=asked["organization"],
-        service_tiers=asked["service_tier"],
+        Asked(**{f"{name}s": values for name, values in asked.items() if name != "usage_type"}),
+        declared,
     )
     labels = _labels(known)
     filters = []
     for name, kind in FILTERS.items():
         for value in asked[name]:
             if (name, value) in labels:
-                filters.append(Filter(name, value, kind, labels[name, value]))
+                filters.append(Filter(name, value, *labels[name, value]))
             else:
                 reader.unknown(kind, value)
     return tuple(filters), owned
 
 
-def _labels(names: Names) -> dict[tuple[str, str], str]:
-    """(name, value) of each usable filter → what its chip says."""
+def _labels(names: Names) -> dict[tuple[str, str], tuple[str, str]]:
+    """(name, value) of each usable filter → what its chip says: of what kind it is, and which."""
     return {
-        **{(group.word, item.address_value): item.name for (group, _), item in names.known.items()},
-        **{("usage_type", label): label.replace("_", " ") for label in USAGE_TYPES},
+        **{
+            (group.filter_name, item.address_value): (group.label, item.name)
+            for (group, _), item in names.known.items()
+        },
+        **{("usage_type", label): (FILTERS["usage_type"], label.replace("_", " ")) for label in USAGE_TYPES},
     }

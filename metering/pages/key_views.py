@@ -37,6 +37,7 @@ from apikeys.keys.listing import keys_seen_by
 from metering.display import exact, share
 from metering.pages.filter_form import read_filters
 from metering.pages.query_strings import Reader, shortened
+from metering.usage.declared import Declared
 from metering.usage.routed import UsersMonth, months_of_users, routed_usage
 
 PAGE = "metering:coverage"
@@ -140,7 +141,7 @@ def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
     access = open_organization(request.user, slug)
     reader = Reader(request.GET)
     day = _day(reader) or database_now().date()
-    filters, owned = read_filters(reader, access, names=("user", "api_key"))
+    filters, owned = read_filters(reader, access, Declared(), names=("user", "api_key"))
     user_ids = owned.users if access.sees_all_usage else (request.user.pk,)
     context = {
         "frame": organization_frame(access, page="metering:activity"),

@@ -7,15 +7,23 @@ from typing import Final
 from accounts.pages.words import counted, plural
 from metering.display import compact, exact
 from metering.pages.addresses import Address, Parameters
+from metering.pages.filter_form import FilterForm
 from metering.pages.palette import UNTRACKED_COLOR, color
 from metering.pages.parts import Asked, Choice, filter_address, list_address
-from metering.usage.groupings import API_KEY, ORGANIZATION, USER, Grouping
+from metering.usage.groupings import API_KEY, MODEL, ORGANIZATION, PROJECT, USER, Grouping
 from metering.usage.names import Names
 from metering.usage.queries import Rank
 from metering.usage.rankings import PAGE_ROWS, TopRow, ranking_page
 
-TOP_LISTS: Final = {USER: color(0), ORGANIZATION: color(1), API_KEY: color(0)}
-"""What has a list beside the charts, and in which colour."""
+COLORS: Final = {USER: color(0), ORGANIZATION: color(1), API_KEY: color(0), PROJECT: color(1), MODEL: color(2)}
+"""What has a list beside the charts everywhere, and in which colour."""
+COLOR_OF_VALUES: Final = color(3)
+
+
+def top_groups(form: FilterForm) -> tuple[Grouping, ...]:
+    """What has a list beside the charts: projects where there are some, and each attribute that is declared."""
+    fixed = (group for group in COLORS if group in form.groups and (group != PROJECT or form.declared.has_projects))
+    return (*fixed, *form.declared.attributes)
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class ListPen:
             detail=name.detail,
             value=exact(value) if self._rank == Rank.REQUESTS else compact(value),
             width=f"{max(0, value) * 1000 // max(1, longest) / 10}%",
-            color=UNTRACKED_COLOR if row.group.is_untracked(row.id) else TOP_LISTS[row.group],
+            color=UNTRACKED_COLOR if row.group.is_of_nothing(row.id) else COLORS.get(row.group, COLOR_OF_VALUES),
             address=filter_address(self._address, row.group, row.id, self._names),
         )
 

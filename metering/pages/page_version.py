@@ -29,6 +29,13 @@ NAMES_VERSION: Final = """
     LEFT JOIN apikeys_apikey key ON key.user_id = member.id
     WHERE membership.organization_id = ANY(%(ids)s)
 """
+DECLARED_VERSION: Final = """
+    SELECT sum(hashtext(concat(kind, id, name, is_in_use))::bigint) FROM (
+        SELECT 'project', id, name, archived_at IS NULL FROM accounts_project WHERE organization_id = ANY(%(ids)s)
+        UNION ALL
+        SELECT 'attribute', id, title, withdrawn_at IS NULL FROM accounts_attribute WHERE organization_id = ANY(%(ids)s)
+    ) AS declared (kind, id, name, is_in_use)
+"""
 HASHED_FOLDERS: Final = (
     "accounts",
     "apikeys",
@@ -52,7 +59,7 @@ class PageState:
 
 def read_page_state(organization_ids: Sequence[int], month: date | None, also_shown: Sequence[Shown] = ()) -> PageState:
     """The state of these organizations' pages; without a month, of the current one. They show usage and names, and more."""
-    versions = (*(_version(*shown) for shown in (USAGE, *also_shown)), NAMES_VERSION)
+    versions = (*(_version(*shown) for shown in (USAGE, *also_shown)), NAMES_VERSION, DECLARED_VERSION)
     sql = f"""
         WITH span AS MATERIALIZED (
             SELECT coalesce(%(month)s::date, date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date) AS month

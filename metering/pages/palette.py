@@ -22,7 +22,7 @@ def colors_of(group: Grouping, ids: Iterable[int], names: Names) -> dict[int | N
     colors: dict[int | None, str] = {None: OTHER_COLOR}
     taken: set[int] = set()
     for found_id in sorted(set(ids)):
-        if group.is_untracked(found_id):
+        if group.is_of_nothing(found_id):
             colors[found_id] = UNTRACKED_COLOR
             continue
         slot = _next_free(names.of(group, found_id).place % group.num_colors, taken)

@@ -180,7 +180,12 @@ def _export_form(address: Address, form: FilterForm) -> ExportForm:
 def filter_address(address: Address, group: Grouping, found_id: int, names: Names) -> str:
     """The report of the same view narrowed to one part, or nothing if there is no filter for it."""
     value = names.of(group, found_id).address_value
-    return str(address.without("list", "q", "page").setting(group.word, value)) if value else ""
+    if not value:
+        return ""
+    report = address.without("list", "q", "page")
+    if not group.attribute:
+        return str(report.setting(group.word, value))
+    return str(report.setting(group.filter_name, value, instead_of=(f"{group.attribute}:", f"{group.attribute}*")))
 
 
 def list_address(address: Address, group: Grouping) -> str:

@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from accounts.models import Organization
+from metering import price_words
+from metering.attribution_models import OTHER
 from metering.measures import UsageType
+from metering.price_words import NOT_SAID
 from metering.service_tiers import BUILT_IN
 from metering.usage.groupings import (
     GROUPINGS,
+    NONE,
     ORGANIZATION,
+    OTHER_VALUES_NAME,
+    PROJECT,
+    PROVIDER,
     SERVICE_TIER,
     UNTRACKED,
     USAGE_TYPE,
@@ -46,6 +53,12 @@ USAGE_TYPE_NAMES: Final = {
     )
     for usage_type in UsageType
 }
+PROVIDER_NAMES: Final = {
+    (PROVIDER, NOT_SAID): Named(NOT_SAID, "No provider", "none"),
+    (PROVIDER, price_words.OTHER): Named(price_words.OTHER, "Other providers", price_words.BUILT_IN[price_words.OTHER]),
+}
+OTHER_VALUES_REASON: Final = "too many in a month to be told apart"
+DEFAULT_PROJECT: Final = Named(NONE, PROJECT.nothing_name, "default")
 
 
 @dataclass(frozen=True)
@@ -68,10 +81,14 @@ def names_of(
 
     `choices` are parts that have their names from elsewhere, numbered from 1.
     """
+    organizations = tuple(organizations)
     known = (
         UNTRACKED_NAMES
         | SERVICE_TIER_NAMES
         | USAGE_TYPE_NAMES
+        | PROVIDER_NAMES
+        | {(PROJECT, NONE): DEFAULT_PROJECT}
+        | {key: named for grouping in wanted if grouping.attribute for key, named in names_beside_values(grouping)}
         | {
             (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id, place=place)
             for place, found in enumerate(organizations)
@@ -88,5 +105,17 @@ def names_of(
     sql = " UNION ALL ".join(
         f"SELECT '{grouping.word}', named.* FROM ({grouping.names}) AS named" for grouping in asked
     )
-    rows = fetch(sql, {grouping.word: ids for grouping, ids in asked.items()})
-    return Names(known | {(GROUPINGS[word], columns[0]): Named(*columns) for word, *columns in rows})
+    words = {grouping.word: grouping for grouping in asked}
+    parameters = {grouping.word: ids for grouping, ids in asked.items()}
+    rows = fetch(sql, {**parameters, "num_organizations": len(organizations)})
+    return Names(known | {(words[word], columns[0]): Named(*columns) for word, *columns in rows})
+
+
+def names_beside_values(grouping: Grouping) -> tuple[tuple[tuple[Grouping, int], Named], ...]:
+    """How the parts of an attribute are called that are no value: usage without one, and what was too much to tell apart.
+
+    In addresses a value stands behind a colon: 'team:red'; 'team:' is none, and 'team*', without one, Other values.
+    """
+    nothing = Named(NONE, grouping.nothing_name, f"{grouping.attribute}:")
+    others = Named(OTHER, OTHER_VALUES_NAME, f"{grouping.attribute}*", OTHER_VALUES_REASON, place=OTHER)
+    return ((grouping, NONE), nothing), ((grouping, OTHER), others)

@@ -1,19 +1,48 @@
 """Which ids of a query string are the reader's to filter by: only what has usage behind the door that was opened."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.db import connection
 
 from accounts.access import Access
+from metering.attribution_models import PROJECT as OF_PROJECT
+from metering.price_words import Dimension
 from metering.service_tiers import BUILT_IN
-from metering.usage.groupings import API_KEY, GROUPINGS, MODEL, ORGANIZATION, SERVICE_TIER, USER, Grouping
-from metering.usage.names import SERVICE_TIER_NAMES, UNTRACKED_NAMES, Named, Names
+from metering.usage.declared import Declared
+from metering.usage.groupings import (
+    API_KEY,
+    ATTRIBUTE,
+    GROUPINGS,
+    MODEL,
+    NONE,
+    ORGANIZATION,
+    PROJECT,
+    PROVIDER,
+    SERVICE_TIER,
+    USER,
+    Grouping,
+)
+from metering.usage.names import (
+    DEFAULT_PROJECT,
+    PROVIDER_NAMES,
+    SERVICE_TIER_NAMES,
+    UNTRACKED_NAMES,
+    Named,
+    Names,
+    names_beside_values,
+)
+from metering.usage.queries import ValueFilter
 
 # A user was once a member; a key or a model has usage in these organizations and, for a reader who sees only their own
 # usage, by themselves. What exists elsewhere is answered like what does not exist.
-OWNED_SQL: Final = """
+OWN_ATTRIBUTED: Final = """
+    SELECT FROM metering_attributionpart part
+    JOIN metering_attributeddailyusage usage ON usage.attribution_id = part.attribution_id
+    WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s
+"""
+OWNED_SQL: Final = f"""
     SELECT 'user', id, coalesce(nullif(name, ''), email), public_id, '' FROM accounts_user
     WHERE public_id = ANY(%(users)s) AND (%(own)s IS NULL OR id = %(own)s) AND EXISTS (
         SELECT FROM accounts_membership membership
@@ -41,6 +70,31 @@ OWNED_SQL: Final = """
         SELECT FROM metering_userdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
         WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s AND sku.service_tier = tier.id)
     END
+    UNION ALL
+    SELECT 'provider', id, word, word, '' FROM metering_priceword AS provider
+    WHERE dimension = {Dimension.PROVIDER.value} AND word = ANY(%(providers)s) AND CASE WHEN %(own)s IS NULL THEN EXISTS (
+        SELECT FROM metering_organizationdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
+        WHERE usage.organization_id = ANY(%(ids)s) AND sku.provider = provider.id)
+    ELSE EXISTS (
+        SELECT FROM metering_userdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
+        WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s AND sku.provider = provider.id)
+    END
+    UNION ALL
+    SELECT 'project', id, name, public_id, '' FROM accounts_project AS project
+    WHERE public_id = ANY(%(projects)s) AND organization_id = ANY(%(ids)s)
+        AND (%(own)s IS NULL OR is_default OR EXISTS ({OWN_ATTRIBUTED}
+            AND usage.organization_id = project.organization_id AND part.attribute_id = {OF_PROJECT}
+            AND part.value_id = project.id))
+    UNION ALL
+    SELECT asked.word, value.id, value.value, asked.value, '' FROM metering_attributevalue AS value
+    JOIN unnest(%(attributes)s::text[], %(texts)s::text[], %(values)s::text[]) AS asked (word, text, value)
+        ON asked.text = value.value
+    JOIN unnest(%(words)s::text[], %(attribute_ids)s::int[]) AS declared (word, id) ON declared.word = asked.word
+    WHERE CASE WHEN %(own)s IS NULL THEN EXISTS (
+        SELECT FROM metering_valuemonthlyusage usage
+        WHERE usage.organization_id = ANY(%(ids)s) AND usage.attribute_id = declared.id AND usage.value_id = value.id)
+    ELSE EXISTS ({OWN_ATTRIBUTED} AND part.attribute_id = declared.id AND part.value_id = value.id)
+    END
 """
 
 
@@ -53,52 +107,95 @@ class OwnedIds:
     api_keys: tuple[int, ...] = ()
     organizations: tuple[int, ...] = ()
     service_tiers: tuple[int, ...] = ()
+    providers: tuple[int, ...] = ()
+    values: tuple[ValueFilter, ...] = ()
 
 
-def find_owned(  # noqa: PLR0913 - one for each kind of filter
-    access: Access,
-    *,
-    models: Collection[str],
-    users: Collection[str],
-    api_keys: Collection[str],
-    organizations: Collection[str],
-    service_tiers: Collection[str] = (),
-) -> tuple[OwnedIds, Names]:
+@dataclass(frozen=True)
+class Asked:
+    """What a reader asked for, as it stands in addresses."""
+
+    models: Collection[str] = ()
+    users: Collection[str] = ()
+    api_keys: Collection[str] = ()
+    organizations: Collection[str] = ()
+    service_tiers: Collection[str] = ()
+    providers: Collection[str] = ()
+    projects: Collection[str] = ()
+    attributes: Collection[str] = ()
+
+
+def find_owned(access: Access, asked: Asked, declared: Declared) -> tuple[OwnedIds, Names]:
     """The ids behind these address values, and their names. One query, and none when nothing needs one."""
     known = {
         (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id)
         for found in access.organizations
-        if found.public_id in organizations
+        if found.public_id in asked.organizations
     }
-    if "untracked" in api_keys:
+    if "untracked" in asked.api_keys:
         known |= UNTRACKED_NAMES
-    known |= {key: named for key, named in SERVICE_TIER_NAMES.items() if named.name in service_tiers}
-    words = set(service_tiers) - set(BUILT_IN.values())
-    if models or users or api_keys or words:
-        known |= _look_up(access, models=models, users=users, api_keys=api_keys, service_tiers=words)
-    groups = (MODEL, USER, API_KEY, ORGANIZATION, SERVICE_TIER)
-    ids = [tuple(found_id for kind, found_id in known if kind == group) for group in groups]
-    return OwnedIds(*ids), Names(known)
+    known |= {key: named for key, named in SERVICE_TIER_NAMES.items() if named.name in asked.service_tiers}
+    known |= {key: named for key, named in PROVIDER_NAMES.items() if named.address_value in asked.providers}
+    known |= _without_values(asked, declared)
+    stored = replace(asked, organizations=(), service_tiers=set(asked.service_tiers) - set(BUILT_IN.values()))
+    if any(vars(stored).values()):
+        known |= _look_up(access, stored, declared)
+    return _owned_ids(known, declared), Names(known)
 
 
-def _look_up(
-    access: Access,
-    *,
-    models: Collection[str],
-    users: Collection[str],
-    api_keys: Collection[str],
-    service_tiers: Collection[str],
-) -> dict[tuple[Grouping, int], Named]:
+def _owned_ids(known: Collection[tuple[Grouping, int]], declared: Declared) -> OwnedIds:
+    ids = {grouping: tuple(found_id for kind, found_id in known if kind == grouping) for grouping in GROUPINGS.values()}
+    return OwnedIds(
+        models=ids[MODEL],
+        users=ids[USER],
+        api_keys=ids[API_KEY],
+        organizations=ids[ORGANIZATION],
+        service_tiers=ids[SERVICE_TIER],
+        providers=ids[PROVIDER],
+        values=tuple(_value_filters(known, declared)),
+    )
+
+
+def _without_values(asked: Asked, declared: Declared) -> dict[tuple[Grouping, int], Named]:
+    """What is asked for that is no value: the default projects, usage without a value, Other values."""
+    known = {(PROJECT, NONE): DEFAULT_PROJECT} if DEFAULT_PROJECT.address_value in asked.projects else {}
+    beside = dict(pair for grouping in declared.attributes for pair in names_beside_values(grouping))
+    return known | {key: named for key, named in beside.items() if named.address_value in asked.attributes}
+
+
+def _value_filters(known: Collection[tuple[Grouping, int]], declared: Declared) -> Iterable[ValueFilter]:
+    """One for each dimension that is asked for. The default projects' usage is what is stored without a project."""
+    if projects := {found_id for kind, found_id in known if kind == PROJECT}:
+        if NONE in projects:
+            projects |= set(declared.default_projects)
+        with_nothing = NONE in projects or bool(projects & set(declared.default_projects))
+        yield ValueFilter(PROJECT, tuple(sorted(projects)), with_nothing)
+    for grouping in declared.attributes:
+        if values := tuple(sorted(found_id for kind, found_id in known if kind == grouping)):
+            yield ValueFilter(grouping, values, NONE in values)
+
+
+def _look_up(access: Access, asked: Asked, declared: Declared) -> dict[tuple[Grouping, int], Named]:
+    groupings = GROUPINGS | {found.word: found for found in declared.attributes}
+    values = [(value, *value.partition(":")[::2]) for value in asked.attributes]
+    ids = [(found.word, attribute_id) for found in declared.attributes for attribute_id in found.dimensions]
     parameters: dict[str, list[str] | list[int] | int | None] = {
-        "models": list(models),
-        "users": list(users),
-        "api_keys": list(api_keys),
-        "service_tiers": list(service_tiers),
+        "models": list(asked.models),
+        "users": list(asked.users),
+        "api_keys": list(asked.api_keys),
+        "service_tiers": list(asked.service_tiers),
+        "providers": list(asked.providers),
+        "projects": list(asked.projects),
+        "attributes": [f"{ATTRIBUTE}{name}" for _, name, _ in values],
+        "texts": [text for _, _, text in values],
+        "values": [value for value, _, _ in values],
+        "words": [word for word, _ in ids],
+        "attribute_ids": [attribute_id for _, attribute_id in ids],
         "ids": [organization.id for organization in access.organizations],
         "own": None if access.sees_all_usage else access.user.id,
     }
     with connection.cursor() as cursor:
         cursor.execute(OWNED_SQL, parameters)
         return {
-            (GROUPINGS[kind], found_id): Named(found_id, *columns) for kind, found_id, *columns in cursor.fetchall()
+            (groupings[kind], found_id): Named(found_id, *columns) for kind, found_id, *columns in cursor.fetchall()
         }

@@ -12,10 +12,13 @@ from typing import Any, Final
 from django.db import connection
 
 from accounts.periods import Period
+from metering.measures import MEASURES
 from metering.usage import groupings
 from metering.usage.groupings import UNTRACKED, Grouping
 
 SHOWN_PARTS: Final = 7
+OWN_MEASURES: Final = ", ".join(f"usage.{measure}" for measure in MEASURES)
+MEASURE_SUMS: Final = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)
 Slot = date | datetime
 """What a bar stands for: a UTC day, or the moment at which an hour or minute begins."""
 
@@ -36,6 +39,16 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True)
+class ValueFilter:
+    """Usage of these values of a dimension alone. `with_nothing`: what has no value is meant too; its part is then in
+    `value_ids` (of projects the ids of the default ones, whose usage is stored without a project)."""
+
+    dimension: Grouping
+    value_ids: tuple[int, ...]
+    with_nothing: bool = False
+
+
+@dataclass(frozen=True)
 class UsageQuery:
     """Which usage. An empty filter means all; `organization_ids` is never empty.
 
@@ -50,6 +63,8 @@ class UsageQuery:
     model_ids: tuple[int, ...] = ()
     usage_types: tuple[int, ...] = ()
     service_tiers: tuple[int, ...] = ()
+    providers: tuple[int, ...] = ()
+    values: tuple[ValueFilter, ...] = ()
     group: Grouping = groupings.DEFAULT
     step: Step = Step.DAY
     hour: int | None = None
@@ -70,26 +85,42 @@ class UsageQuery:
     @property
     def filters_skus(self) -> bool:
         """Whether the conditions are about `sku` as well."""
-        return bool(self.model_ids or self.usage_types or self.service_tiers)
+        return bool(self.model_ids or self.usage_types or self.service_tiers or self.providers)
+
+    @property
+    def filtered_dimensions(self) -> tuple[Grouping, ...]:
+        return tuple(found.dimension for found in self.values)
+
+    @property
+    def dimensions(self) -> tuple[Grouping, ...]:
+        """What rows must know of an attribution: for filters, then for parts."""
+        group = (self.group,) if self.group.dimensions else ()
+        return tuple(dict.fromkeys((*self.filtered_dimensions, *group)))
 
     def conditions(self, alias: str) -> str:
         """The WHERE clause over a table `alias` of daily rows joined to `sku`; its values are `parameters()`."""
         return f"{alias}.day >= %(start)s AND {alias}.day < %(end)s AND {self.filters(alias)}"
 
-    def filters(self, alias: str, *, by_user: bool = True, by_key: bool = True) -> str:
-        """The part that is not about time; rows that know no users or no keys leave these out."""
+    def filters(self, alias: str, *, by_user: bool = True, by_key: bool = True, by_sku: bool = True) -> str:
+        """The part that is not about time or attributions; rows that know no users, keys or SKUs leave these out."""
         filters = [f"{alias}.organization_id = ANY(%(organization_ids)s)"]
         if self.user_ids and by_user:
             filters.append(f"{alias}.user_id = ANY(%(user_ids)s)")
         if self.api_key_ids and by_key:
             filters.append(f"{alias}.api_key_id = ANY(%(api_key_ids)s)")
+        return " AND ".join([*filters, *self._filters_of_skus()] if by_sku else filters)
+
+    def _filters_of_skus(self) -> list[str]:
+        filters = []
         if self.model_ids:
             filters.append("sku.model_id = ANY(%(model_ids)s)")
         if self.usage_types:
             filters.append("sku.usage_type = ANY(%(usage_types)s)")
         if self.service_tiers:
             filters.append("sku.service_tier = ANY(%(service_tiers)s)")
-        return " AND ".join(filters)
+        if self.providers:
+            filters.append("sku.provider = ANY(%(providers)s)")
+        return filters
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -103,6 +134,9 @@ class UsageQuery:
             "model_ids": list(self.model_ids),
             "usage_types": list(self.usage_types),
             "service_tiers": list(self.service_tiers),
+            "providers": list(self.providers),
+            **{found.ids_parameter: list(found.dimensions) for found in self.dimensions},
+            **{f"values_{place}": list(found.value_ids) for place, found in enumerate(self.values)},
         }
 
 

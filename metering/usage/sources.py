@@ -3,7 +3,7 @@
 Hours and days are kept at four grains (metering/rollups/tables.py). The bars come from the coarsest one that knows the
 filters, so that their number of rows does not depend on how many keys there are. The parts of a month come from the monthly
 rollup, those of a day from the daily one. The minutes of one hour are the only look into raw events: of these organizations
-and that hour alone.
+and that hour alone. What usage was for, its project and attributes, is told by `metering.usage.attributed`.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,20 @@ from typing import Final
 
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
-from metering.usage.groupings import UNTRACKED, Grain
-from metering.usage.queries import SHOWN_PARTS, Step, UsageQuery
+from metering.usage import attributed
+from metering.usage.attributed import Span
+from metering.usage.groupings import UNTRACKED, Grain, Grouping
+from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, SHOWN_PARTS, Step, UsageQuery
 
 SKU_JOIN: Final = "JOIN metering_sku sku ON sku.id = usage.sku_id"
-OWN_MEASURES: Final = ", ".join(f"usage.{measure}" for measure in MEASURES)
-MEASURE_SUMS: Final = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)
+IN_MONTH: Final = "usage.month = %(start)s"
 IN_DAYS: Final = "usage.day >= %(start)s AND usage.day < %(end)s"
 IN_HOURS: Final = "usage.hour >= %(start_at)s AND usage.hour < %(end_at)s"
 # Events that wait are in no rollup yet; left out here too, the minutes of an hour add up to the hour.
 MINUTES_SQL: Final = f"""(
     SELECT organization_id, date_bin('1 minute', occurred_at, '2000-01-01 00:00Z') AS minute, user_id,
-        {VISIBLE_KEY} AS api_key_id, sku_id, {", ".join(f"coalesce({name}, 0)::numeric AS {name}" for name in MEASURES)}
+        {VISIBLE_KEY} AS api_key_id, sku_id, attribution_id,
+        {", ".join(f"coalesce({name}, 0)::numeric AS {name}" for name in MEASURES)}
     FROM metering_usageevent
     WHERE organization_id = ANY(%(organization_ids)s)
       AND occurred_at >= %(start_at)s AND occurred_at < %(end_at)s
@@ -32,6 +34,7 @@ MINUTES_SQL: Final = f"""(
 
 
 NO_PARTS: Final = "NULL::bigint"
+Dimensions = tuple[Grouping, ...]
 
 
 @dataclass(frozen=True)
@@ -77,26 +80,27 @@ class Source:
 
 def is_wide(query: UsageQuery) -> bool:
     """Whether there may be far more rows by part than without parts: then only the leading parts are read bar by bar."""
-    return (
-        query.group.has_many_parts and query.step != Step.MINUTE and _grain(query) != _grain(query, query.group.grain)
+    if query.step == Step.MINUTE:
+        return False
+    return bool(query.group.dimensions) or (
+        query.group.has_many_parts and _grain(query) != _grain(query, query.group.grain)
     )
 
 
 def bars_of(query: UsageQuery) -> Source:
-    """The rows of the bars as a whole, which know no users or keys as parts."""
-    return _bars(query, _grain(query))
+    """The rows of the bars as a whole, which know no users, keys or values as parts."""
+    return _bars(query, _grain(query), query.filtered_dimensions)
 
 
 def other_days(query: UsageQuery, start: str, end: str) -> Source:
     """As `bars_of`, whole days, from the day in the parameter `start` to before the one in `end`."""
-    when = f"usage.day >= %({start})s AND usage.day < %({end})s"
-    grain = _grain(query)
-    return _source(query, grain, f"metering_{grain}dailyusage", "usage.day", when)
+    span = Span("daily", "day", f"usage.day >= %({start})s AND usage.day < %({end})s")
+    return _source(query, _grain(query), span, query.filtered_dimensions)
 
 
 def bars_by_part(query: UsageQuery) -> Source:
     """The rows of the bars, told apart by the query's group."""
-    return _bars(query, _grain(query, query.group.grain))
+    return _bars(query, _grain(query, query.group.grain), query.dimensions)
 
 
 def leaders_of(parts: Sequence[int]) -> dict[str, list[int]]:
@@ -112,17 +116,23 @@ def leading_bars(query: UsageQuery, leaders: str = "leaders") -> tuple[Source, .
     tracked = source.narrowed(f"usage.api_key_id = ANY(array_remove(%({leaders})s::bigint[], {UNTRACKED}))")
     if query.step == Step.HOUR:
         tracked = tracked.narrowed(_by_users(are_leaders))
-    return tracked, _bars(query, Grain.UNTRACKED).narrowed(f"{UNTRACKED} = {are_leaders}")
+    return tracked, _bars(query, Grain.UNTRACKED, query.dimensions).narrowed(f"{UNTRACKED} = {are_leaders}")
 
 
 def parts_of(query: UsageQuery) -> Source:
     """The fewest rows that hold the parts of the whole period."""
-    return _whole(query, _grain(query, query.group.grain))
+    return _whole(query, _grain(query, query.group.grain), query.dimensions)
 
 
 def keys_of(query: UsageQuery) -> Source:
     """The fewest rows that hold the users and keys of the whole period."""
-    return _whole(query, Grain.KEY)
+    return _whole(query, Grain.KEY, query.filtered_dimensions)
+
+
+def days_of(query: UsageQuery) -> Source:
+    """As `parts_of`, of parts that rows know which are few whatever the number of keys."""
+    whole = Span("daily", "day", IN_DAYS) if query.step == Step.DAY else _span_of_whole(query)
+    return _source(query, _grain(query, query.group.grain), whole, query.dimensions, whole=True)
 
 
 def _grain(query: UsageQuery, known: Grain = Grain.ORGANIZATION) -> Grain:
@@ -134,14 +144,14 @@ def _grain(query: UsageQuery, known: Grain = Grain.ORGANIZATION) -> Grain:
     return Grain.USER if query.user_ids else known
 
 
-def _bars(query: UsageQuery, grain: Grain) -> Source:
+def _bars(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> Source:
     if query.step == Step.MINUTE:
-        return _source(query, Grain.KEY, MINUTES_SQL, "usage.minute", "true")
+        return _minutes(query, dimensions)
     if query.step == Step.HOUR:
-        hours = _source(query, grain, f"metering_{grain}hourlyusage", "usage.hour", IN_HOURS)
+        hours = _source(query, grain, Span("hourly", "hour", IN_HOURS), dimensions)
         is_of_keys = grain == Grain.KEY and query.api_key_ids and UNTRACKED not in query.api_key_ids
         return hours.narrowed(_by_users("ANY(%(api_key_ids)s)")) if is_of_keys else hours
-    return _source(query, grain, f"metering_{grain}dailyusage", "usage.day", IN_DAYS)
+    return _source(query, grain, Span("daily", "day", IN_DAYS), dimensions)
 
 
 def _by_users(keys: str) -> str:
@@ -149,17 +159,48 @@ def _by_users(keys: str) -> str:
     return f"usage.user_id = ANY(ARRAY(SELECT user_id FROM apikeys_apikey WHERE id = {keys}))"
 
 
-def _whole(query: UsageQuery, grain: Grain) -> Source:
-    if query.step == Step.MINUTE:
-        return _source(query, grain, f"metering_{grain}hourlyusage", "usage.hour", IN_HOURS)
-    if query.step == Step.HOUR:
-        return _source(query, grain, f"metering_{grain}dailyusage", "usage.day", IN_DAYS)
-    return _source(query, Grain.KEY, "metering_monthlyusage", "usage.month", "usage.month = %(start)s")
+def _whole(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> Source:
+    if query.step != Step.DAY:
+        return _source(query, grain, _span_of_whole(query), dimensions, whole=True)
+    month = Span("monthly", "month", IN_MONTH)
+    if not dimensions:
+        return _made(query, Grain.KEY, month, "metering_monthlyusage", dimensions)
+    if len(dimensions) == 1 and grain == Grain.ORGANIZATION:
+        return _made(query, grain, month, attributed.whole_month(query, dimensions[0]), dimensions)
+    return _source(query, grain, Span("daily", "day", IN_DAYS), dimensions, whole=True)
 
 
-def _source(query: UsageQuery, grain: Grain, rows: str, slot: str, when: str) -> Source:
+def _span_of_whole(query: UsageQuery) -> Span:
+    """The fewest rows of an open hour or day."""
+    return Span("hourly", "hour", IN_HOURS) if query.step == Step.MINUTE else Span("daily", "day", IN_DAYS)
+
+
+def _minutes(query: UsageQuery, dimensions: Dimensions) -> Source:
+    rows = attributed.with_values(MINUTES_SQL, dimensions) if dimensions else MINUTES_SQL
+    return _made(query, Grain.KEY, Span("", "minute", "true"), rows, dimensions)
+
+
+def _source(query: UsageQuery, grain: Grain, span: Span, dimensions: Dimensions, *, whole: bool = False) -> Source:
+    rows = f"metering_{grain}{span.tables}usage"
+    if dimensions:
+        rows = attributed.rows(query, grain, span, dimensions, whole=whole)
+    return _made(query, grain, span, rows, dimensions)
+
+
+def _made(query: UsageQuery, grain: Grain, span: Span, rows: str, dimensions: Dimensions) -> Source:
     filters = query.filters("usage", by_user=grain in (Grain.KEY, Grain.USER), by_key=grain == Grain.KEY)
-    part = query.group.column or NO_PARTS
+    values = "".join(f" AND usage.value_{place} = ANY(%(values_{place})s)" for place, _ in enumerate(query.values))
+    conditions = f"{span.when} AND {filters}{values}"
+    return Source(rows, f"usage.{span.slot}", _part(query, grain, dimensions), conditions, _sku_join(query))
+
+
+def _part(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> str:
     if grain == Grain.UNTRACKED and query.group.has_untracked:
-        part = f"{UNTRACKED}::bigint"
-    return Source(rows, slot, part, f"{when} AND {filters}", SKU_JOIN if query.filters_skus else "")
+        return f"{UNTRACKED}::bigint"
+    if query.group in dimensions:
+        return f"usage.value_{dimensions.index(query.group)}"
+    return query.group.column or NO_PARTS
+
+
+def _sku_join(query: UsageQuery) -> str:
+    return SKU_JOIN if query.filters_skus else ""

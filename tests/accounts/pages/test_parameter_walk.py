@@ -24,6 +24,7 @@ from apikeys.models import APIKey
 from billing.alerts import WebhookEndpoint
 from billing.models import Invoice
 from tests.accounts.test_access_walk import make_staff, project_patterns
+from tests.attributions import declare, say
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.parameters import OPEN_TO_THEIR_READERS, ORGANIZATION, PATH_PARAMETERS, PLAIN, QUERY_PARAMETERS, WORDS
 from tests.undone import undone
@@ -42,6 +43,8 @@ NEVER = {
     "attribute": "never",
     "endpoint": "999999999",
     "invoice": "999999999",
+    "used_project": "proj_00000000000000000",
+    "value": "team:never",
 }
 MEANT = {"day": "2026-11-01", "list": "user", "last": "2026-11-01", "start": "2026-11-01"}  # values that lead on
 SENT: dict[str, Any] = {"name": "x", "tracked": "off", "role": "reader", "overlap_hours": "1"}
@@ -85,6 +88,7 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
         make_event(id=key.name[:12].replace(" ", "-"), api_key_id=key.public_id, model=model) for key, model in made
     ]
     assert set(send(events, make_token())) == {"accepted"}
+    ours, of_others = used_for(world)
     roll_up()
     with routing_change() as now:
         invitations.invite(
@@ -119,7 +123,19 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
         "attribute": [("everyone", "secret")],
         "endpoint": [("everyone", str(endpoint.pk))],
         "invoice": [("everyone", str(make_invoice(world.other).pk))],
+        "used_project": [("everyone", of_others), ("reader_without_visibility", ours)],
+        "value": [("everyone", "squad:theirs"), ("reader_without_visibility", "team:bobs")],
     }
+
+
+def used_for(world: World) -> tuple[str, str]:
+    """The ids of two projects, Bob's in Acme and Charlie's elsewhere, that the usage which waits is for; it has values too."""
+    ours, theirs = (projects.make_project(organization=here, name="Used") for here in (world.acme, world.other))
+    declare(world.acme, "team", "Team")
+    declare(world.other, "squad", "Squad")
+    say(world.bob, world.acme, ours, {"team": "bobs"})
+    say(world.charlie, world.other, theirs, {"squad": "theirs"})
+    return ours.public_id, theirs.public_id
 
 
 def make_invoice(payer: Organization) -> Invoice:

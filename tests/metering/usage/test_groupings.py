@@ -17,8 +17,8 @@ def test_a_grouping_is_found_by_its_word(grouping: Grouping) -> None:
 
 
 @ALL
-def test_only_what_is_of_users_or_keys_has_many_parts(grouping: Grouping) -> None:
-    assert grouping.has_many_parts == (grouping.word in {"user", "api_key"})
+def test_only_what_is_of_users_keys_or_projects_has_many_parts(grouping: Grouping) -> None:
+    assert grouping.has_many_parts == (grouping.word in {"user", "api_key", "project"})
     assert grouping.grain != Grain.UNTRACKED
 
 
@@ -38,7 +38,7 @@ def test_no_part_has_a_colour_that_is_not_there(grouping: Grouping) -> None:
 def test_names_and_words_are_queries_that_run(db: None, grouping: Grouping) -> None:
     assert names_of({grouping: [1]}).of(grouping, 10**6).name == "#1000000"
     if grouping.has_list:
-        found = fetch(f"SELECT id, words FROM ({grouping.words}) AS named", {})
+        found = fetch(f"SELECT id, words FROM ({grouping.words}) AS named", {"nothing": "None"})
         assert [row for row in found if row[0] != UNTRACKED] == []
 
 

@@ -18,6 +18,7 @@ FILTERS: dict[str, tuple[int, ...]] = {
     "model_ids": (6,),
     "usage_types": (1,),
     "service_tiers": (2,),
+    "providers": (7,),
 }
 EACH = pytest.mark.parametrize(("name", "ids"), FILTERS.items(), ids=list(FILTERS))
 
@@ -37,7 +38,7 @@ def test_each_filter_is_a_condition_of_its_own(name: str, ids: tuple[int, ...]) 
     assert query.filters("usage").count("ANY") == 2
     assert f"%({name})s" in query.filters("usage")
     assert query.parameters()[name] == list(ids)
-    assert query.filters_skus == (name in {"model_ids", "usage_types", "service_tiers"})
+    assert query.filters_skus == (name in {"model_ids", "usage_types", "service_tiers", "providers"})
 
 
 def test_every_value_of_a_condition_is_a_parameter() -> None:
@@ -53,7 +54,7 @@ def test_rows_that_know_no_users_or_keys_are_not_asked_for_them() -> None:
     without = query.filters("usage", by_user=False, by_key=False)
     assert "user_ids" not in without
     assert "api_key_ids" not in without
-    assert without.count("ANY") == 4
+    assert without.count("ANY") == 5
 
 
 def test_a_period_is_half_open_and_an_hour_lasts_an_hour() -> None:

@@ -1,0 +1,157 @@
+"""Rows of usage that know what it was for: one column for each dimension that a query needs, `value_0`, `value_1` …
+
+Usage of one dimension alone has rows of its own, one for each value. Everything else comes from the rows of whole attributions.
+What says nothing of a dimension is in neither: it is the coarser row less those, so every breakdown adds up to the total.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from metering.attribution_models import NOTHING
+from metering.measures import MEASURES
+from metering.usage.groupings import NONE, Grain, Grouping
+from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, UsageQuery, ValueFilter
+
+OF_GRAIN: Final = {
+    Grain.ORGANIZATION: (),
+    Grain.UNTRACKED: (),
+    Grain.USER: ("user_id",),
+    Grain.KEY: ("user_id", "api_key_id"),
+}
+LEFT_OVER: Final = ", ".join(f"usage.{measure} - coalesce(known.{measure}, 0) AS {measure}" for measure in MEASURES)
+SOME_LEFT: Final = f"({' OR '.join(f'usage.{measure} <> coalesce(known.{measure}, 0)' for measure in MEASURES)})"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which rows: the tables of a step, the column that says when, and the condition on it."""
+
+    tables: str
+    slot: str
+    when: str
+
+
+def rows(query: UsageQuery, grain: Grain, span: Span, dimensions: tuple[Grouping, ...], *, whole: bool = False) -> str:
+    """What stands behind FROM for these dimensions, of which those that the query filters come first.
+
+    `whole`: they are asked which parts there are; rows of nothing at all are then left out, which costs a look at each measure.
+    """
+    if len(dimensions) == 1 and grain == Grain.ORGANIZATION:
+        return _of_one_dimension(query, span, dimensions[0], whole=whole)
+    return with_values(_of_attributions(query, grain, span, whole=whole), dimensions)
+
+
+def whole_month(query: UsageQuery, dimension: Grouping) -> str:
+    """As `rows`, the parts of one dimension over a month, without those of nothing at all."""
+    slot = "%(start)s::date AS month"
+    values = f"""
+        SELECT usage.organization_id, usage.month, usage.sku_id, usage.value_id::bigint AS value_0, {OWN_MEASURES}
+        FROM metering_valuemonthlyusage AS usage WHERE usage.month = %(start)s AND {_of_dimension(dimension)}
+    """
+    if not _wants_nothing(query, dimension):
+        return f"({values})"
+    return f"""({values} UNION ALL
+        SELECT usage.organization_id, {slot}, usage.sku_id, {_nothing(dimension)}, {LEFT_OVER}
+        FROM (
+            SELECT usage.organization_id, usage.sku_id, {MEASURE_SUMS} FROM metering_organizationdailyusage AS usage
+            WHERE usage.day >= %(start)s AND usage.day < %(end)s AND {_of_organizations()} GROUP BY 1, 2
+        ) AS usage LEFT JOIN (
+            SELECT usage.organization_id, usage.sku_id, {MEASURE_SUMS} FROM metering_valuemonthlyusage AS usage
+            WHERE usage.month = %(start)s AND {_of_dimension(dimension)} GROUP BY 1, 2
+        ) AS known USING (organization_id, sku_id)
+        {_own_project(dimension)} WHERE {SOME_LEFT}
+    )"""
+
+
+def with_values(attributed: str, dimensions: tuple[Grouping, ...]) -> str:
+    """Rows with an `attribution_id` and, beside them, their value of each dimension; the joins multiply nothing."""
+    columns = "".join(
+        f", coalesce(part_{place}.value_id, {_nothing(found)}) AS value_{place}"
+        for place, found in enumerate(dimensions)
+    )
+    joins = " ".join(
+        f"LEFT JOIN metering_attributionpart AS part_{place} ON part_{place}.attribution_id = usage.attribution_id"
+        f" AND part_{place}.attribute_id = ANY(%({found.ids_parameter})s)"
+        for place, found in enumerate(dimensions)
+    )
+    own = next((_own_project(found) for found in dimensions if found.is_of_projects), "")
+    return f"(SELECT usage.*{columns} FROM {attributed} AS usage {joins} {own})"
+
+
+def _of_one_dimension(query: UsageQuery, span: Span, dimension: Grouping, *, whole: bool) -> str:
+    table = f"metering_value{span.tables}usage"
+    key = f"usage.organization_id, usage.{span.slot}, usage.sku_id"
+    values = f"""
+        SELECT {key}, usage.value_id::bigint AS value_0, {OWN_MEASURES}
+        FROM {table} AS usage WHERE {span.when} AND {_of_dimension(dimension)}
+    """
+    if not _wants_nothing(query, dimension):
+        return f"({values})"
+    return f"""({values} UNION ALL
+        SELECT {key}, {_nothing(dimension)}, {LEFT_OVER}
+        FROM metering_organization{span.tables}usage AS usage
+        LEFT JOIN (
+            SELECT {key}, {MEASURE_SUMS} FROM {table} AS usage WHERE {span.when} AND {_of_dimension(dimension)} GROUP BY 1, 2, 3
+        ) AS known USING (organization_id, {span.slot}, sku_id)
+        {_own_project(dimension)} WHERE {span.when} AND {_of_organizations()}{_and_some_left(whole)}
+    )"""
+
+
+def _of_attributions(query: UsageQuery, grain: Grain, span: Span, *, whole: bool) -> str:
+    """The rows of whole attributions, and what is left of those of the grain."""
+    names = ("organization_id", span.slot, *OF_GRAIN[grain], "sku_id")
+    key = ", ".join(f"usage.{name}" for name in names)
+    numbers = ", ".join(f"{place}" for place, _ in enumerate(names, start=1))
+    whose = query.filters("usage", by_sku=False)
+    if grain == Grain.UNTRACKED:
+        whose += " AND usage.api_key_id = 0"
+    table = f"metering_attributed{span.tables}usage"
+    attributed = (
+        f"SELECT {key}, usage.attribution_id, {OWN_MEASURES} FROM {table} AS usage WHERE {span.when} AND {whose}"
+    )
+    if named := [_has_value(place, found) for place, found in enumerate(query.values) if not found.with_nothing]:
+        return f"({attributed} AND {' AND '.join(named)})"
+    known = f"SELECT {key}, {MEASURE_SUMS} FROM {table} AS usage WHERE {span.when} AND {whose} GROUP BY {numbers}"
+    own = query.filters("usage", by_user=bool(OF_GRAIN[grain]), by_key=grain == Grain.KEY, by_sku=False)
+    return f"""({attributed} UNION ALL
+        SELECT {key}, {NOTHING}, {LEFT_OVER} FROM metering_{grain}{span.tables}usage AS usage
+        LEFT JOIN ({known}) AS known USING ({", ".join(names)}) WHERE {span.when} AND {own}{_and_some_left(whole)}
+    )"""
+
+
+def _has_value(place: int, named: ValueFilter) -> str:
+    return (
+        "usage.attribution_id IN (SELECT part.attribution_id FROM metering_attributionpart AS part"
+        f" WHERE part.attribute_id = ANY(%({named.dimension.ids_parameter})s) AND part.value_id = ANY(%(values_{place})s))"
+    )
+
+
+def _and_some_left(whole: bool) -> str:  # noqa: FBT001 - of the caller's `whole`
+    return f" AND {SOME_LEFT}" if whole else ""
+
+
+def _of_organizations() -> str:
+    return "usage.organization_id = ANY(%(organization_ids)s)"
+
+
+def _of_dimension(dimension: Grouping) -> str:
+    return f"{_of_organizations()} AND usage.attribute_id = ANY(%({dimension.ids_parameter})s)"
+
+
+def _wants_nothing(query: UsageQuery, dimension: Grouping) -> bool:
+    return all(found.with_nothing for found in query.values if found.dimension == dimension)
+
+
+def _nothing(dimension: Grouping) -> str:
+    """The part of what has no value."""
+    return f"coalesce(own_project.id, {NONE})" if dimension.is_of_projects else f"{NONE}::bigint"
+
+
+def _own_project(dimension: Grouping) -> str:
+    """Joins the default project of a row's organization, if it has one, where parts are projects."""
+    if not dimension.is_of_projects:
+        return ""
+    return (
+        "LEFT JOIN accounts_project AS own_project"
+        " ON own_project.organization_id = usage.organization_id AND own_project.is_default"
+    )
