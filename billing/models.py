@@ -37,14 +37,18 @@ class LineItem(models.IntegerChoices):
     CHARACTER = 10, "character"
     BYTE_DAY = 11, "byte-day"
     SESSION = 12, "session"
+    LONG_CACHE_WRITE = 13, "long cache write"
+    IMAGE_INPUT = 14, "image input"
+    VIDEO_INPUT = 15, "video input"
+    IMAGE_OUTPUT = 16, "image output"
 
 
 class Price(models.Model):
     """The price of one unit from `effective_date` (a UTC day) until the next row of the same scope; null ends pricing.
 
-    Dated by their start alone, prices can neither overlap nor leave a gap by accident. Empty `usage_type`, `service_tier`
-    or `batch` hold for every value; the most specific row wins, and a negotiated price (with `organization`) before a
-    general one. `context_band` is the input size above which the price holds.
+    Dated by their start alone, prices can neither overlap nor leave a gap by accident. What is empty of `usage_type` to `region`
+    holds for every value; the most specific row wins, and a negotiated price (with `organization`) before a general one.
+    `context_band` is the input size above which the price holds.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, blank=True)
@@ -53,6 +57,9 @@ class Price(models.Model):
     usage_type = models.SmallIntegerField(choices=UsageType.choices, null=True, blank=True)
     service_tier = models.SmallIntegerField(choices=ServiceTier.choices, null=True, blank=True)
     batch = models.BooleanField(null=True, blank=True)
+    provider = models.SmallIntegerField(null=True, blank=True)
+    speed = models.SmallIntegerField(null=True, blank=True)
+    region = models.SmallIntegerField(null=True, blank=True)
     context_band = models.IntegerField(default=0)
     effective_date = models.DateField()
     unit_price = models.DecimalField(max_digits=24, decimal_places=12, null=True, blank=True)
@@ -64,14 +71,8 @@ class Price(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=[
-                    "model",
-                    "line_item",
-                    "organization",
-                    "usage_type",
-                    "service_tier",
-                    "batch",
-                    "context_band",
-                    "effective_date",
+                    *("model", "line_item", "organization", "usage_type", "service_tier", "batch"),
+                    *("provider", "speed", "region", "context_band", "effective_date"),
                 ],
                 name="price_unique",
                 nulls_distinct=False,
@@ -152,8 +153,7 @@ class CreditGrant(models.Model):
                 name="credit_grant_expires_after_start",
             ),
             models.CheckConstraint(
-                condition=Q(category__in=["paid", "promotional"]),
-                name="credit_grant_category_known",
+                condition=Q(category__in=["paid", "promotional"]), name="credit_grant_category_known"
             ),
         ]
 

@@ -38,7 +38,8 @@ class Sku(models.Model):
     `service_tier` is a ServiceTier, or a number of `service_tiers`. `context_band` is the largest threshold of
     `measures.CONTEXT_BANDS` that the request's input exceeded, or 0. `in_both_units`: its events report tokens and also their
     images, seconds or characters, of which one is charged; null for usage from before these were told apart. `provider`,
-    `speed` and `region` are numbers of `price_words`, 0 where the event says nothing.
+    `speed` and `region` are numbers of `price_words`, 0 where the event says nothing. `output_is_split`: its events are of
+    images and say which of their output tokens are; of others all are.
     """
 
     id = models.AutoField(primary_key=True)
@@ -51,6 +52,7 @@ class Sku(models.Model):
     provider = models.SmallIntegerField(default=0, db_default=0)
     speed = models.SmallIntegerField(default=0, db_default=0)
     region = models.SmallIntegerField(default=0, db_default=0)
+    output_is_split = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         verbose_name = "SKU"
@@ -58,7 +60,7 @@ class Sku(models.Model):
             models.UniqueConstraint(
                 fields=[
                     *("model", "usage_type", "service_tier", "batch", "context_band", "in_both_units"),
-                    *("provider", "speed", "region"),
+                    *("provider", "speed", "region", "output_is_split"),
                 ],
                 name="sku_unique",
             )

@@ -25,7 +25,9 @@ DIMENSIONS: Final = tuple(dimension.label for dimension in Dimension)
 NOT_SAID: Final = 0
 OTHER: Final = 99
 """The number of all words over the bound. Above it are the numbers of words."""
-BUILT_IN: Final = {OTHER: "other"}
+FAST: Final = 1
+"""The number of the speed that the default price list knows."""
+BUILT_IN: Final = {FAST: "fast", OTHER: "other"}
 MAX_LENGTH: Final = 40
 ORDINARY: Final = {Dimension.SPEED: frozenset({"standard", "default", "normal"})}
 """Words that say the same as none."""
@@ -40,7 +42,7 @@ def number_of(dimension: Dimension, word: str) -> int | None:
     folded = word.lower()
     if not folded or folded in ORDINARY.get(dimension, ()):
         return NOT_SAID
-    return _numbers.get((dimension, folded))
+    return FAST if (dimension, folded) == (Dimension.SPEED, BUILT_IN[FAST]) else _numbers.get((dimension, folded))
 
 
 def add(words: Iterable[Words]) -> None:
@@ -69,11 +71,23 @@ def _add(dimension: Dimension, words: list[str]) -> None:
     _numbers.update({(dimension, word): stored.get(word, OTHER) for word in words})
 
 
-def names(dimension: Dimension) -> Mapping[int, str]:
-    """Every word of the dimension, by its number."""
+def names(dimension: Dimension | None = None) -> Mapping[int, str]:
+    """Every word of the dimension, or of all, by its number."""
+    built_in = {
+        number: word for number, word in BUILT_IN.items() if number != FAST or dimension in (None, Dimension.SPEED)
+    }
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id, word FROM metering_priceword WHERE dimension = %s ORDER BY id", [dimension.value])
-        return {**BUILT_IN, **dict(cursor.fetchall())}
+        cursor.execute(
+            "SELECT id, word FROM metering_priceword WHERE dimension = %(of)s OR %(of)s IS NULL ORDER BY word",
+            {"of": dimension},
+        )
+        return {**built_in, **dict(cursor.fetchall())}
+
+
+def described(of: Any, words: Mapping[int, str]) -> list[str]:
+    """'provider azure', 'speed fast' …: what of these a price is for, if it is for one of them alone."""
+    said = {name: getattr(of, name) for name in DIMENSIONS}
+    return [f"{name} {words.get(number, number)}" for name, number in said.items() if number is not None]
 
 
 def words_of(dimension: Dimension, number: int) -> list[str | None]:

@@ -9,6 +9,7 @@ from accounts.pages.words import counted
 from billing.cost.outlook import Outlook, outlook_of
 from billing.cost.queries import PartCost, Spending, UnpricedModel, part_amounts, spending, spending_of
 from billing.display import axis_dollars, dollars, exact_dollars, quantity
+from billing.line_items import UNITS
 from billing.models import LineItem
 from metering.display import share
 from metering.pages import charts
@@ -213,7 +214,7 @@ def _quantities(costs: Sequence[PartCost]) -> str:
     """What was used, in its units: tokens of all kinds together, then the dearest other units."""
     by_unit: dict[LineItem, tuple[Decimal, Decimal]] = {}
     for row in costs:
-        unit = LineItem.INPUT if row.line_item <= LineItem.AUDIO_OUTPUT else row.line_item
+        unit = LineItem.INPUT if UNITS[row.line_item] == "tokens" else row.line_item
         number, amount = by_unit.get(unit, (Decimal(0), Decimal(0)))
         by_unit[unit] = (number + row.quantity, amount + row.amount)
     dearest = sorted(by_unit.items(), key=lambda item: (-item[1][1], item[0]))[:NUM_QUANTITIES]

@@ -18,9 +18,10 @@ from billing.models import BillingDetails, LineItem
 from billing.money import BILLED_DIGITS
 from billing.notices import webhook_addresses
 from billing.prices.rerating import PriceRefusedError, Terms
-from metering import service_tiers
+from metering import price_words, service_tiers
 from metering.measures import CONTEXT_BANDS, UsageType
 from metering.models import Model
+from metering.price_words import Dimension
 
 ANY: Final = ("", "Any")
 MAX_THRESHOLDS: Final = 10
@@ -83,6 +84,13 @@ class WebhookForm(forms.Form):
         return url
 
 
+def _word_field(dimension: Dimension) -> forms.TypedChoiceField:
+    """One of the words that events have said."""
+    return forms.TypedChoiceField(
+        choices=lambda: [ANY, *price_words.names(dimension).items()], required=False, coerce=int, empty_value=None
+    )
+
+
 class PriceForm(forms.Form):
     """One price of the book: what it is for, from when it holds, and how much a number of units costs."""
 
@@ -106,6 +114,9 @@ class PriceForm(forms.Form):
         coerce=lambda value: value == "yes",
         empty_value=None,
     )
+    provider = _word_field(Dimension.PROVIDER)
+    speed = _word_field(Dimension.SPEED)
+    region = _word_field(Dimension.REGION)
     context_band = forms.TypedChoiceField(
         choices=[(0, "Any size of request"), *((band, f"Above {band:,} tokens") for band in CONTEXT_BANDS)],
         coerce=int,
@@ -162,6 +173,7 @@ class PriceForm(forms.Form):
                 usage_type=cleaned["usage_type"],
                 service_tier=cleaned["service_tier"],
                 batch=cleaned["batch"],
+                **{name: cleaned[name] for name in price_words.DIMENSIONS},
                 context_band=cleaned["context_band"],
             )
         except PriceRefusedError as error:

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 
+from billing.line_items import TOKENS
 from billing.models import LineItem, Price, PriceSource
 from billing.prices import price_list
 from billing.prices.price_list import Entry
+from billing.waiting import ProviderPriceSource
+from metering.intake.sources.names import provider_of
 from metering.measures import CONTEXT_BANDS, ServiceTier, UsageType
 from metering.models import Model
+from metering.price_words import BUILT_IN, FAST
 
 PACKAGE: Final = "genai-prices"
 RELEASE: Final = f"{PACKAGE} {version(PACKAGE)}"
@@ -41,33 +45,43 @@ SOURCES: Final[dict[LineItem, tuple[tuple[str, int], ...]]] = {
     LineItem.AUDIO_INPUT: (("input_audio_mtok", MILLION), ("input_mtok", MILLION)),
     LineItem.OUTPUT: (("output_mtok", MILLION),),
     LineItem.AUDIO_OUTPUT: (("output_audio_mtok", MILLION), ("output_mtok", MILLION)),
+    LineItem.LONG_CACHE_WRITE: (
+        ("cache_write_1h_mtok", MILLION),
+        ("cache_write_mtok", MILLION),
+        ("input_mtok", MILLION),
+    ),
+    LineItem.IMAGE_INPUT: (("input_image_mtok", MILLION), ("input_mtok", MILLION)),
+    LineItem.VIDEO_INPUT: (("input_video_mtok", MILLION), ("input_mtok", MILLION)),
+    LineItem.IMAGE_OUTPUT: (("output_image_mtok", MILLION), ("output_mtok", MILLION)),
     LineItem.REQUEST: (("requests_kcount", THOUSAND),),
     LineItem.SECOND: (("audio_hours", SECONDS_PER_HOUR), ("input_audio_hours", SECONDS_PER_HOUR)),
     LineItem.CHARACTER: (("input_mchars", MILLION),),
 }
 # What the package prices apart and events tell by their usage type: calls that they report as types of their own, and the
-# output of image requests, which is images.
+# output of image requests, which is images unless an event says which of it is.
 TYPE_SOURCES: Final[dict[tuple[LineItem, UsageType], tuple[str, int]]] = {
     (LineItem.REQUEST, UsageType.WEB_SEARCH_CALLS): ("web_searches_kcount", THOUSAND),
     (LineItem.REQUEST, UsageType.FILE_SEARCH_CALLS): ("storage_searches_kcount", THOUSAND),
     (LineItem.OUTPUT, UsageType.IMAGES): ("output_image_mtok", MILLION),
 }
-TOKEN_ITEMS: Final = (
-    LineItem.INPUT,
-    LineItem.CACHED_INPUT,
-    LineItem.CACHE_WRITE,
-    LineItem.AUDIO_INPUT,
-    LineItem.OUTPUT,
-    LineItem.AUDIO_OUTPUT,
-)
 UNIT_ITEMS: Final = (LineItem.IMAGE, LineItem.SECOND, LineItem.CHARACTER)
 
 
+class Special(NamedTuple):
+    """What requests have a price of their own: None is all of them."""
+
+    service_tier: ServiceTier | None = None
+    batch: bool | None = None
+    speed: int | None = None
+
+
+EVERY: Final = Special()
 # What a price may depend on beside the model, as the package's request context says it. The first is every request.
-CONTEXTS: Final[tuple[tuple[ServiceTier | None, bool | None, dict[str, str]], ...]] = (
-    (None, None, {}),
-    (None, True, {"processing": "batch"}),
-    *((tier, None, {"service_tier": str(tier.label)}) for tier in ServiceTier if tier != ServiceTier.DEFAULT),
+CONTEXTS: Final[tuple[tuple[Special, dict[str, str]], ...]] = (
+    (EVERY, {}),
+    (Special(batch=True), {"processing": "batch"}),
+    *((Special(tier), {"service_tier": str(tier.label)}) for tier in ServiceTier if tier != ServiceTier.DEFAULT),
+    (Special(speed=FAST), {"speed": BUILT_IN[FAST]}),
 )
 HALF_HOURS: Final = tuple(time(hour, minute) for hour in range(24) for minute in (0, 30))
 Scope = tuple[LineItem, int, UsageType | None]
@@ -83,14 +97,24 @@ class DefaultPrice:
     effective_date: date
     unit_price: Decimal | None
     usage_type: UsageType | None = None
-    service_tier: ServiceTier | None = None
-    batch: bool | None = None
+    special: Special = EVERY
     is_included: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether it holds for every request, of whatever size."""
-        return self.usage_type is None and self.service_tier is None and self.batch is None and self.context_band == 0
+        return self.usage_type is None and self.special == EVERY and self.context_band == 0
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """The fields of a row of the book, beside its model, that have one price at a time."""
+        return {
+            "line_item": self.line_item,
+            "usage_type": self.usage_type,
+            **self.special._asdict(),
+            "context_band": self.context_band,
+            "effective_date": self.effective_date,
+        }
 
     @property
     def source(self) -> str:
@@ -138,23 +162,45 @@ def add(found: Iterable[tuple[Model, Listing]]) -> None:
         )
         for model_id in sorted(new)
     )
-    Price.objects.bulk_create(
-        [_row(model_id, price) for model_id in sorted(new) for price in listings[model_id].prices],
-        ignore_conflicts=True,
+    _add_prices((model_id, None, listings[model_id].prices) for model_id in sorted(new))
+
+
+def add_of_providers(models: Iterable[tuple[Model, int, str]]) -> None:
+    """Add what these models cost at these providers (number, word), where the package knows that it is another price than the
+    model's in general. Prices that exist stay."""
+    asked = {(model.pk, provider): (model, word) for model, provider, word in models}
+    known = ProviderPriceSource.objects.filter(model__in={model_id for model_id, _ in asked})
+    new = sorted(asked.keys() - set(known.values_list("model", "provider")))
+    ProviderPriceSource.objects.bulk_create(
+        ProviderPriceSource(model_id=model_id, provider=provider, release=RELEASE) for model_id, provider in new
     )
+    _add_prices((*key, at_provider(asked[key][0].name, asked[key][1])) for key in new)
 
 
-def _row(model_id: int, price: DefaultPrice) -> Price:
-    return Price(
-        model_id=model_id,
-        line_item=price.line_item,
-        usage_type=price.usage_type,
-        service_tier=price.service_tier,
-        batch=price.batch,
-        context_band=price.context_band,
-        effective_date=price.effective_date,
-        unit_price=price.unit_price,
-        source=price.source,
+def at_provider(model_name: str, word: str) -> tuple[DefaultPrice, ...]:
+    """The prices of a model at a provider, in the words of an event; nothing if they are those of the model in general, or the
+    package does not know that the provider has it. Then it costs what the model costs in general."""
+    found, general = find(model_name, provider_of(word)), find(model_name)
+    if found is None or found == general:
+        return ()
+    prices = listing_of(found).prices
+    requests = [DefaultPrice(LineItem.REQUEST, 0, FIRST_DATE, Decimal(0))] if general and prices else []
+    is_by_request = [
+        any(price.line_item == LineItem.REQUEST and price.is_plain for price in listed)
+        for listed in (prices, listing_of(general).prices if general else ())
+    ]
+    return (*prices, *requests) if is_by_request == [False, True] else prices
+
+
+def _add_prices(found: Iterable[tuple[int, int | None, Iterable[DefaultPrice]]]) -> None:
+    """(model, provider, prices) as rows of the book."""
+    Price.objects.bulk_create(
+        [
+            Price(model_id=model_id, provider=provider, **price.scope, unit_price=price.unit_price, source=price.source)
+            for model_id, provider, prices in found
+            for price in prices
+        ],
+        ignore_conflicts=True,
     )
 
 
@@ -190,17 +236,17 @@ def default_prices(model: ModelInfo) -> list[DefaultPrice]:
     Daily usage cannot be told apart by the time of day: of prices that depend on it, the one that holds for the longest
     part of the day counts. A price that the package does not list any more from some day on ends then.
     """
-    prices = [DefaultPrice(item, 0, FIRST_DATE, Decimal(0)) for item in TOKEN_ITEMS if model.id.endswith(FREE)]
+    prices = [DefaultPrice(item, 0, FIRST_DATE, Decimal(0)) for item in TOKENS if model.id.endswith(FREE)]
     starts = _start_dates(model)
     general = {start: _prices_of_day(model, start, {}) for start in starts}
-    for tier, batch, context in CONTEXTS:
+    for special, context in CONTEXTS:
         in_force: Prices = {}
         for start in starts:
             listed = general[start] if not context else _own(_prices_of_day(model, start, context), general[start])
             changed = {scope: price for scope, price in listed.items() if in_force.get(scope) != price}
             ended: dict[Scope, None] = dict.fromkeys(in_force.keys() - listed.keys())
             for (line_item, band, usage_type), price in {**changed, **ended}.items():
-                prices.append(DefaultPrice(line_item, band, start, price, usage_type, tier, batch))
+                prices.append(DefaultPrice(line_item, band, start, price, usage_type, special))
             in_force = listed
     return prices + _uncharged({price.line_item for price in prices})
 
@@ -250,8 +296,8 @@ def _uncharged(priced: set[LineItem]) -> list[DefaultPrice]:
     or tokens of one that is charged by the second. They hold for events that report both; without the charged unit there
     is no price.
     """
-    by_token, by_unit = not priced.isdisjoint(TOKEN_ITEMS), not priced.isdisjoint(UNIT_ITEMS)
-    free = UNIT_ITEMS if by_token and not by_unit else TOKEN_ITEMS if by_unit and not by_token else ()
+    by_token, by_unit = not priced.isdisjoint(TOKENS), not priced.isdisjoint(UNIT_ITEMS)
+    free = UNIT_ITEMS if by_token and not by_unit else TOKENS if by_unit and not by_token else ()
     return [DefaultPrice(line_item, 0, FIRST_DATE, Decimal(0), is_included=True) for line_item in free]
 
 

@@ -9,6 +9,7 @@ from django.db.models import F
 from billing import display
 from billing.line_items import UNITS_OF_A_PRICE
 from billing.models import Price
+from billing.prices.rating import SCOPE
 from billing.prices.rerating import Effect, Terms, rows_of_scope
 
 MAX_FACTOR: Final = 20
@@ -51,7 +52,7 @@ def price_before(terms: Terms) -> Decimal | None:
     if terms.model.pk is None:
         return None
     of_part = Price.objects.filter(model=terms.model, line_item=terms.line_item, organization__isnull=True)
-    general_first = [F(name).asc(nulls_first=True) for name in ("context_band", "usage_type", "service_tier", "batch")]
+    general_first = [F(name).asc(nulls_first=True) for name in SCOPE.split(", ")[::-1]]
     for rows in (rows_of_scope(terms), of_part.order_by(*general_first)):
         priced = rows.filter(effective_date__lte=terms.effective_date, unit_price__isnull=False)
         found = priced.order_by(*rows.query.order_by, "-effective_date").first()

@@ -16,7 +16,7 @@ from billing.line_items import UNITS, UNITS_OF_A_PRICE
 from billing.models import CostAdjustment, LineItem, Price, PriceChange, Reason
 from billing.prices import book
 from billing.prices.book import FIRST_DATE
-from metering import service_tiers
+from metering import price_words, service_tiers
 from metering.display import compact, long_day
 
 MAX_CHANGES: Final = 20
@@ -135,8 +135,8 @@ def find_prices(search: str) -> QuerySet[Price]:
 
 def price_rows(prices: Iterable[Price], today: date) -> tuple[PriceRow, ...]:
     """Prices as they are shown."""
-    tiers = service_tiers.names()
-    return tuple(_price_row(price, today, tiers) for price in prices)
+    tiers, words = service_tiers.names(), price_words.names()
+    return tuple(_price_row(price, today, tiers, words) for price in prices)
 
 
 class UnpricedUsage(Sequence[UnpricedRow]):
@@ -225,12 +225,13 @@ def change_address(**initial: object) -> str:
     return f"{reverse('billing:price_change')}?{urlencode(initial)}"
 
 
-def _price_row(price: Price, today: date, tiers: Mapping[int, str]) -> PriceRow:
+def _price_row(price: Price, today: date, tiers: Mapping[int, str], words: Mapping[int, str]) -> PriceRow:
     line_item = LineItem(price.line_item)
     scope = [
         price.get_usage_type_display() if price.usage_type else "",
         f"{tiers.get(price.service_tier, price.service_tier)} tier" if price.service_tier else "",
         {True: "batch", False: "not batch", None: ""}[price.batch],
+        *price_words.described(price, words),
         f"above {price.context_band:,} tokens" if price.context_band else "",
         price.organization.name if price.organization else "",
     ]
@@ -241,6 +242,7 @@ def _price_row(price: Price, today: date, tiers: Mapping[int, str]) -> PriceRow:
         "usage_type": price.usage_type or "",
         "service_tier": price.service_tier or "",
         "batch": {True: "yes", False: "no", None: ""}[price.batch],
+        **{name: getattr(price, name) or "" for name in price_words.DIMENSIONS},
         "context_band": price.context_band,
     }
     amount = "" if price.unit_price is None else _in_usual_unit(price.unit_price, line_item)

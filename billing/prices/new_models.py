@@ -38,6 +38,14 @@ ORDER BY min(turn), model_id
 LIMIT %s
 """
 WAITS: Final = "billing_waitingusage WHERE sku_id = ANY (ARRAY(SELECT id FROM metering_sku WHERE model_id = ANY (%s)))"
+PROVIDERS_SQL: Final = """
+SELECT DISTINCT sku.model_id, sku.provider, named.word
+FROM billing_waitingusage AS waiting
+JOIN metering_sku AS sku ON sku.id = waiting.sku_id
+JOIN metering_priceword AS named ON named.id = sku.provider
+WHERE sku.model_id = ANY (%s)
+ORDER BY 1, 2
+"""
 DONE_SQL: Final = """
 DELETE FROM billing_waitingusage AS waiting USING {touched} AS touched
 WHERE (waiting.organization_id, waiting.day, waiting.sku_id) = (touched.organization_id, touched.day, touched.sku_id)
@@ -78,14 +86,23 @@ def _next_models() -> list[Model]:
     return list(Model.objects.filter(id__in=chosen).order_by("id"))
 
 
+def _at_providers(models: Sequence[Model]) -> list[tuple[Model, int, str]]:
+    """The providers, as number and word, whose usage of these models waits."""
+    by_id = {model.pk: model for model in models}
+    with connection.cursor() as cursor:
+        cursor.execute(PROVIDERS_SQL, [list(by_id)])
+        return [(by_id[model_id], provider, word) for model_id, provider, word in cursor.fetchall()]
+
+
 def _price(models: Sequence[Model]) -> None:
-    """Put the list's prices of these models into the book, and rate what waited for them."""
+    """Put the list's prices of these models, and those at the providers that events name, into the book, and rate what waited."""
     found = [(model, book.look_up(model.name)) for model in models]
     if not found:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         run.lock(cursor, wait=True)
         book.add(found)
+        book.add_of_providers(_at_providers(models))
         touched = touch(cursor, WAITS, [[model.pk for model in models]])
         rating.rate_again(cursor, touched)
         cursor.execute(DONE_SQL.format(touched=touched.table))

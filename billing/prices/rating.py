@@ -8,10 +8,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from billing.budgets import budgets
-from billing.line_items import CHARGED_SQL, QUANTITIES_SQL
+from billing.line_items import CHARGED_SQL, QUANTITIES_SQL, WIDER_SQL
+from billing.models import LineItem
 from billing.payer_history import PAYER, payer_join
 from billing.prices.book import INCLUDED, PACKAGE
-from metering import isolation, service_tiers
+from metering import isolation, price_words, service_tiers
 from metering.models import FailedItem, IngestBatch
 from metering.rollups import run
 from metering.rollups.touched import Touched
@@ -19,40 +20,47 @@ from metering.rollups.touched import Touched
 logger = logging.getLogger(__name__)
 NARROWER: Final = 8
 MAX_SET_ASIDE: Final = 50
+SCOPE: Final = "provider, usage_type, service_tier, batch, speed, region, context_band"
 
 PAYER_SQL: Final = f"""
 LEFT JOIN accounts_organization AS organization ON organization.id = usage.organization_id
 {payer_join("usage.organization_id", "usage.day")}
 """
 # Whose price it is comes before how special it is: the organization's own before its payer's, before what people set for
-# everybody, before the default price list; in each the most specific scope, and the highest context band that the SKU reaches.
-# In each scope the latest row that has begun. A scope whose pricing has ended is passed over; but where people ended pricing
-# for everybody, the list does not take its place. The list knows nothing of tiers that it does not name; and that a unit is
-# free because another one is charged holds for events that report both.
+# everybody, before the default price list; in each a price of the very part before one of the wider part, then the most
+# specific scope, and the highest context band that the SKU reaches. In each scope the latest row that has begun. A scope whose
+# pricing has ended is passed over; but where people ended pricing for everybody, the list does not take its place. The list
+# knows nothing of tiers that it does not name; that a unit is free because another one is charged holds for events that report
+# both; and that all output of image requests is images, for events that do not say which of it is.
 PRICE_SQL: Final = f"""
 SELECT chosen.id, chosen.unit_price
 FROM (
     SELECT latest.*
     FROM (
-        SELECT DISTINCT ON (organization_id, is_listed, usage_type, service_tier, batch, context_band) price.*, is_listed
+        SELECT DISTINCT ON (organization_id, is_listed, line_item, {SCOPE}) price.*, is_listed
         FROM billing_price AS price, starts_with(price.source, '{PACKAGE}') AS is_listed
         WHERE price.model_id = sku.model_id
-          AND price.line_item = item.line_item
+          AND price.line_item = ANY (ARRAY[item.line_item, {WIDER_SQL}])
           AND (price.organization_id IN (usage.organization_id, {PAYER}) OR price.organization_id IS NULL)
           AND (price.usage_type = sku.usage_type OR price.usage_type IS NULL)
+          AND (price.usage_type IS NULL OR item.line_item <> {LineItem.OUTPUT.value} OR NOT (sku.output_is_split AND is_listed))
+          AND (price.provider = sku.provider OR price.provider IS NULL)
+          AND (price.speed = sku.speed OR price.speed IS NULL)
+          AND (price.region = sku.region OR price.region IS NULL)
           AND (price.service_tier = sku.service_tier
                OR price.service_tier IS NULL AND (sku.service_tier < {service_tiers.OTHER} OR NOT is_listed))
           AND (sku.in_both_units IS NOT FALSE OR right(price.source, {len(INCLUDED)}) <> '{INCLUDED}')
           AND (price.batch = sku.batch OR price.batch IS NULL)
           AND price.context_band <= sku.context_band
           AND price.effective_date <= usage.day
-        ORDER BY organization_id, is_listed, usage_type, service_tier, batch, context_band, effective_date DESC
+        ORDER BY organization_id, is_listed, line_item, {SCOPE}, effective_date DESC
     ) AS latest
     WHERE latest.unit_price IS NOT NULL OR (latest.organization_id IS NULL AND NOT latest.is_listed)
     ORDER BY
         latest.organization_id IS NULL, latest.organization_id <> usage.organization_id, latest.is_listed,
-        latest.unit_price IS NULL,
-        latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL, latest.context_band DESC
+        latest.unit_price IS NULL, latest.line_item <> item.line_item,
+        latest.provider IS NULL, latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL,
+        latest.speed IS NULL, latest.region IS NULL, latest.context_band DESC
     LIMIT 1
 ) AS chosen
 WHERE chosen.unit_price IS NOT NULL
@@ -117,13 +125,17 @@ WHERE old.organization_id = touched.organization_id AND old.day = touched.day AN
       AND expected.line_item = old.line_item
   )
 """
-# Rows of models that nobody looked up in the default price list yet.
-WAITING_SQL: Final = """
+# Rows of models that nobody looked up in the default price list yet, or not at this provider.
+WAITING_SQL: Final = f"""
 INSERT INTO billing_waitingusage (organization_id, day, sku_id)
 SELECT touched.organization_id, touched.day, touched.sku_id
-FROM {touched} AS touched
-CROSS JOIN LATERAL (SELECT model_id FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
+FROM {{touched}} AS touched
+CROSS JOIN LATERAL (SELECT model_id, provider FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
 WHERE (SELECT true FROM billing_pricesource AS source WHERE source.model_id = sku.model_id LIMIT 1) IS NULL
+   OR sku.provider > {price_words.OTHER} AND (
+    SELECT true FROM billing_providerpricesource AS source
+    WHERE source.model_id = sku.model_id AND source.provider = sku.provider LIMIT 1
+   ) IS NULL
 ORDER BY 1, 2, 3
 ON CONFLICT DO NOTHING
 """

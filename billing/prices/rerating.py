@@ -18,12 +18,13 @@ from accounts.audit.audit import Actor
 from accounts.installation import time_limits
 from accounts.models import Organization
 from accounts.periods import month_of, next_month
+from billing.line_items import priced_by
 from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.payer_history import PAYER, payer_join
 from billing.prices import rating
 from billing.prices.book import FIRST_DATE, SMALLEST_STEP
 from billing.prices.rating import COST_SQL, HAS_COST
-from metering import isolation, service_tiers
+from metering import isolation, price_words, service_tiers
 from metering.measures import UsageType
 from metering.models import Model
 from metering.rollups import run
@@ -35,7 +36,7 @@ EFFECT_SQL: Final = f"""
 CREATE TEMPORARY TABLE price_effect ON COMMIT DROP AS
 WITH expected AS (
     {COST_SQL} AND {HAS_COST} AND usage.day >= %(start)s
-    AND (%(model)s::bigint IS NULL OR sku.model_id = %(model)s AND item.line_item = %(line_item)s)
+    AND (%(model)s::bigint IS NULL OR sku.model_id = %(model)s AND item.line_item = ANY (%(line_items)s))
     AND (%(organization)s::bigint IS NULL OR usage.organization_id = %(organization)s OR {PAYER} = %(organization)s)
 ),
 stored AS (
@@ -45,7 +46,7 @@ stored AS (
     JOIN accounts_organization AS organization ON organization.id = cost.organization_id
     {payer_join("cost.organization_id", "cost.day")}
     WHERE cost.day >= %(start)s
-      AND (%(model)s::bigint IS NULL OR sku.model_id = %(model)s AND cost.line_item = %(line_item)s)
+      AND (%(model)s::bigint IS NULL OR sku.model_id = %(model)s AND cost.line_item = ANY (%(line_items)s))
       AND (%(organization)s::bigint IS NULL OR cost.organization_id = %(organization)s OR {PAYER} = %(organization)s)
 )
 SELECT organization_id, day, sku_id, line_item, stored.amount AS amount_before, expected.amount AS amount_after
@@ -101,7 +102,8 @@ class ClosedMonthError(PriceRefusedError):
 class Terms:
     """One price: from `effective_date` on, a unit of `line_item` costs `unit_price`; None ends pricing.
 
-    None in `usage_type`, `service_tier` or `batch` holds for every value; no organization means everybody.
+    None in `usage_type`, `service_tier`, `batch`, `provider`, `speed` or `region` holds for every value; no organization means
+    everybody.
     """
 
     model: Model
@@ -112,6 +114,9 @@ class Terms:
     usage_type: UsageType | None = None
     service_tier: int | None = None
     batch: bool | None = None
+    provider: int | None = None
+    speed: int | None = None
+    region: int | None = None
     context_band: int = 0
 
     def __post_init__(self) -> None:
@@ -134,6 +139,9 @@ class Terms:
             "usage_type": self.usage_type,
             "service_tier": self.service_tier,
             "batch": self.batch,
+            "provider": self.provider,
+            "speed": self.speed,
+            "region": self.region,
             "context_band": self.context_band,
         }
 
@@ -144,6 +152,7 @@ class Terms:
             self.usage_type.label if self.usage_type else "",
             f"{service_tiers.names().get(self.service_tier, self.service_tier)} tier" if self.service_tier else "",
             {True: "batch", False: "not batch", None: ""}[self.batch],
+            *price_words.described(self, price_words.names()),
             f"above {self.context_band:,} tokens" if self.context_band else "",
             f"for {self.organization.name}" if self.organization else "",
         ]
@@ -250,7 +259,7 @@ def find_effect(cursor: Any, *, start: date, terms: Terms | None, organization: 
         {
             "start": start,
             "model": terms.model.pk if terms else None,
-            "line_item": terms.line_item.value if terms else None,
+            "line_items": priced_by(terms.line_item) if terms else [],
             "organization": organization.pk if organization else None,
         },
     )

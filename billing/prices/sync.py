@@ -12,9 +12,10 @@ from typing import Final
 from accounts.audit.audit import Actor
 from billing.models import Price, PriceChange, PriceSource
 from billing.prices import rerating
-from billing.prices.book import PACKAGE, RELEASE, DefaultPrice, default_prices, find
+from billing.prices.book import PACKAGE, RELEASE, DefaultPrice, at_provider, default_prices, find
 from billing.prices.rerating import Terms
-from metering.models import Model
+from billing.waiting import ProviderPriceSource
+from metering.models import Model, PriceWord
 
 ACTOR: Final = Actor(name="sync_prices")
 
@@ -40,6 +41,8 @@ def differences() -> Iterator[Difference]:
         found = find(model.name)
         if found is not None:
             yield from _differences(model, default_prices(found[1]))
+        for provider, word in _providers_of(model):
+            yield from _differences(model, at_provider(model.name, word), provider)
 
 
 def apply(difference: Difference) -> PriceChange:
@@ -55,22 +58,26 @@ def apply(difference: Difference) -> PriceChange:
 def note_release() -> None:
     """Every model was compared with this release."""
     PriceSource.objects.exclude(release=RELEASE).update(release=RELEASE)
+    ProviderPriceSource.objects.exclude(release=RELEASE).update(release=RELEASE)
 
 
-def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Difference]:
-    book = {_scope(price): price for price in Price.objects.filter(model=model, organization__isnull=True)}
+def _providers_of(model: Model) -> list[tuple[int, str]]:
+    """Numbers and words of the providers that the model was looked up at."""
+    asked = ProviderPriceSource.objects.filter(model=model).values("provider")
+    return list(PriceWord.objects.filter(pk__in=asked).order_by("word").values_list("pk", "word"))
+
+
+def _differences(model: Model, listed: Iterable[DefaultPrice], provider: int | None = None) -> Iterator[Difference]:
+    rows = Price.objects.filter(model=model, organization=None, provider=provider, region=None)
+    book = {_scope(price): price for price in rows}
     for price in listed:
         own = book.get(_scope(price))
         if own is None or own.unit_price != price.unit_price:
             yield Difference(
                 terms=Terms(
                     model=model,
-                    line_item=price.line_item,
-                    context_band=price.context_band,
-                    effective_date=price.effective_date,
-                    usage_type=price.usage_type,
-                    service_tier=price.service_tier,
-                    batch=price.batch,
+                    provider=provider,
+                    **price.scope,
                     unit_price=price.unit_price,
                 ),
                 is_in_book=own is not None,
@@ -81,11 +88,7 @@ def _differences(model: Model, listed: Iterable[DefaultPrice]) -> Iterator[Diffe
 
 
 def _scope(price: Price | DefaultPrice) -> tuple[object, ...]:
-    return (
-        price.line_item,
-        price.context_band,
-        price.effective_date,
-        price.usage_type,
-        price.service_tier,
-        price.batch,
-    )
+    if isinstance(price, DefaultPrice):
+        return tuple(price.scope.values())
+    special = price.service_tier, price.batch, price.speed
+    return price.line_item, price.usage_type, *special, price.context_band, price.effective_date

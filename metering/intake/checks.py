@@ -69,7 +69,8 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
     in_both_units = any(map(measures.get, UNIT_MEASURES)) and bool(
         measures["input_tokens"] or measures["output_tokens"]
     )
-    return SkuKey(model, usage_type, service_tier, is_batch, *words, band, in_both_units)
+    output_is_split = usage_type == UsageType.IMAGES and measures["output_image_tokens"] > 0
+    return SkuKey(model, usage_type, service_tier, is_batch, *words, band, in_both_units, output_is_split)
 
 
 def _tier(event: Event | Correction) -> tuple[int | str, bool]:

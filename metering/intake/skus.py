@@ -29,6 +29,7 @@ class SkuKey(NamedTuple):
     region: int | str = NOT_SAID
     context_band: int = 0
     in_both_units: bool = False
+    output_is_split: bool = False
 
     @property
     def said(self) -> "SaidOfSku":
@@ -43,7 +44,7 @@ SaidOfSku = tuple[str, int, int | str, bool, int | str, int | str, int | str]
 """What senders say of a SKU: all but the size of the context and the units, which follow from the measures."""
 MAX_REMEMBERED = 200_000
 SAID = "usage_type, service_tier, batch, provider, speed, region"
-COUNTED = "context_band, in_both_units"
+COUNTED = "context_band, in_both_units, output_is_split"
 
 _parts: dict[SkuKey, bytes] = {}
 plain_parts: dict[tuple[str, str | None, bool, str | None], bytes] = {}
@@ -162,7 +163,7 @@ def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
     """Each row is looked up by its key (OFFSET): statistics know nothing of rows that came within the last minute."""
     columns = [list(column) for column in zip(*keys, strict=True)]
     wanted = "unnest(%s::text[], %s::smallint[], %s::smallint[], %s::boolean[], %s::smallint[], %s::smallint[]"
-    wanted += f", %s::smallint[], %s::integer[], %s::boolean[]) AS wanted (name, {SAID}, {COUNTED})"
+    wanted += f", %s::smallint[], %s::integer[], %s::boolean[], %s::boolean[]) AS wanted (name, {SAID}, {COUNTED})"
     same = " AND ".join(f"sku.{name} = wanted.{name}" for name in (*SkuKey._fields[1:],))
     model = (
         "CROSS JOIN LATERAL (SELECT id FROM metering_model AS model WHERE model.name = wanted.name OFFSET 0) AS model"
