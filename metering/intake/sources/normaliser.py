@@ -165,15 +165,11 @@ def _uncached_media(source: Reported, room: int, changes: list[str]) -> dict[str
     return measures
 
 
-def _output_parts(source: Reported, room: int, changes: list[str]) -> dict[str, int]:
-    measures = {}
-    for name, count in (
-        ("output_audio_tokens", source.output_audio_tokens),
-        ("output_image_tokens", source.output_image_tokens),
-        ("output_reasoning_tokens", source.reasoning_tokens),
-    ):
-        measures[name] = min(count, room)
-        room -= measures[name]
-        if measures[name] != count:
-            changes.append(OUTPUT_PARTS_CUT)
-    return measures
+def _output_parts(source: Reported, whole: int, changes: list[str]) -> dict[str, int]:
+    """Audio and images side by side; reasoning may be in either, as it has no price of its own."""
+    audio = min(source.output_audio_tokens, whole)
+    image = min(source.output_image_tokens, whole - audio)
+    reasoning = min(source.reasoning_tokens, whole)
+    if (audio, image, reasoning) != (source.output_audio_tokens, source.output_image_tokens, source.reasoning_tokens):
+        changes.append(OUTPUT_PARTS_CUT)
+    return {"output_audio_tokens": audio, "output_image_tokens": image, "output_reasoning_tokens": reasoning}

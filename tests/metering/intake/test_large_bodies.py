@@ -12,6 +12,7 @@ import pytest
 
 from metering.intake.formats import native
 from metering.intake.formats.events import UnreadableError
+from metering.intake.formats.items import MAX_EVENTS
 
 NUM: Final = 5_200_000
 LARGEST: Final = 10 * 1024 * 1024
@@ -35,8 +36,8 @@ def honest(size: int = LARGEST) -> bytes:
     """A body of that size, with as many events as it may have."""
     fields = {"id": "e" * 30, "timestamp": "2026-11-22T12:03:05.250Z", "usage_type": "completions", "model": "gpt-4o"}
     event = json.dumps({**fields, "api_key_id": "key_" + "k" * 20, "input_tokens": 100, "output_tokens": 20})
-    padding = " " * (size // native.MAX_EVENTS - len(event) - 2)
-    return b"[" + ",".join([event + padding] * native.MAX_EVENTS).encode() + b"]"
+    padding = " " * (size // MAX_EVENTS - len(event) - 2)
+    return b"[" + ",".join([event + padding] * MAX_EVENTS).encode() + b"]"
 
 
 def seconds_of(work: Callable[[], object]) -> float:

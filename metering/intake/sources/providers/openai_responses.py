@@ -1,0 +1,107 @@
+"""OpenAI's Responses (openai 3.57.0, types/responses/response_usage.py), and those who answer in its shape."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from metering.intake.formats.events import Count
+from metering.intake.sources.normaliser import Reported
+from metering.intake.sources.providers.reading import (
+    CODE_INTERPRETER,
+    FILE_SEARCH,
+    MaybeCount,
+    NoUsageError,
+    Reading,
+    Tool,
+    web_searches,
+)
+from metering.measures import UsageType
+
+
+class Lifetimes(msgspec.Struct, gc=False):
+    ttl_12h_tokens: MaybeCount = None
+
+
+class InputDetails(msgspec.Struct, gc=False):
+    cached_tokens: MaybeCount = None
+    cache_read_input_tokens: MaybeCount = None  # Perplexity
+    cache_write_tokens: MaybeCount = None
+    cache_write_tokens_details: Lifetimes | None = None
+
+
+class OutputDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: MaybeCount = None
+
+
+class Usage(msgspec.Struct, gc=False):
+    input_tokens: Count
+    output_tokens: Count
+    total_tokens: MaybeCount = None
+    input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class Item(msgspec.Struct, gc=False):
+    type: str = ""
+    container_id: str | None = None
+
+
+class Body(msgspec.Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    usage: Usage | None = None
+    output: list[Item] | None = None
+
+
+class Answer(Body, gc=False):
+    """A response, or the last event of its stream, which has it inside."""
+
+    response: Body | None = None
+
+
+_answer = msgspec.json.Decoder(Answer)
+
+
+def read(answer: bytes | msgspec.Raw) -> Reading:
+    """All counts are inside `input_tokens` and `output_tokens`; hosted tools are items of the output."""
+    found = _answer.decode(answer)
+    body = found.response or found
+    if body.usage is None:
+        raise NoUsageError
+    return Reading(
+        tokens=_tokens(body.usage),
+        id=body.id,
+        model=body.model,
+        service_tier=body.service_tier,
+        tools=_tools(body.output or ()),
+    )
+
+
+def _tokens(usage: Usage) -> Reported:
+    inside = usage.input_tokens_details or InputDetails()
+    lifetimes = inside.cache_write_tokens_details
+    return Reported(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=inside.cached_tokens or inside.cache_read_input_tokens or 0,
+        cache_write_tokens=inside.cache_write_tokens or 0,
+        cache_write_long_tokens=(lifetimes and lifetimes.ttl_12h_tokens) or 0,
+        reasoning_tokens=(usage.output_tokens_details and usage.output_tokens_details.reasoning_tokens) or 0,
+        total_tokens=usage.total_tokens,
+    )
+
+
+def _tools(output: Sequence[Item]) -> tuple[Tool, ...]:
+    """Searches are charged by the call, code by the container that it ran in."""
+    calls = Counter(item.type for item in output)
+    tools = web_searches(calls["web_search_call"])
+    if number := calls["file_search_call"]:
+        tools += (Tool(FILE_SEARCH, UsageType.FILE_SEARCH_CALLS, {"num_model_requests": number}),)
+    if number := calls["code_interpreter_call"]:
+        containers = [item.container_id for item in output if item.type == "code_interpreter_call"]
+        num_sessions = len({name for name in containers if name}) + sum(1 for name in containers if not name)
+        measures = {"num_model_requests": number, "num_sessions": num_sessions}
+        tools += (Tool(CODE_INTERPRETER, UsageType.CODE_INTERPRETER_SESSIONS, measures),)
+    return tools

@@ -1,0 +1,257 @@
+"""Answers of providers as they are → events. An item says who answered and by which API, and holds the answer or its usage.
+
+Of the answer only what `providers` reads is ever made an object of; what was asked and answered is neither kept nor logged.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from django.conf import settings
+
+from metering.intake.formats.events import Count, Event, Refusal, Timestamp, UnreadableError
+from metering.intake.formats.items import UNREADABLE, items, limited, marked
+from metering.intake.formats.native import named, refusal_of
+from metering.intake.sources.identity import event_id, part_id
+from metering.intake.sources.names import provider_of, tier_of
+from metering.intake.sources.normaliser import NotACountError, normalise
+from metering.intake.sources.providers.apis import API, NAMES, api_of
+from metering.intake.sources.providers.reading import NoUsageError, Reading, Seconds, Tool, whole_seconds
+from metering.measures import ALLOWED_MEASURES, UsageType
+
+FOREIGN_MEASURE_DROPPED: Final = "foreign_measure_dropped"
+USAGE_FIELDS: Final = ("usage`", "usageMetadata`", "usage_metadata`")
+COUNTED_IN_UNITS: Final = frozenset({UsageType.IMAGES, UsageType.AUDIO_SPEECHES, UsageType.AUDIO_TRANSCRIPTIONS})
+UNREADABLE_CODES: Final = frozenset({"invalid_json", "invalid_utf8"})
+
+
+class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """One answer of a provider; fields as in docs/provider-responses.md."""
+
+    provider: str
+    timestamp: Timestamp
+    api: str | None = None
+    response: msgspec.Raw = msgspec.Raw()
+    usage: msgspec.Raw = msgspec.Raw()
+    id: str | None = None
+    model: str | None = None
+    api_key_id: str | None = None
+    organization: str | None = None
+    project: str | None = None
+    attributes: dict[str, Any] | None = None
+    service_tier: str | None = None
+    batch: bool | None = None
+    speed: str | None = None
+    region: str | None = None
+    images: Count | None = None
+    seconds: Seconds | None = None
+    characters: Count | None = None
+
+
+@dataclass(slots=True)
+class Decoded:
+    """Events in the order of the items that they come from: of each item `sizes` says how many.
+
+    `changes` counts what the normaliser changed, by (source, rule).
+    """
+
+    events: list[Event | Refusal] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class RefusedError(Exception):
+    """An item that becomes no event."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(code, message)
+
+
+_item: Final = msgspec.json.Decoder(Item)
+
+
+def decode(body: bytes, *, lines: bool) -> Decoded:
+    """The events of a body of items, with a Refusal in the place of each item that cannot be read.
+
+    `lines` says that the sender declared NDJSON. Raises UnreadableError for a body without items, or with too many.
+    """
+    decoded = Decoded()
+    for text in items(body, lines=lines):
+        events = _events_of(text, decoded.changes)
+        decoded.events += events
+        decoded.sizes.append(len(events))
+    limited(decoded.events)
+    if len(decoded.events) == 1 and isinstance(only := decoded.events[0], Refusal) and only.code in UNREADABLE_CODES:
+        raise UnreadableError(only.code, only.message)
+    return decoded
+
+
+def _events_of(text: bytes, changes: Counter[tuple[str, str]]) -> list[Event | Refusal]:
+    try:
+        item = _readable(text)
+        api = _api(item)
+        reading = _reading(item, api)
+        found = _Events(item, reading)
+        events: list[Event | Refusal] = [found.main(), *map(found.of_tool, reading.tools)]
+    except RefusedError as error:
+        return [named(error.refusal, text)]
+    except NotACountError as error:
+        return [named(error.refusal, text)]
+    changes.update((f"responses/{api.name}", rule) for rule in found.changes)
+    return events
+
+
+def _readable(text: bytes) -> Item:
+    """Raises RefusedError."""
+    if len(text) > settings.FOREIGN_ITEM_MAX_BYTES:
+        raise RefusedError("event_too_large", f"An item can have at most {settings.FOREIGN_ITEM_MAX_BYTES:,} bytes.")
+    try:
+        return _decoded(_item, text)
+    except msgspec.ValidationError as error:
+        refusal = refusal_of(str(error))
+        raise RefusedError(refusal.code, refusal.message) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RefusedError("invalid_json", f"This is not valid JSON: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise RefusedError("invalid_utf8", "The text of this item is not valid UTF-8.") from error
+
+
+def _decoded(decoder: "msgspec.json.Decoder[Item]", text: bytes) -> Item:
+    """What is read of the item, also when a text that is not read was cut within a character."""
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError:
+        raise
+    except UNREADABLE:
+        return decoder.decode(marked(text))
+
+
+def _api(item: Item) -> API:
+    api = api_of(provider_of(item.provider), item.api or "")
+    if api is None:
+        raise RefusedError("unknown_api", f"`api` must be one of {', '.join(NAMES)}.")
+    return api
+
+
+def _reading(item: Item, api: API) -> Reading:
+    """Raises RefusedError, or NotACountError."""
+    try:
+        return api.read(_answer(item, api))
+    except NoUsageError as error:
+        raise _no_usage(api) from error
+    except msgspec.ValidationError as error:
+        raise _unreadable_answer(api, str(error)) from error
+    except UNREADABLE as error:
+        raise RefusedError(
+            "invalid_json", "The response is not valid JSON, or not UTF-8, where its usage is."
+        ) from error
+
+
+def _answer(item: Item, api: API) -> bytes:
+    """The JSON of the provider's answer, made around its usage when that came alone."""
+    usage, response = bytes(item.usage), bytes(item.response)
+    if usage and usage != b"null":
+        return usage.join(api.around)
+    if response and response != b"null":
+        return response
+    if api.may_be_silent:
+        return b"{}"
+    raise RefusedError("no_usage", "Send the provider's `response`, or its `usage`.")
+
+
+def _no_usage(api: API) -> RefusedError:
+    return RefusedError("no_usage", f"This says nothing of usage that can be read as that of the API {api.name}.")
+
+
+def _unreadable_answer(api: API, problem: str) -> RefusedError:
+    """msgspec's sentence names the place and the kinds, and no value."""
+    if problem.startswith("Object missing required field") or problem.endswith(USAGE_FIELDS):
+        return RefusedError(
+            "no_usage", f"This cannot be read as an answer of the API {api.name}, which `api` says: {problem}."
+        )
+    code = "invalid_measure" if "`int`" in problem or "`float`" in problem else "invalid_response"
+    return RefusedError(code, f"This cannot be read as an answer of the API {api.name}: {problem}.")
+
+
+class _Events:
+    """The events of one item, and what was changed on the way. Raises RefusedError."""
+
+    def __init__(self, item: Item, reading: Reading) -> None:
+        self._item = item
+        self._reading = reading
+        self._id = event_id(item.id or reading.id or "")
+        if not self._id:
+            raise RefusedError("invalid_id", "The response has no id of its own; send one as `id`.")
+        tokens = normalise(reading.tokens, reading.counting)
+        tier = tier_of(reading.service_tier or item.service_tier)
+        self.changes = [*tokens.changes, *([tier.change] if tier.change else ())]
+        self._tier = tier
+        self._tokens = self._allowed(tokens.measures)
+
+    def main(self) -> Event:
+        """The request itself."""
+        item, reading = self._item, self._reading
+        units = self._units()
+        if not (
+            self._tokens
+            or any(units.values())
+            or reading.usage_type in (UsageType.MODERATIONS, UsageType.COMPLETIONS, UsageType.EMBEDDINGS)
+        ):
+            raise RefusedError("no_usage", "Send the tokens, or how many `images`, `seconds` or `characters` it was.")
+        return self._event(
+            self._id,
+            reading.usage_type,
+            {**self._tokens, **units},
+            service_tier=self._tier.service_tier,
+            batch=self._tier.batch or reading.batch or bool(item.batch),
+            speed=reading.speed or item.speed or None,
+            region=reading.region or item.region or None,
+        )
+
+    def of_tool(self, tool: Tool) -> Event:
+        """Calls of a tool in the same request."""
+        return self._event(part_id(self._id, tool.suffix), tool.usage_type, tool.measures)
+
+    def _event(self, own_id: str, usage_type: UsageType, measures: Mapping[str, int], **said: Any) -> Event:
+        item = self._item
+        fields = {
+            "model": self._reading.model or item.model or "",
+            "api_key_id": item.api_key_id or None,
+            "organization": item.organization or None,
+            "provider": provider_of(item.provider) or None,
+            "project": item.project or None,
+            "attributes": item.attributes or None,
+            **said,
+            **measures,
+        }
+        known = {name: value for name, value in fields.items() if name in Event.__struct_fields__}
+        return Event(id=own_id, timestamp=item.timestamp, usage_type=usage_type.label, **known)
+
+    def _units(self) -> dict[str, int]:
+        """What the sender says beside the answer, before what the answer says."""
+        item = self._item
+        said = {
+            "images": item.images,
+            "seconds": None if item.seconds is None else whole_seconds(item.seconds),
+            "characters": item.characters,
+        }
+        return {**self._reading.units, **{name: count for name, count in said.items() if count is not None}}
+
+    def _allowed(self, measures: Mapping[str, int]) -> dict[str, int]:
+        """Without what has no place in the usage type: parts, whose whole has one."""
+        allowed = ALLOWED_MEASURES[self._reading.usage_type]
+        kept = {name: count for name, count in measures.items() if name in allowed}
+        if len(kept) < len(measures):
+            self.changes.append(FOREIGN_MEASURE_DROPPED)
+        return kept
+
+
+def by_item(outcomes: list[Any], sizes: list[int]) -> Iterator[list[Any]]:
+    """The outcomes of the events of each item."""
+    first = 0
+    for size in sizes:
+        yield outcomes[first : first + size]
+        first += size
