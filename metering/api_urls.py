@@ -3,6 +3,10 @@
 from django.urls import path
 
 from metering.intake import api
+from metering.intake.sources import ways
 
 app_name = "metering_api"
-urlpatterns = [path("usage/events", api.usage_events, name="usage_events")]
+urlpatterns = [
+    path("usage/events", api.view_of(api.NATIVE), name="usage_events"),
+    path("usage/responses", api.view_of(ways.RESPONSES), name="usage_responses"),
+]

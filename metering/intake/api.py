@@ -1,12 +1,13 @@
-"""`POST /v1/usage/events`: the way in for usage."""
+"""`POST /v1/usage/events`: the way in for usage, and what other ways in that are answered alike have of it."""
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, Protocol
 
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError
@@ -21,7 +22,7 @@ from metering.intake import ingest, key_limits
 from metering.intake.bodies import bodies
 from metering.intake.copy_rows import ACCEPTED, DUPLICATE, Outcome
 from metering.intake.formats import native
-from metering.intake.formats.events import Correction, Event, Refusal, UnreadableError
+from metering.intake.formats.events import Decoded, Refusal, UnreadableError
 from metering.intake.received import received
 
 logger = logging.getLogger(__name__)
@@ -46,15 +47,33 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@csrf_exempt
-def usage_events(request: HttpRequest) -> HttpResponse:
+class Decode(Protocol):
+    """Reads a body. `lines` says that the sender declared NDJSON. Raises UnreadableError."""
+
+    def __call__(self, body: bytes, *, lines: bool) -> Decoded: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way in: under which name its events are counted, and how its bodies are read."""
+
+    source: Source
+    decode: Decode
+
+
+def view_of(way: Way) -> Callable[[HttpRequest], HttpResponse]:
     """The view, for all that does not come by the short road (`metering.intake.fast_path`)."""
-    found = answer(request.META, request.read)
-    return HttpResponse(found.body, status=found.status, headers=dict(found.headers), content_type=JSON_TYPE)
+
+    @csrf_exempt
+    def view(request: HttpRequest) -> HttpResponse:
+        found = answer(request.META, request.read, way)
+        return HttpResponse(found.body, status=found.status, headers=dict(found.headers), content_type=JSON_TYPE)
+
+    return view
 
 
-def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer:
-    """Store the events of the body; 200 follows the commit and answers each of them. docs/events.md has the details.
+def answer(environ: Mapping[str, Any], read: Callable[[int], bytes], way: Way) -> Answer:
+    """Store the events of the body; 200 follows the commit and answers each of its items. docs/events.md has the details.
 
     `environ` describes the request as WSGI does (PEP 3333); `read` gives so many bytes of its body.
     """
@@ -63,16 +82,19 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> Answer:
     caller = None
     try:
         digest, caller = _caller(environ)
-        return Answer(200, _encoded(_stored(environ, read, caller, digest)))
+        decoded, outcomes = _stored(partial(_decoded, environ, read, way.decode), caller, digest)
+        normalised = {"/".join(change): number for change, number in decoded.changes.items()}
+        received.note(way.source, caller, outcomes, events=decoded.events, normalised=normalised)
+        return Answer(200, _encoded(outcomes if decoded.sizes is None else _by_item(outcomes, decoded.sizes)))
     except UnreadableError as error:
-        received.note_unreadable(Source.NATIVE, caller, error.code, error.message)
+        received.note_unreadable(way.source, caller, error.code, error.message)
         return _unreadable(error)
     except ingest.UnauthenticatedError:
-        received.note_unreadable(Source.NATIVE, None, "unauthenticated")
+        received.note_unreadable(way.source, None, "unauthenticated")
         return _unauthenticated()
     except (OperationalError, InterfaceError, InternalError) as error:  # the last one when PostgreSQL takes no writes
         logger.warning("Usage events could not be stored: %s", error)
-        received.note_unreadable(Source.NATIVE, caller, "unavailable")
+        received.note_unreadable(way.source, caller, "unavailable")
         return _unreadable(UnreadableError("unavailable", UNAVAILABLE, 503))
 
 
@@ -90,46 +112,50 @@ def _caller(environ: Mapping[str, Any]) -> tuple[bytes, directory.Caller]:
     return digest, caller
 
 
-def _stored(
-    environ: Mapping[str, Any], read: Callable[[int], bytes], caller: directory.Caller, digest: bytes
-) -> list[Outcome]:
-    """What became of the events of the body."""
-    if caller.key is None:
-        events = _events(environ, read)
-        outcomes = ingest.store(events, secret_digest=digest)
-    else:
-        events, outcomes = _stored_own(environ, read, caller.key.id, digest)
-    received.note(Source.NATIVE, caller, outcomes, events=events)
-    return outcomes
+def _stored(decoded: Callable[[], Decoded], caller: directory.Caller, digest: bytes) -> tuple[Decoded, list[Outcome]]:
+    """The body, and what became of its events."""
+    if caller.key is not None:
+        return _stored_own(decoded, caller.key.id, digest)
+    found = decoded()
+    return found, ingest.store(found.events, secret_digest=digest)
 
 
-def _stored_own(
-    environ: Mapping[str, Any], read: Callable[[int], bytes], api_key_id: int, digest: bytes
-) -> tuple[list[Event | Correction | Refusal], list[Outcome]]:
+def _stored_own(decoded: Callable[[], Decoded], api_key_id: int, digest: bytes) -> tuple[Decoded, list[Outcome]]:
     """A key reports its own usage; it has limits of what it may report, and of what is refused of it."""
     if not settings.API_KEYS_MAY_REPORT:
         raise UnreadableError("own_usage_not_taken", OWN_USAGE_NOT_TAKEN, 403)
     if seconds := refusals.seconds_to_wait(api_key_id):
         raise UnreadableError("too_much_refused", TOO_MUCH_REFUSED, 429, retry_after=seconds)
     try:
-        events = _events(environ, read)
+        found = decoded()
     except UnreadableError as error:
         if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             refusals.note_unreadable(api_key_id)
         raise
-    outcomes = key_limits.store_own_usage(events, api_key_id=api_key_id, secret_digest=digest)
+    outcomes = key_limits.store_own_usage(found.events, api_key_id=api_key_id, secret_digest=digest)
     refusals.note(
         api_key_id,
         num_events=len(outcomes),
         num_stored=outcomes.count(ACCEPTED),
         num_known=outcomes.count(DUPLICATE),
     )
-    return events, outcomes
+    return found, outcomes
 
 
-def _events(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> list[Event | Correction | Refusal]:
+def _decoded(environ: Mapping[str, Any], read: Callable[[int], bytes], decode: Decode) -> Decoded:
     lines = bodies.media_type(environ) in NDJSON_TYPES
-    return bodies.read_body(environ, read, partial(native.decode, lines=lines))
+    return bodies.read_body(environ, read, lambda body: decode(body, lines=lines))
+
+
+def _by_item(outcomes: list[Outcome], sizes: Sequence[int]) -> list[Outcome]:
+    """One outcome for the events of each item: refused if one is, accepted if one is new."""
+    following = iter(outcomes)
+    return [_of_item(list(islice(following, size))) for size in sizes]
+
+
+def _of_item(outcomes: list[Outcome]) -> Outcome:
+    refused = next((outcome for outcome in outcomes if isinstance(outcome, Refusal)), None)
+    return refused or (ACCEPTED if ACCEPTED in outcomes else outcomes[0])
 
 
 def _encoded(outcomes: list[Outcome]) -> bytes:
@@ -175,6 +201,7 @@ def _error(status: int, code: str, message: str, **headers: str) -> Answer:
     return Answer(status, json.dumps({"error": {"code": code, "message": message}}).encode(), tuple(headers.items()))
 
 
+NATIVE: Final = Way(Source.NATIVE, lambda body, *, lines: Decoded(native.decode(body, lines=lines)))
 INTERNAL_ERROR: Final = _error(
     500, "internal_error", "A server error: whether the events were stored is unknown. Send them again."
 )

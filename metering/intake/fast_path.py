@@ -1,4 +1,4 @@
-"""The short road to the one address that is called thousands of times a second, past what Django does for a page.
+"""The short road to the addresses that are called thousands of times a second, past what Django does for a page.
 
 Django's own cycle took two thirds of the interpreter's time for a single event (docs/decisions/0008). What is lost without
 it is made up for here: answers carry the headers of django.middleware.security, those of 500 and more are logged, and
@@ -17,8 +17,10 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 
 from metering.intake import api
+from metering.intake.sources import ways
 
 EVENTS_PATH: Final = "/v1/usage/events"
+WAYS: Final = {EVENTS_PATH: api.NATIVE, "/v1/usage/responses": ways.RESPONSES}
 logger = logging.getLogger("django.request")
 
 
@@ -32,18 +34,19 @@ class EventsFirst:
         self._https_mark: tuple[str, str] = settings.SECURE_PROXY_SSL_HEADER or ("", "")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") != EVENTS_PATH or (self._https_alone and self._may_be_in_clear(environ)):
+        way = WAYS.get(environ.get("PATH_INFO", ""))
+        if way is None or (self._https_alone and self._may_be_in_clear(environ)):
             answered: Iterable[bytes] = self._others(environ, start_response)
             return answered
         close_old_connections()
         error = None
         try:
-            answer = api.answer(environ, environ["wsgi.input"].read)
+            answer = api.answer(environ, environ["wsgi.input"].read, way)
         except Exception as raised:  # noqa: BLE001 - logged below, with its traceback
             answer, error = api.INTERNAL_ERROR, raised
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             status_code = {"status_code": answer.status}
-            logger.error("%s: %s", _status_line(answer.status), EVENTS_PATH, exc_info=error, extra=status_code)
+            logger.error("%s: %s", _status_line(answer.status), environ["PATH_INFO"], exc_info=error, extra=status_code)
         length = ("Content-Length", str(len(answer.body)))
         start_response(_status_line(answer.status), [*self._headers, *answer.headers, length])
         return [answer.body]

@@ -13,7 +13,13 @@ from tests.world import World
 pytestmark = pytest.mark.django_db
 DEEP: Final = b"[" * 100_000 + b"]" * 100_000
 OPERATOR: Final = "an operator's token of some length"
-ADDRESSES: Final = ("/v1/usage/events", "/v1/keys/verify", "/v1/invoices/1/payment", "/v1/organizations/org_1/refunds")
+ADDRESSES: Final = (
+    "/v1/usage/events",
+    "/v1/usage/responses",
+    "/v1/keys/verify",
+    "/v1/invoices/1/payment",
+    "/v1/organizations/org_1/refunds",
+)
 
 
 def error_of(

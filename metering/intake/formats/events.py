@@ -1,5 +1,6 @@
 """The event as every format delivers it, and the answer to one that cannot be taken."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -119,3 +120,16 @@ class UnreadableError(Exception):
         self.message = message
         self.status = status
         self.retry_after = 1 if status == HTTPStatus.SERVICE_UNAVAILABLE else retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a body holds: events in its order, with a Refusal in the place of each that cannot be read.
+
+    An item of some formats gives several events, one behind the other: then `sizes` says how many are of each item.
+    `changes` counts what was normalised on the way, by (kind of source, rule).
+    """
+
+    events: Sequence[Event | Correction | Refusal]
+    sizes: Sequence[int] | None = None
+    changes: Mapping[tuple[str, str], int] = field(default_factory=dict)

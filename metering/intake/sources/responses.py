@@ -4,14 +4,13 @@ Of the answer only what `providers` reads is ever made an object of; what was as
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from django.conf import settings
 
-from metering.intake.formats.events import Count, Event, Refusal, Timestamp, UnreadableError
+from metering.intake.formats.events import Count, Decoded, Event, Refusal, Timestamp, UnreadableError
 from metering.intake.formats.items import UNREADABLE, items, limited, marked
 from metering.intake.formats.native import named, refusal_of
 from metering.intake.sources.identity import event_id, part_id
@@ -22,7 +21,9 @@ from metering.intake.sources.providers.reading import NoUsageError, Reading, Sec
 from metering.measures import ALLOWED_MEASURES, UsageType
 
 FOREIGN_MEASURE_DROPPED: Final = "foreign_measure_dropped"
+NOTHING: Final = (b"", b"null")
 USAGE_FIELDS: Final = ("usage`", "usageMetadata`", "usage_metadata`")
+NO_COUNT: Final = ("Expected `int", "Expected `float", "Integer value out of range")
 COUNTED_IN_UNITS: Final = frozenset({UsageType.IMAGES, UsageType.AUDIO_SPEECHES, UsageType.AUDIO_TRANSCRIPTIONS})
 UNREADABLE_CODES: Final = frozenset({"invalid_json", "invalid_utf8"})
 
@@ -39,8 +40,6 @@ class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     model: str | None = None
     api_key_id: str | None = None
     organization: str | None = None
-    project: str | None = None
-    attributes: dict[str, Any] | None = None
     service_tier: str | None = None
     batch: bool | None = None
     speed: str | None = None
@@ -48,18 +47,6 @@ class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     images: Count | None = None
     seconds: Seconds | None = None
     characters: Count | None = None
-
-
-@dataclass(slots=True)
-class Decoded:
-    """Events in the order of the items that they come from: of each item `sizes` says how many.
-
-    `changes` counts what the normaliser changed, by (source, rule).
-    """
-
-    events: list[Event | Refusal] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class RefusedError(Exception):
@@ -78,15 +65,12 @@ def decode(body: bytes, *, lines: bool) -> Decoded:
 
     `lines` says that the sender declared NDJSON. Raises UnreadableError for a body without items, or with too many.
     """
-    decoded = Decoded()
-    for text in items(body, lines=lines):
-        events = _events_of(text, decoded.changes)
-        decoded.events += events
-        decoded.sizes.append(len(events))
-    limited(decoded.events)
-    if len(decoded.events) == 1 and isinstance(only := decoded.events[0], Refusal) and only.code in UNREADABLE_CODES:
+    changes: Counter[tuple[str, str]] = Counter()
+    by_item = [_events_of(text, changes) for text in items(body, lines=lines)]
+    events = limited([event for events in by_item for event in events])
+    if len(events) == 1 and isinstance(only := events[0], Refusal) and only.code in UNREADABLE_CODES:
         raise UnreadableError(only.code, only.message)
-    return decoded
+    return Decoded(events, sizes=[len(of_item) for of_item in by_item], changes=changes)
 
 
 def _events_of(text: bytes, changes: Counter[tuple[str, str]]) -> list[Event | Refusal]:
@@ -100,7 +84,7 @@ def _events_of(text: bytes, changes: Counter[tuple[str, str]]) -> list[Event | R
         return [named(error.refusal, text)]
     except NotACountError as error:
         return [named(error.refusal, text)]
-    changes.update((f"responses/{api.name}", rule) for rule in found.changes)
+    changes.update((api.name, rule) for rule in found.changes)
     return events
 
 
@@ -153,9 +137,9 @@ def _reading(item: Item, api: API) -> Reading:
 def _answer(item: Item, api: API) -> bytes:
     """The JSON of the provider's answer, made around its usage when that came alone."""
     usage, response = bytes(item.usage), bytes(item.response)
-    if usage and usage != b"null":
+    if usage not in NOTHING:
         return usage.join(api.around)
-    if response and response != b"null":
+    if response not in NOTHING:
         return response
     if api.may_be_silent:
         return b"{}"
@@ -172,7 +156,7 @@ def _unreadable_answer(api: API, problem: str) -> RefusedError:
         return RefusedError(
             "no_usage", f"This cannot be read as an answer of the API {api.name}, which `api` says: {problem}."
         )
-    code = "invalid_measure" if "`int`" in problem or "`float`" in problem else "invalid_response"
+    code = "invalid_measure" if problem.startswith(NO_COUNT) else "invalid_response"
     return RefusedError(code, f"This cannot be read as an answer of the API {api.name}: {problem}.")
 
 
@@ -215,20 +199,18 @@ class _Events:
         """Calls of a tool in the same request."""
         return self._event(part_id(self._id, tool.suffix), tool.usage_type, tool.measures)
 
-    def _event(self, own_id: str, usage_type: UsageType, measures: Mapping[str, int], **said: Any) -> Event:
-        item = self._item
-        fields = {
-            "model": self._reading.model or item.model or "",
-            "api_key_id": item.api_key_id or None,
-            "organization": item.organization or None,
-            "provider": provider_of(item.provider) or None,
-            "project": item.project or None,
-            "attributes": item.attributes or None,
+    def _event(self, own_id: str, usage_type: UsageType, measures: Mapping[str, int], **words: Any) -> Event:
+        item, said = self._item, {**words, **measures}
+        return Event(
+            id=own_id,
+            timestamp=item.timestamp,
+            usage_type=usage_type.label,
+            model=self._reading.model or item.model or "",
+            api_key_id=item.api_key_id or None,
+            organization=item.organization or None,
+            provider=provider_of(item.provider) or None,
             **said,
-            **measures,
-        }
-        known = {name: value for name, value in fields.items() if name in Event.__struct_fields__}
-        return Event(id=own_id, timestamp=item.timestamp, usage_type=usage_type.label, **known)
+        )
 
     def _units(self) -> dict[str, int]:
         """What the sender says beside the answer, before what the answer says."""
@@ -247,11 +229,3 @@ class _Events:
         if len(kept) < len(measures):
             self.changes.append(FOREIGN_MEASURE_DROPPED)
         return kept
-
-
-def by_item(outcomes: list[Any], sizes: list[int]) -> Iterator[list[Any]]:
-    """The outcomes of the events of each item."""
-    first = 0
-    for size in sizes:
-        yield outcomes[first : first + size]
-        first += size

@@ -15,8 +15,9 @@ from metering.intake.sources.normaliser import normalise
 from metering.intake.sources.providers.apis import NAMES, api_of
 from metering.intake.sources.responses import decode
 from metering.measures import TOKEN_MEASURES
-from tests.metering.intake.sources.providers.more_samples import BATCHES, MEDIA, OTHERS
-from tests.metering.intake.sources.providers.samples import CHAT, RESPONSES, Sample
+from tests.metering.intake.sources.providers.more_samples import BATCHES, OTHERS
+from tests.metering.intake.sources.providers.openai_samples import MEDIA, RESPONSES
+from tests.metering.intake.sources.providers.samples import CHAT, Sample
 
 SAMPLES: Final = [*CHAT, *RESPONSES, *MEDIA, *OTHERS, *BATCHES]
 AT: Final = "2026-11-20T12:00:00Z"
@@ -86,8 +87,7 @@ def test_an_answer_becomes_these_events(sample: Sample) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_what_was_changed_is_counted_by_source_and_rule(sample: Sample) -> None:
-    source = f"responses/{sample.api}"
-    assert decode(item_of(sample), lines=False).changes == {(source, rule): 1 for rule in sample.changes}
+    assert decode(item_of(sample), lines=False).changes == {(sample.api, rule): 1 for rule in sample.changes}
 
 
 def usage_in(sample: Sample) -> Any:
