@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from django.conf import settings
 
-from metering.intake.formats.events import Count, Decoded, Event, Refusal, Timestamp, UnreadableError
+from metering.intake.formats.events import NO_ATTRIBUTES, Count, Decoded, Event, Refusal, Timestamp, UnreadableError
 from metering.intake.formats.items import UNREADABLE, items, limited, marked
 from metering.intake.formats.native import named, refusal_of
 from metering.intake.sources.identity import event_id, part_id
@@ -40,6 +40,8 @@ class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     model: str | None = None
     api_key_id: str | None = None
     organization: str | None = None
+    project: str | None = None
+    attributes: msgspec.Raw = NO_ATTRIBUTES
     service_tier: str | None = None
     batch: bool | None = None
     speed: str | None = None
@@ -93,7 +95,7 @@ def _readable(text: bytes) -> Item:
     if len(text) > settings.FOREIGN_ITEM_MAX_BYTES:
         raise RefusedError("event_too_large", f"An item can have at most {settings.FOREIGN_ITEM_MAX_BYTES:,} bytes.")
     try:
-        return _decoded(_item, text)
+        item = _decoded(_item, text)
     except msgspec.ValidationError as error:
         refusal = refusal_of(str(error))
         raise RefusedError(refusal.code, refusal.message) from error
@@ -101,6 +103,11 @@ def _readable(text: bytes) -> Item:
         raise RefusedError("invalid_json", f"This is not valid JSON: {error}.") from error
     except UnicodeDecodeError as error:
         raise RefusedError("invalid_utf8", "The text of this item is not valid UTF-8.") from error
+    beside = len(text) - len(bytes(item.response)) - len(bytes(item.usage))
+    if beside > settings.USAGE_EVENT_MAX_TEXT_BYTES:
+        most = settings.USAGE_EVENT_MAX_TEXT_BYTES
+        raise RefusedError("event_too_large", f"Beside the answer an item can have at most {most:,} bytes.")
+    return item
 
 
 def _decoded(decoder: "msgspec.json.Decoder[Item]", text: bytes) -> Item:
@@ -208,6 +215,8 @@ class _Events:
             model=self._reading.model or item.model or "",
             api_key_id=item.api_key_id or None,
             organization=item.organization or None,
+            project=item.project or None,
+            attributes=NO_ATTRIBUTES if bytes(item.attributes) in NOTHING else item.attributes,
             provider=provider_of(item.provider) or None,
             **said,
         )

@@ -18,6 +18,7 @@ from metering.price_words import Dimension
 from tests.engine import case_name, days_ago, make_event, make_key_and_secret, num_events, send
 from tests.metering.intake.sources.providers.more_samples import OTHERS
 from tests.metering.intake.sources.providers.openai_samples import RESPONSES
+from tests.what_for import declare
 from tests.world import World
 
 ADDRESS: Final = "/v1/usage/responses"
@@ -240,6 +241,24 @@ def test_an_answer_beyond_the_limit_is_refused_alone(token: str, key: APIKey, se
     items = [make_item(api_key_id=key.public_id, response={**CHAT, "choices": "x" * 1_000})]
     items.append(make_item(api_key_id=key.public_id))
     assert statuses(items, token) == ["event_too_large", "accepted"]
+
+
+def test_what_stands_beside_the_answer_has_the_limit_of_events(token: str, key: APIKey) -> None:
+    items = [
+        make_item(api_key_id=key.public_id, attributes={"team": "x" * 300_000}),
+        make_item(api_key_id=key.public_id),
+    ]
+    assert statuses(items, token) == ["event_too_large", "accepted"]
+
+
+def test_an_item_says_what_its_usage_is_for(token: str, key: APIKey, world: World) -> None:
+    declare(world.acme, "team")
+    sample = RESPONSES[0]
+    said = {"api": "responses", "response": sample.answer, "attributes": {"team": "search"}, "project": ""}
+    item = make_item(api_key_id=key.public_id, organization=world.acme.public_id, **said)
+    assert statuses(item, token) == ["accepted"]
+    assert UsageEvent.objects.filter(attribution_id__gt=0).count() == 4
+    assert statuses(make_item(api_key_id=key.public_id, id="b", project="proj_other"), token) == ["unknown_project"]
 
 
 def test_a_long_id_is_hashed_and_the_same_in_every_try(token: str, key: APIKey) -> None:
