@@ -1,4 +1,4 @@
-"""The Activity export: what was used, one row per UTC day × usage type × model × user × key (× tier × batch).
+"""The Activity export: what was used, one row per UTC day × usage type × model × user × key (× tier × batch × provider).
 
 `n_context_tokens_total` is all input, cached input included; `cost_in_major` is in dollars, with eight decimals or as
 many more as the exact value has, and empty where nothing of the row has a price.
@@ -22,6 +22,8 @@ from exports.names import (
     day_by_day_sql,
 )
 from metering.measures import MEASURES, UsageType
+from metering.price_words import NAME_SQL as PROVIDER_SQL
+from metering.price_words import OTHER
 from metering.service_tiers import BUILT_IN, NAME_SQL
 from metering.usage.queries import UsageQuery, fetch
 
@@ -29,6 +31,9 @@ TEXT_USAGE_TYPES: Final = (UsageType.COMPLETIONS, UsageType.EMBEDDINGS, UsageTyp
 OPERATIONS: Final = {usage_type.value: usage_type.label for usage_type in UsageType}
 CAPABILITIES: Final = OPERATIONS | dict.fromkeys(TEXT_USAGE_TYPES, "text")
 TIER_CELL: Final = f"coalesce({named_cell('sku.service_tier', BUILT_IN)}, {NAME_SQL.format(number='sku.service_tier')})"
+PROVIDER_CELL: Final = (
+    f"coalesce({PROVIDER_SQL.format(number='sku.provider')}, CASE sku.provider WHEN {OTHER} THEN 'other' ELSE '' END)"
+)
 COLUMNS: Final = (
     Column("operation", named_cell("sku.usage_type", OPERATIONS), source=Source.SKU),
     Column("n_context_tokens_total", "sums.input_tokens", Kind.WHOLE),
@@ -53,22 +58,29 @@ COLUMNS: Final = (
     Column("num_sessions", "sums.num_sessions", Kind.WHOLE),
     Column("usage_bytes", "sums.usage_bytes", Kind.WHOLE),
     Column("cost_in_major", exact_cell("sums.cost", decimals=8), Kind.NUMBER),
+    Column("n_cache_write_long_context_tokens_total", "sums.input_cache_write_long_tokens", Kind.WHOLE),
+    Column("n_audio_context_tokens_total", "sums.input_audio_tokens", Kind.WHOLE),
+    Column("n_image_context_tokens_total", "sums.input_image_tokens", Kind.WHOLE),
+    Column("n_video_context_tokens_total", "sums.input_video_tokens", Kind.WHOLE),
+    Column("n_audio_generated_tokens_total", "sums.output_audio_tokens", Kind.WHOLE),
+    Column("n_image_generated_tokens_total", "sums.output_image_tokens", Kind.WHOLE),
+    Column("n_reasoning_generated_tokens_total", "sums.output_reasoning_tokens", Kind.WHOLE),
+    Column("provider", PROVIDER_CELL, Kind.TEXT, Source.SKU),
 )
-SUMS: Final = tuple(measure for measure in MEASURES if measure not in {"input_audio_tokens", "output_audio_tokens"})
 ORDER: Final = (f"{PERSON_AND_KEY} << 18 | skus.place",)
 
 PRICED_SQL: Final = """
 SELECT DISTINCT line_item FROM billing_dailycost
 WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s AND unit_price IS NOT NULL
 """
-# SKUs of which an export says the same: they differ by what only prices depend on, the size of the context.
+# SKUs of which an export says the same: they differ by what only prices depend on, the size of the context for example.
 ALIKE_SQL: Final = """
 SELECT array_agg(id) FROM metering_sku
 WHERE id IN (
     SELECT sku_id FROM metering_organizationdailyusage
     WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s
 )
-GROUP BY model_id, usage_type, service_tier, batch HAVING count(*) > 1
+GROUP BY model_id, usage_type, service_tier, batch, provider HAVING count(*) > 1
 """
 
 
@@ -81,17 +93,17 @@ def _statement(query: UsageQuery, form: Format) -> Statement:
     """Most rows of a day are a line each as they are; only those of SKUs that look alike are added up."""
     priced = [LineItem(line_item) for (line_item,) in fetch(PRICED_SQL, query.parameters())]
     alike = [sku_id for (sku_ids,) in fetch(ALIKE_SQL, query.parameters()) for sku_id in sku_ids]
-    sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in SUMS)
+    sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in MEASURES)
     rows_sql = f"""
         SELECT usage.organization_id, usage.user_id, usage.api_key_id, usage.sku_id,
-            {", ".join(f"usage.{measure}" for measure in SUMS)}, {amount("prices", priced)} AS cost
+            {", ".join(f"usage.{measure}" for measure in MEASURES)}, {amount("prices", priced)} AS cost
         {_usage_sql(query, priced, with_skus=query.filters_skus)} AND usage.sku_id <> ALL(%(alike)s)
         UNION ALL
         SELECT usage.organization_id, usage.user_id, usage.api_key_id, min(usage.sku_id), {sums},
             sum({amount("prices", priced)}) AS cost
         {_usage_sql(query, priced, with_skus=True)} AND usage.sku_id = ANY(%(alike)s)
         GROUP BY usage.organization_id, usage.user_id, usage.api_key_id,
-            sku.model_id, sku.usage_type, sku.service_tier, sku.batch
+            sku.model_id, sku.usage_type, sku.service_tier, sku.batch, sku.provider
     """
     return day_by_day_sql(query, form, rows_sql, COLUMNS, order=ORDER), {**query.parameters(), "alike": alike}
 

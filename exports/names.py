@@ -66,7 +66,7 @@ def _sources(query: UsageQuery, form: Format, columns: Sequence[Column]) -> dict
         Source.ORGANIZATION: "id FROM accounts_organization WHERE id = ANY(%(organization_ids)s)",
         Source.PERSON: f"id, {by_id} FROM accounts_user WHERE id IN (SELECT usage.user_id {used})",
         Source.KEY: f"id, {by_id} FROM apikeys_apikey WHERE id IN (SELECT usage.api_key_id {used})",
-        Source.SKU: "sku.id, model_id, dense_rank() OVER (ORDER BY model_id, usage_type, service_tier, batch) AS place"
+        Source.SKU: "sku.id, model_id, dense_rank() OVER (ORDER BY model_id, usage_type, service_tier, batch, provider) AS place"
         " FROM metering_sku AS sku JOIN metering_model AS model ON model.id = sku.model_id",
     }
     return {source: f"SELECT {cells_sql(form, columns, source)}, {rest}" for source, rest in tables.items()}

@@ -29,7 +29,14 @@ USAGE = "/settings/organization/acme/usage"
 NUM_EVENTS = 400
 KINDS: list[dict[str, Any]] = [
     {"model": "gpt-4o", "input_tokens": 900, "input_cached_tokens": 300, "output_tokens": 70},
-    {"model": "claude-sonnet-4-5", "input_tokens": 250_000, "input_cache_write_tokens": 4_000, "output_tokens": 5},
+    {
+        "model": "claude-sonnet-4-5",
+        "input_tokens": 250_000,
+        "input_cache_write_tokens": 4_000,
+        "output_tokens": 5,
+        "input_cache_write_long_tokens": 1_000,
+        "output_reasoning_tokens": 2,
+    },
     {"model": "nobody-knows", "input_tokens": 11, "output_tokens": 3},
     {"model": "text-embedding-3-small", "usage_type": "embeddings", "input_tokens": 123, "output_tokens": None},
     {
@@ -136,6 +143,8 @@ def test_the_activity_page_and_its_export_hold_what_was_accepted(world: World, s
             "n_cached_context_tokens_total": "input_cached_tokens",
             "n_cache_write_context_tokens_total": "input_cache_write_tokens",
             "n_generated_tokens_total": "output_tokens",
+            "n_cache_write_long_context_tokens_total": "input_cache_write_long_tokens",
+            "n_reasoning_generated_tokens_total": "output_reasoning_tokens",
             "num_seconds": "seconds",
             "num_sessions": "num_sessions",
         }

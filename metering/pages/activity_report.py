@@ -56,6 +56,7 @@ class Capability:
 CAPABILITIES: Final = (
     Capability("requests", "API requests"),
     Capability("tokens", "Tokens", compact),
+    Capability("reasoning_tokens", "Reasoning tokens", compact),
     Capability("images", "Images"),
     Capability(
         "seconds",

@@ -23,6 +23,7 @@ QUANTITIES: Final = {
     "characters": "sum(usage.characters)",
     "usage_bytes": "sum(usage.usage_bytes)",
     "sessions": "sum(usage.num_sessions)",
+    "reasoning_tokens": "sum(usage.output_reasoning_tokens)",
     "searches": "sum(CASE WHEN sku.usage_type IN (9, 10) THEN usage.num_model_requests ELSE 0 END)",
 }
 # Whether any row has some of each quantity.

@@ -32,11 +32,16 @@ SignIn = Callable[[User], Client]
 EXPORT = "/settings/organization/acme/usage/activity/export.csv"
 OCTOBER = f"{EXPORT}?month=2026-10"
 DAY = date(2026, 10, 14)
+TOLD_LATER = (
+    *("n_cache_write_long_context_tokens_total", "n_audio_context_tokens_total", "n_image_context_tokens_total"),
+    *("n_video_context_tokens_total", "n_audio_generated_tokens_total", "n_image_generated_tokens_total"),
+    "n_reasoning_generated_tokens_total",
+)
 HEADER = (
     "operation,n_context_tokens_total,n_generated_tokens_total,api_key_id,api_key_name,api_key_redacted,usage_type,model,"
     "timestamp,user,num_requests,date,organization_id,organization_name,user_id,user_email,service_tier,batch,"
     "n_cached_context_tokens_total,n_cache_write_context_tokens_total,num_images,num_seconds,num_characters,num_sessions,"
-    "usage_bytes,cost_in_major"
+    f"usage_bytes,cost_in_major,{','.join(TOLD_LATER)},provider"
 )
 
 
@@ -114,6 +119,8 @@ def test_a_row_names_everything_beside_its_id(world: World, client_of: SignIn, s
             "num_sessions": "0",
             "usage_bytes": "0",
             "cost_in_major": "",
+            **dict.fromkeys(TOLD_LATER, "0"),
+            "provider": "",
         }
     ]
 

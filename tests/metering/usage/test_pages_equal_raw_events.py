@@ -57,6 +57,7 @@ CHARTS = {
     "characters": "usage.characters",
     "usage-bytes": "usage.usage_bytes",
     "sessions": "usage.num_sessions",
+    "reasoning-tokens": "usage.output_reasoning_tokens",
     "searches": "CASE WHEN sku.usage_type IN (9, 10) THEN usage.num_model_requests END",
 }
 UNITS = {"seconds": " s", "usage-bytes": " B"}
@@ -112,6 +113,7 @@ def _event(rng: random.Random, number: int, keys: list[APIKey], world: World) ->
         measures |= {"input_tokens": rng.randrange(10**6, 10**7), "input_cached_tokens": rng.randrange(10**6)}
     if "output_tokens" in ALLOWED_MEASURES[usage_type]:
         measures["output_tokens"] = rng.randrange(10**7)
+        measures["output_reasoning_tokens"] = rng.randrange(measures["output_tokens"] + 1)
     event: dict[str, Any] = {
         "id": f"event-{number}",
         "timestamp": days_ago(rng.randrange(NUM_DAYS), hour=rng.choice(HOURS)) + timedelta(seconds=rng.randrange(3600)),
