@@ -1,6 +1,7 @@
 """Words of sources for service tiers and providers, as events say them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from metering.intake.checks import is_word
@@ -17,6 +18,8 @@ TIERS: Final = {
     "on_demand_flex": "flex",
     "on_demand_priority": "priority",
 }
+MAX_LENGTH: Final = 64
+"""Words that are longer are no names of anything."""
 PROVISIONED_PREFIX: Final = "provisioned_throughput"
 PROVIDERS: Final = {
     "amazon": "aws",
@@ -85,7 +88,12 @@ def provider_of(word: str | None) -> str:
 
     Behind a dot some senders name the API as well: `openai.chat`, `google.generative-ai`.
     """
-    lower = (word or "").strip().lower()
+    return _provider_of(word) if word and len(word) <= MAX_LENGTH else ""
+
+
+@lru_cache(maxsize=256)
+def _provider_of(word: str) -> str:
+    lower = word.strip().lower()
     if known := PROVIDERS.get(lower.translate(_SEPARATORS)):
         return known
     head = lower.partition(".")[0]

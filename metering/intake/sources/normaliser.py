@@ -75,8 +75,7 @@ CACHE_BESIDE: Final = Counting(cache_beside_input=True)
 REASONING_BESIDE: Final = Counting(reasoning_beside_output=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Normalised:
+class Normalised(msgspec.Struct, frozen=True, gc=False):
     """Our token measures (those that are not 0), and the names of the rules that changed what the source's rule gave."""
 
     measures: dict[str, int]
@@ -109,18 +108,17 @@ def normalise(source: Reported, counting: Counting = INCLUSIVE) -> Normalised:
         write = source.cache_write_long_tokens
         changes.append(LIFETIMES_EXCEED_CACHE_WRITE)
     whole_input, whole_output = _wholes(source, counting, read + write, changes)
-    measures = {
-        "input_tokens": whole_input,
-        "input_cached_tokens": read,
-        "input_cache_write_tokens": write,
-        "input_cache_write_long_tokens": source.cache_write_long_tokens,
-        "output_tokens": whole_output,
-    }
+    measures = {"input_tokens": whole_input, "input_cached_tokens": read, "output_tokens": whole_output}
+    if write:
+        measures["input_cache_write_tokens"] = write
+        measures["input_cache_write_long_tokens"] = source.cache_write_long_tokens
     if source.audio_tokens or source.image_tokens or source.video_tokens:
         measures.update(_uncached_media(source, whole_input - read - write, changes))
     if source.output_audio_tokens or source.output_image_tokens or source.reasoning_tokens:
         measures.update(_output_parts(source, whole_output, changes))
-    return Normalised({name: count for name, count in measures.items() if count}, tuple(changes))
+    if not (whole_input and read and whole_output and len(measures) == 3):
+        measures = {name: count for name, count in measures.items() if count}
+    return Normalised(measures, tuple(changes))
 
 
 def _wholes(source: Reported, counting: Counting, cached: int, changes: list[str]) -> tuple[int, int]:

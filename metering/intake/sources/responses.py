@@ -4,8 +4,8 @@ Of the answer only what `providers` reads is ever made an object of; what was as
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 from django.conf import settings
@@ -14,17 +14,18 @@ from metering.intake.formats.events import NO_ATTRIBUTES, Count, Decoded, Event,
 from metering.intake.formats.items import UNREADABLE, items, limited, marked
 from metering.intake.formats.native import named, refusal_of
 from metering.intake.sources.identity import event_id, part_id
-from metering.intake.sources.names import provider_of, tier_of
+from metering.intake.sources.names import MAX_LENGTH, provider_of, tier_of
 from metering.intake.sources.normaliser import NotACountError, normalise
 from metering.intake.sources.providers.apis import API, NAMES, api_of
 from metering.intake.sources.providers.reading import NoUsageError, Reading, Seconds, Tool, whole_seconds
-from metering.measures import ALLOWED_MEASURES, UsageType
+from metering.measures import ALLOWED_MEASURES
 
 FOREIGN_MEASURE_DROPPED: Final = "foreign_measure_dropped"
 NOTHING: Final = (b"", b"null")
 USAGE_FIELDS: Final = ("usage`", "usageMetadata`", "usage_metadata`")
 NO_COUNT: Final = ("Expected `int", "Expected `float", "Integer value out of range")
-COUNTED_IN_UNITS: Final = frozenset({UsageType.IMAGES, UsageType.AUDIO_SPEECHES, UsageType.AUDIO_TRANSCRIPTIONS})
+COUNTED_IN_UNITS: Final = frozenset({"images", "audio_speeches", "audio_transcriptions"})
+ALLOWED: Final = {usage_type.label: measures for usage_type, measures in ALLOWED_MEASURES.items()}
 UNREADABLE_CODES: Final = frozenset({"invalid_json", "invalid_utf8"})
 
 
@@ -78,16 +79,15 @@ def decode(body: bytes, *, lines: bool) -> Decoded:
 def _events_of(text: bytes, changes: Counter[tuple[str, str]]) -> list[Event | Refusal]:
     try:
         item = _readable(text)
-        api = _api(item)
+        provider = _provider(item)
+        api = _api(provider, item.api or "")
         reading = _reading(item, api)
-        found = _Events(item, reading)
-        events: list[Event | Refusal] = [found.main(), *map(found.of_tool, reading.tools)]
-    except RefusedError as error:
+        event, changed = _event_of(item, reading, _id(item, reading), provider)
+    except (RefusedError, NotACountError) as error:
         return [named(error.refusal, text)]
-    except NotACountError as error:
-        return [named(error.refusal, text)]
-    changes.update((api.name, rule) for rule in found.changes)
-    return events
+    if changed:
+        changes.update((api.name, rule) for rule in changed)
+    return [event, *(_event_of_tool(event, tool) for tool in reading.tools)] if reading.tools else [event]
 
 
 def _readable(text: bytes) -> Item:
@@ -103,9 +103,8 @@ def _readable(text: bytes) -> Item:
         raise RefusedError("invalid_json", f"This is not valid JSON: {error}.") from error
     except UnicodeDecodeError as error:
         raise RefusedError("invalid_utf8", "The text of this item is not valid UTF-8.") from error
-    beside = len(text) - len(bytes(item.response)) - len(bytes(item.usage))
-    if beside > settings.USAGE_EVENT_MAX_TEXT_BYTES:
-        most = settings.USAGE_EVENT_MAX_TEXT_BYTES
+    most = settings.USAGE_EVENT_MAX_TEXT_BYTES
+    if len(text) > most and len(text) - len(bytes(item.response)) - len(bytes(item.usage)) > most:
         raise RefusedError("event_too_large", f"Beside the answer an item can have at most {most:,} bytes.")
     return item
 
@@ -120,8 +119,15 @@ def _decoded(decoder: "msgspec.json.Decoder[Item]", text: bytes) -> Item:
         return decoder.decode(marked(text))
 
 
-def _api(item: Item) -> API:
-    api = api_of(provider_of(item.provider), item.api or "")
+def _provider(item: Item) -> str:
+    provider = provider_of(item.provider)
+    if not provider:
+        raise RefusedError("invalid_provider", "`provider` must be the name of who answered.")
+    return provider
+
+
+def _api(provider: str, name: str) -> API:
+    api = api_of(provider, name) if len(name) <= MAX_LENGTH else None
     if api is None:
         raise RefusedError("unknown_api", f"`api` must be one of {', '.join(NAMES)}.")
     return api
@@ -167,74 +173,75 @@ def _unreadable_answer(api: API, problem: str) -> RefusedError:
     return RefusedError(code, f"This cannot be read as an answer of the API {api.name}: {problem}.")
 
 
-class _Events:
-    """The events of one item, and what was changed on the way. Raises RefusedError."""
+def _id(item: Item, reading: Reading) -> str:
+    found = event_id(item.id or reading.id or "")
+    if not found:
+        raise RefusedError("invalid_id", "The response has no id of its own; send one as `id`.")
+    return found
 
-    def __init__(self, item: Item, reading: Reading) -> None:
-        self._item = item
-        self._reading = reading
-        self._id = event_id(item.id or reading.id or "")
-        if not self._id:
-            raise RefusedError("invalid_id", "The response has no id of its own; send one as `id`.")
-        tokens = normalise(reading.tokens, reading.counting)
-        tier = tier_of(reading.service_tier or item.service_tier)
-        self.changes = [*tokens.changes, *([tier.change] if tier.change else ())]
-        self._tier = tier
-        self._tokens = self._allowed(tokens.measures)
 
-    def main(self) -> Event:
-        """The request itself."""
-        item, reading = self._item, self._reading
-        units = self._units()
-        if not (
-            self._tokens
-            or any(units.values())
-            or reading.usage_type in (UsageType.MODERATIONS, UsageType.COMPLETIONS, UsageType.EMBEDDINGS)
-        ):
-            raise RefusedError("no_usage", "Send the tokens, or how many `images`, `seconds` or `characters` it was.")
-        return self._event(
-            self._id,
-            reading.usage_type,
-            {**self._tokens, **units},
-            service_tier=self._tier.service_tier,
-            batch=self._tier.batch or reading.batch or bool(item.batch),
-            speed=reading.speed or item.speed or None,
-            region=reading.region or item.region or None,
-        )
+def _event_of(item: Item, reading: Reading, own_id: str, provider: str) -> tuple[Event, Sequence[str]]:
+    """The event of the request itself, and the rules that changed something. Raises RefusedError."""
+    found = normalise(reading.tokens, reading.counting)
+    measures, changes = found.measures, found.changes
+    allowed = ALLOWED[reading.usage_type]
+    if not measures.keys() <= allowed:
+        measures = {name: count for name, count in measures.items() if name in allowed}
+        changes += (FOREIGN_MEASURE_DROPPED,)
+    tier = tier_of(reading.service_tier or item.service_tier)
+    if tier.change:
+        changes += (tier.change,)
+    units = _units(item, reading)
+    if units:
+        measures |= units
+    if reading.usage_type in COUNTED_IN_UNITS and not any(measures.values()):
+        raise RefusedError("no_usage", "Send the tokens, or how many `images`, `seconds` or `characters` it was.")
+    event = Event(
+        id=own_id,
+        timestamp=item.timestamp,
+        usage_type=reading.usage_type,
+        model=reading.model or item.model or "",
+        api_key_id=item.api_key_id or None,
+        organization=item.organization or None,
+        project=item.project or None,
+        attributes=item.attributes if item.attributes is NO_ATTRIBUTES else _attributes(item),
+        provider=provider,
+        service_tier=tier.service_tier,
+        batch=tier.batch or reading.batch or bool(item.batch),
+        speed=reading.speed or item.speed or None,
+        region=reading.region or item.region or None,
+        **measures,
+    )
+    return event, changes
 
-    def of_tool(self, tool: Tool) -> Event:
-        """Calls of a tool in the same request."""
-        return self._event(part_id(self._id, tool.suffix), tool.usage_type, tool.measures)
 
-    def _event(self, own_id: str, usage_type: UsageType, measures: Mapping[str, int], **words: Any) -> Event:
-        item, said = self._item, {**words, **measures}
-        return Event(
-            id=own_id,
-            timestamp=item.timestamp,
-            usage_type=usage_type.label,
-            model=self._reading.model or item.model or "",
-            api_key_id=item.api_key_id or None,
-            organization=item.organization or None,
-            project=item.project or None,
-            attributes=NO_ATTRIBUTES if bytes(item.attributes) in NOTHING else item.attributes,
-            provider=provider_of(item.provider) or None,
-            **said,
-        )
+def _event_of_tool(event: Event, tool: Tool) -> Event:
+    """Calls of a tool in the same request."""
+    return Event(
+        id=part_id(event.id, tool.suffix),
+        timestamp=event.timestamp,
+        usage_type=tool.usage_type,
+        model=event.model,
+        api_key_id=event.api_key_id,
+        organization=event.organization,
+        project=event.project,
+        attributes=event.attributes,
+        provider=event.provider,
+        **tool.measures,  # type: ignore[arg-type]  # the names of measures
+    )
 
-    def _units(self) -> dict[str, int]:
-        """What the sender says beside the answer, before what the answer says."""
-        item = self._item
-        said = {
-            "images": item.images,
-            "seconds": None if item.seconds is None else whole_seconds(item.seconds),
-            "characters": item.characters,
-        }
-        return {**self._reading.units, **{name: count for name, count in said.items() if count is not None}}
 
-    def _allowed(self, measures: Mapping[str, int]) -> dict[str, int]:
-        """Without what has no place in the usage type: parts, whose whole has one."""
-        allowed = ALLOWED_MEASURES[self._reading.usage_type]
-        kept = {name: count for name, count in measures.items() if name in allowed}
-        if len(kept) < len(measures):
-            self.changes.append(FOREIGN_MEASURE_DROPPED)
-        return kept
+def _attributes(item: Item) -> msgspec.Raw:
+    return NO_ATTRIBUTES if bytes(item.attributes) in NOTHING else item.attributes
+
+
+def _units(item: Item, reading: Reading) -> Mapping[str, int]:
+    """What the sender says beside the answer, before what the answer says."""
+    if item.images is item.seconds is item.characters is None:
+        return reading.units
+    said = {
+        "images": item.images,
+        "seconds": None if item.seconds is None else whole_seconds(item.seconds),
+        "characters": item.characters,
+    }
+    return {**reading.units, **{name: count for name, count in said.items() if count is not None}}

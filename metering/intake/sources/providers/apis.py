@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -122,6 +123,7 @@ _openai_result = msgspec.json.Decoder(OpenAIResult)
 _kind = msgspec.json.Decoder(Kind)
 
 
+@lru_cache(maxsize=256)
 def api_of(provider: str, name: str) -> API | None:
     """The API of that name; without one the provider's usual. None if there is none."""
     name = _name_of(name)
@@ -149,7 +151,7 @@ def _read_line(provider: str, answer: bytes | msgspec.Raw) -> Reading:
     if api is None:
         raise NoUsageError
     found = api.read(body)
-    return replace(found, batch=True, id=line.id or found.id or line.custom_id)
+    return msgspec.structs.replace(found, batch=True, id=line.id or found.id or line.custom_id)
 
 
 def _body(line: Line) -> bytes:

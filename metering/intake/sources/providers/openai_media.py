@@ -5,7 +5,6 @@ import msgspec
 from metering.intake.formats.events import Count
 from metering.intake.sources.normaliser import Reported
 from metering.intake.sources.providers.reading import MaybeCount, NoUsageError, Reading, Seconds, whole_seconds
-from metering.measures import UsageType
 
 
 class EmbeddingsUsage(msgspec.Struct, gc=False):
@@ -69,15 +68,13 @@ def read_embeddings(answer: bytes | msgspec.Raw) -> Reading:
     number = found.usage.prompt_tokens if found.usage.prompt_tokens is not None else found.usage.total_tokens
     if number is None:
         raise NoUsageError
-    return Reading(
-        usage_type=UsageType.EMBEDDINGS, tokens=Reported(input_tokens=number), id=found.id, model=found.model
-    )
+    return Reading(usage_type="embeddings", tokens=Reported(input_tokens=number), id=found.id, model=found.model)
 
 
 def read_moderations(answer: bytes | msgspec.Raw) -> Reading:
     """A request; the answer has no usage."""
     found = _moderation.decode(answer)
-    return Reading(usage_type=UsageType.MODERATIONS, id=found.id, model=found.model)
+    return Reading(usage_type="moderations", id=found.id, model=found.model)
 
 
 def read_images(answer: bytes | msgspec.Raw) -> Reading:
@@ -89,7 +86,7 @@ def read_images(answer: bytes | msgspec.Raw) -> Reading:
     usage = found.usage or MediaUsage()
     inside, outside = usage.input_tokens_details or Kinds(), usage.output_tokens_details
     return Reading(
-        usage_type=UsageType.IMAGES,
+        usage_type="images",
         tokens=Reported(
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
@@ -113,10 +110,10 @@ def read_transcriptions(answer: bytes | msgspec.Raw) -> Reading:
             audio_tokens=inside.audio_tokens or 0,
             total_tokens=usage.total_tokens,
         )
-        return Reading(usage_type=UsageType.AUDIO_TRANSCRIPTIONS, tokens=tokens)
+        return Reading(usage_type="audio_transcriptions", tokens=tokens)
     seconds = found.duration if usage is None else usage.seconds
     units = {} if seconds is None else {"seconds": whole_seconds(seconds)}
-    return Reading(usage_type=UsageType.AUDIO_TRANSCRIPTIONS, units=units)
+    return Reading(usage_type="audio_transcriptions", units=units)
 
 
 def read_speech(answer: bytes | msgspec.Raw) -> Reading:
@@ -128,4 +125,4 @@ def read_speech(answer: bytes | msgspec.Raw) -> Reading:
         output_audio_tokens=usage.output_tokens,
         total_tokens=usage.total_tokens,
     )
-    return Reading(usage_type=UsageType.AUDIO_SPEECHES, tokens=tokens)
+    return Reading(usage_type="audio_speeches", tokens=tokens)

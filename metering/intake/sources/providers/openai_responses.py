@@ -16,7 +16,6 @@ from metering.intake.sources.providers.reading import (
     Tool,
     web_searches,
 )
-from metering.measures import UsageType
 
 
 class Lifetimes(msgspec.Struct, gc=False):
@@ -98,10 +97,10 @@ def _tools(output: Sequence[Item]) -> tuple[Tool, ...]:
     calls = Counter(item.type for item in output)
     tools = web_searches(calls["web_search_call"])
     if number := calls["file_search_call"]:
-        tools += (Tool(FILE_SEARCH, UsageType.FILE_SEARCH_CALLS, {"num_model_requests": number}),)
+        tools += (Tool(FILE_SEARCH, "file_search_calls", {"num_model_requests": number}),)
     if number := calls["code_interpreter_call"]:
         containers = [item.container_id for item in output if item.type == "code_interpreter_call"]
         num_sessions = len({name for name in containers if name}) + sum(1 for name in containers if not name)
         measures = {"num_model_requests": number, "num_sessions": num_sessions}
-        tools += (Tool(CODE_INTERPRETER, UsageType.CODE_INTERPRETER_SESSIONS, measures),)
+        tools += (Tool(CODE_INTERPRETER, "code_interpreter_sessions", measures),)
     return tools

@@ -4,46 +4,45 @@ Only the fields named here are read: prompts and outputs are passed over, and be
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Annotated, Final
 
 import msgspec
 
 from metering.intake.formats.events import Count
 from metering.intake.sources.normaliser import INCLUSIVE, Counting, Reported
-from metering.measures import UsageType
 
 MaybeCount = Count | None
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 WEB_SEARCH: Final = "ws"
 FILE_SEARCH: Final = "fs"
 CODE_INTERPRETER: Final = "ci"
+NO_TOKENS: Final = Reported()
+NO_UNITS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class NoUsageError(Exception):
     """The answer says nothing of usage, where its API always does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(msgspec.Struct, frozen=True, gc=False):
     """Calls of a tool that the provider hosts and charges apart: an event of its own, whose id ends in `suffix`."""
 
     suffix: str
-    usage_type: UsageType
+    usage_type: str
     measures: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What an answer says; None where it says nothing.
 
     `units` are the measures other than tokens. `service_tier` is the provider's word.
     """
 
-    usage_type: UsageType = UsageType.COMPLETIONS
-    tokens: Reported = field(default_factory=Reported)
+    usage_type: str = "completions"
+    tokens: Reported = NO_TOKENS
     counting: Counting = INCLUSIVE
-    units: Mapping[str, int] = field(default_factory=dict)
+    units: Mapping[str, int] = NO_UNITS
     id: str | None = None
     model: str | None = None
     service_tier: str | None = None
@@ -57,7 +56,7 @@ def web_searches(number: int | None) -> tuple[Tool, ...]:
     """The tool's event for so many searches; none for none."""
     if not number:
         return ()
-    return (Tool(WEB_SEARCH, UsageType.WEB_SEARCH_CALLS, {"num_model_requests": number}),)
+    return (Tool(WEB_SEARCH, "web_search_calls", {"num_model_requests": number}),)
 
 
 def whole_seconds(seconds: float) -> int:
