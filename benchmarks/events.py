@@ -73,7 +73,13 @@ class Template:
     def _row(self, sample: Sample, event_id: str, batch_id: int) -> str:
         key = self.world.keys[sample.key]
         digest = blake2b(event_id.encode(), digest_size=16).hexdigest()
-        measures = (1, sample.input_tokens, sample.cached_tokens, EMPTY, EMPTY, sample.output_tokens, *[EMPTY] * 6)
+        said = {
+            "num_model_requests": 1,
+            "input_tokens": sample.input_tokens,
+            "input_cached_tokens": sample.cached_tokens,
+            "output_tokens": sample.output_tokens,
+        }
+        measures = (said.get(measure, EMPTY) for measure in MEASURES)
         return (
             f"{self.world.organization.id}\t{sample.at.isoformat()}\t{digest}\t{batch_id}\t{key.user_id}\t{key.id}\t"
             f"{self.world.sku_ids[sample.model]}\t{int(ATTRIBUTED)}\t{EMPTY}\t" + "\t".join(map(str, measures)) + "\n"
