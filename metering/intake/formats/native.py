@@ -70,7 +70,8 @@ def decode(body: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
 
 def _decode_array(text: bytes) -> list[Event | Correction | Refusal]:
     """In one typed pass when all is well; else one by one, to tell the good events from the bad."""
-    if text.count(b",") > MAX_EVENTS * MAX_FIELDS:
+    most = MAX_EVENTS * MAX_FIELDS
+    if len(text) > most and text.count(b",") > most:  # a shorter text has fewer: counting takes a fifth of reading
         raise too_many(f"{MAX_EVENTS:,} events of {MAX_FIELDS} fields")
     try:
         events: list[Event | Correction | Refusal] = _events.decode(text)  # type: ignore[assignment]
