@@ -14,7 +14,7 @@ from accounts.changes import version_sql
 from accounts.models import Organization
 from apikeys import directory
 from apikeys.directory import Directory, Identity, patiently
-from apikeys.routing import ATTRIBUTED, NotAMemberError, route
+from apikeys.routing import ATTRIBUTED, KeyHistory, NotAMemberError, route
 
 UNKNOWN: Final = "unknown_key"
 REVOKED: Final = "revoked"
@@ -24,9 +24,13 @@ NOT_A_MEMBER: Final = "not_a_member"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`valid`: the key opens the API now. `reason` says why it does not, or why its usage would count nowhere."""
+    """`valid`: the key opens the API now. `reason` says why it does not, or why its usage would count nowhere.
+
+    `key` is the key itself, and None if there is none.
+    """
 
     valid: bool
+    key: KeyHistory | None = None
     reason: str | None = None
     api_key_id: str | None = None
     user_id: str | None = None
@@ -52,6 +56,7 @@ def verify(known: Directory, digest_or_id: bytes | str, *, named: str | None, no
     ended = _ended(identity, now)
     return Verdict(
         valid=ended is None,
+        key=identity.key,
         reason=ended or (NOT_A_MEMBER if organization is None else None),
         api_key_id=identity.key.public_id,
         user_id=identity.user_id,

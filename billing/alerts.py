@@ -1,5 +1,6 @@
 """Budgets, what staff were told of, the addresses of webhooks, and the one outbox of everything that is to be sent."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from django.contrib.postgres.fields import ArrayField
@@ -19,25 +20,81 @@ def default_thresholds() -> list[int]:
     return [50, 80, 100]
 
 
-class Budget(models.Model):
-    """What an organization, with its children, means to spend in a UTC month at most; alerts at shares of it in percent.
+class BudgetKind(models.IntegerChoices):
+    """What a budget is about. The label stands for it in addresses, webhooks and the answers to gateways."""
 
-    A hard budget ends the month's API use when it is spent.
+    ORGANIZATION = 1, "organization"
+    PROJECT = 2, "project"
+    API_KEY = 3, "api_key"
+    USER = 4, "user"
+    MODEL = 5, "model"
+    ATTRIBUTE = 6, "attribute"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a budget is about in its organization: all of it, the row of a kind with an id, or an attribute's value.
+
+    `value` is empty but for an attribute, of which it is 'name:value'.
     """
 
-    organization = models.OneToOneField(Organization, on_delete=models.PROTECT, primary_key=True, related_name="budget")
+    kind: BudgetKind = BudgetKind.ORGANIZATION
+    target_id: int = 0
+    value: str = ""
+
+
+WHOLE_ORGANIZATION: Final = Scope()
+
+
+class OfScope(models.Model):
+    """The columns of a `Scope`."""
+
+    kind = models.SmallIntegerField(choices=BudgetKind.choices, default=BudgetKind.ORGANIZATION)
+    target_id = models.BigIntegerField(default=0)
+    value = models.CharField(max_length=100, default="", blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(BudgetKind(self.kind), self.target_id, self.value)
+
+
+def _names_its_target() -> Q:
+    by_id = (BudgetKind.PROJECT, BudgetKind.API_KEY, BudgetKind.USER, BudgetKind.MODEL)
+    return (
+        Q(kind=BudgetKind.ORGANIZATION, target_id=0, value="")
+        | Q(kind__in=by_id, target_id__gt=0, value="")
+        | (Q(kind=BudgetKind.ATTRIBUTE, target_id=0) & ~Q(value=""))
+    )
+
+
+class Budget(OfScope):
+    """What may be spent in a UTC month on a part of an organization or on all of it; alerts at shares of it in percent.
+
+    A parent's budget covers its children, too. A hard budget ends the month's API use of what it is about when it is spent.
+    """
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="budgets", db_index=False
+    )  # budget_scope_unique begins with it
     amount = models.DecimalField(max_digits=14, decimal_places=2)
     thresholds = ArrayField(models.PositiveSmallIntegerField(), default=default_thresholds, blank=True)
     is_hard = models.BooleanField(default=False)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="budget_amount_positive")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="budget_amount_positive"),
+            models.CheckConstraint(condition=_names_its_target(), name="budget_names_its_target"),
+            models.UniqueConstraint(fields=["organization", "kind", "target_id", "value"], name="budget_scope_unique"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.organization}: {self.amount}"
+        return f"{self.organization}, {self.get_kind_display()}: {self.amount}"
 
 
-class BudgetAlert(models.Model):
+class BudgetAlert(OfScope):
     """A threshold that was crossed in a month. There is one row for each at most, so there is one alert.
 
     `is_forecast`: the month is expected to end above the budget; it has not crossed it yet.
@@ -54,7 +111,8 @@ class BudgetAlert(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "month", "threshold", "is_forecast"], name="budget_alert_unique"
+                fields=["organization", "month", "kind", "target_id", "value", "threshold", "is_forecast"],
+                name="budget_alert_unique",
             ),
         ]
 

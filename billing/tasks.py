@@ -4,7 +4,7 @@ from celery import shared_task
 
 from accounts.clock import database_now
 from billing import proof
-from billing.budgets import budgets
+from billing.budgets import checks
 from billing.invoices import closing
 from billing.notices import deliveries, failures
 from billing.prices import new_models, rating, rerating, unpriced
@@ -27,7 +27,7 @@ def re_rate() -> None:
 
 @shared_task(name="billing.tasks.check_budgets")
 def check_budgets() -> None:
-    budgets.check()
+    checks.check()
 
 
 @shared_task(name="billing.tasks.deliver_mails")
@@ -52,7 +52,7 @@ def verify() -> None:
 
 @shared_task(name="billing.tasks.check_forecasts")
 def check_forecasts() -> None:
-    budgets.check_forecasts(database_now())
+    checks.check_forecasts(database_now())
 
 
 @shared_task(name="billing.tasks.check_unpriced")

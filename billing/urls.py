@@ -1,7 +1,7 @@
 from django.urls import path
 
 from billing.cost import views
-from billing.pages import organization_views, staff_views
+from billing.pages import budget_views, organization_views, staff_views
 from billing.pages.api import InvoicePayment, Refund
 
 app_name = "billing"
@@ -10,8 +10,10 @@ urlpatterns = [
     path("settings/organization/<slug:slug>/usage/cost/", views.cost, name="cost"),
     path(BILLING, organization_views.billing, name="billing"),
     path(f"{BILLING}details/", organization_views.details, name="details"),
-    path(f"{BILLING}budget/", organization_views.budget, name="budget"),
-    path(f"{BILLING}budget/removal/", organization_views.budget_removal, name="budget_removal"),
+    path(f"{BILLING}budgets/", budget_views.budget_list, name="budgets"),
+    path(f"{BILLING}budgets/new/", budget_views.new_budget, name="new_budget"),
+    path(f"{BILLING}budgets/<int:budget_id>/", budget_views.one_budget, name="budget"),
+    path(f"{BILLING}budgets/<int:budget_id>/removal/", budget_views.budget_removal, name="budget_removal"),
     path(f"{BILLING}webhooks/", organization_views.add_webhook, name="webhooks"),
     path(f"{BILLING}webhooks/<int:endpoint_id>/secret/", organization_views.webhook_secret, name="webhook_secret"),
     path(f"{BILLING}webhooks/<int:endpoint_id>/removal/", organization_views.webhook_removal, name="webhook_removal"),

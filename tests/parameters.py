@@ -61,6 +61,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     f"{ORGANIZATION}keys/<slug:public_id>/attribution/": {"changed": PLAIN},
     f"{ORGANIZATION}projects/": {"archived": "project"},
     f"{ORGANIZATION}members/": {"changed": "user"},
+    f"{ORGANIZATION}billing/budgets/new/": {"about": PLAIN, "q": WORDS},
     f"{ORGANIZATION}audit/": AUDIT,
     f"{ORGANIZATION}audit/export.csv": AUDIT,
     "settings/api-keys/": {"switched": "api_key"},
@@ -84,6 +85,7 @@ PATH_PARAMETERS: Final[dict[str, str]] = {
     "attributes/<slug:name>": "attribute",
     "invitations/<slug:public_id>": "invitation",
     "webhooks/<int:endpoint_id>": "endpoint",
+    "budgets/<int:budget_id>": "budget",
     "billing/invoices/<int:invoice_id>": "invoice",
 }
 # Whoever has the secret of an invitation is let in; a token of a program and staff see all that these name.

@@ -117,6 +117,8 @@ INVOICE_PAYMENT_NOTE = env.text("INVOICE_PAYMENT_NOTE").replace("\\n", "\n")
 SITE_ADDRESS = env.read("SITE_ADDRESS", given_addresses.site, default=f"http://localhost:{PORT}")
 OPERATOR_TOKEN = env.text("OPERATOR_TOKEN")
 
+BUDGETS_MAX = env.whole("BUDGETS_MAX", default=100, least=1)  # each is added up after every roll-up of its organization
+
 # Webhooks go to strangers: where to, how long one may take, and when an endpoint is given up
 WEBHOOK_PRIVATE_ADDRESSES = env.switch("WEBHOOK_PRIVATE_ADDRESSES", default=False)
 WEBHOOK_EXTRA_PORTS: list[int] = env.read("WEBHOOK_EXTRA_PORTS", given_addresses.ports, default=[])

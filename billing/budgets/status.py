@@ -8,11 +8,6 @@ from typing import Final
 WHOLE: Final = 100
 
 
-def reached_sql(spent: str, budget: str, threshold: str) -> str:
-    """As `BudgetStatus.has_reached`, of SQL expressions."""
-    return f"{spent} * {WHOLE} >= {budget} * {threshold}"
-
-
 @dataclass(frozen=True)
 class BudgetStatus:
     """What a month has cost so far, and what it is meant to cost at most, in dollars."""

@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from django.db.models import OuterRef, Subquery
+
 from accounts.access import Access
 from accounts.models import Organization
 from accounts.periods import Period, month_of
+from billing.alerts import Budget, BudgetKind
 from billing.budgets.forecast import forecast
 from billing.budgets.forecast_text import ForecastText, forecast_text
 from billing.budgets.status import BudgetStatus
@@ -59,12 +62,14 @@ def _forecast(spent: Spending, month: Period, now: datetime) -> ForecastText | N
 
 
 def _budget_and_invoices(access: Access) -> tuple[Decimal | None, tuple[InvoiceRow, ...]]:
-    """The amount of the budget and the newest invoices, in one query: each row brings the budget with it."""
+    """The amount of the organization's own budget and the newest invoices, in one query: each row brings the budget with it."""
     columns = [f"invoices__{name}" for name in INVOICE_FIELDS]
+    whole = Budget.objects.filter(organization=OuterRef("pk"), kind=BudgetKind.ORGANIZATION)
     rows = list(
         Organization.objects.filter(pk=access.organization.pk)
+        .annotate(budget=Subquery(whole.values("amount")))
         .order_by("-invoices__month", "-invoices__id")
-        .values_list("budget__amount", *columns)[:SHOWN_INVOICES]
+        .values_list("budget", *columns)[:SHOWN_INVOICES]
     )
     invoices = [Invoice(**dict(zip(INVOICE_FIELDS, found, strict=True))) for _, *found in rows if found[0] is not None]
     return rows[0][0], tuple(invoice_row(invoice) for invoice in invoices)

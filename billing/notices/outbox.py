@@ -17,24 +17,29 @@ from billing.display import dollars
 from billing.models import Invoice
 
 
-def budget_alert(alert: BudgetAlert) -> None:
-    """Tell the owners and the webhooks that a threshold was crossed, or that the month is expected to end above the budget."""
+def budget_alert(alert: BudgetAlert, *, scope: dict[str, str], about: str) -> None:
+    """Tell the owners and the webhooks that a threshold was crossed, or that the month is expected to end above the budget.
+
+    `about` is what the budget is about, in a sentence: 'project Search'; empty for the whole organization.
+    """
     organization = alert.organization
     month = f"{alert.month:%B %Y}"
     budget = dollars(alert.budget_amount)
+    for_what = f" for {about}" if about else ""
     if alert.is_forecast:
-        subject = f"{organization.name} is expected to exceed its budget for {month}"
-        happened = f"{month} is forecast to end at {dollars(alert.spent)}, above your budget of {budget}."
+        subject = f"{organization.name} is expected to exceed its budget{for_what} for {month}"
+        happened = f"{month} is forecast to end at {dollars(alert.spent)}{for_what}, above your budget of {budget}."
     else:
         percent = int(alert.spent * 100 / alert.budget_amount)
-        subject = f"{organization.name} has used {alert.threshold}% of its budget for {month}"
-        happened = f"You've used {dollars(alert.spent)} of your {budget} budget for {month} ({percent}%)."
+        subject = f"{organization.name} has used {alert.threshold}% of its budget{for_what} for {month}"
+        happened = f"You've used {dollars(alert.spent)} of your {budget} budget{for_what} for {month} ({percent}%)."
     _announce(
         organization,
         message_id=f"msg_budget_{alert.pk}",
         event_type="budget.forecast_exceeded" if alert.is_forecast else "budget.threshold_reached",
         data={
             "organization_id": organization.public_id,
+            "scope": scope,
             "month": f"{alert.month:%Y-%m}",
             "threshold_percent": alert.threshold,
             "amount": str(alert.spent),
@@ -43,7 +48,7 @@ def budget_alert(alert: BudgetAlert) -> None:
         },
         subject=subject,
         text=f"{happened}\n\nYou get this email once a month per threshold. View or change the budget:\n\n"
-        f"{_address('billing:billing', organization.slug)}\n",
+        f"{_address('billing:budgets', organization.slug)}\n",
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -10,6 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.models import Organization
+from accounts.pages.forms import is_printable
 from accounts.periods import FIRST_YEAR, LAST_YEAR, is_known
 from billing.budgets.budgets import MAX_THRESHOLD
 from billing.display import usual_unit
@@ -19,6 +21,7 @@ from billing.money import BILLED_DIGITS
 from billing.notices import webhook_addresses
 from billing.prices.rerating import PriceRefusedError, Terms
 from metering import price_words, service_tiers
+from metering.attribution_models import MAX_VALUE_LENGTH
 from metering.measures import CONTEXT_BANDS, UsageType
 from metering.models import Model
 from metering.price_words import Dimension
@@ -57,7 +60,7 @@ class BudgetForm(forms.Form):
         help_text="Percentages of the budget, separated by commas. Owners get an email at each, once a month.",
     )
     is_hard = forms.BooleanField(
-        required=False, label="Block API keys when the budget is used up (until the next month, UTC)"
+        required=False, label="Block what the budget covers when it is used up (until the next month, UTC)"
     )
 
     def clean_thresholds(self) -> list[int]:
@@ -67,6 +70,24 @@ class BudgetForm(forms.Form):
         if len(set(words)) > MAX_THRESHOLDS:
             raise ValidationError(f"Enter at most {MAX_THRESHOLDS} percentages.")
         return sorted({int(word) for word in words})
+
+
+class AttributeValueForm(forms.Form):
+    """Which value of which attribute a budget is about. `names` are those that are declared, `values` suggestions."""
+
+    attribute = forms.ChoiceField(label="Attribute")
+    value = forms.CharField(max_length=MAX_VALUE_LENGTH, label="Value", help_text="As events and API keys say it.")
+
+    def __init__(self, *args: Any, names: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["attribute"] = forms.ChoiceField(label="Attribute", choices=names)
+        self.fields["value"].widget.attrs["list"] = "attribute-values"
+
+    def clean_value(self) -> str:
+        value: str = self.cleaned_data["value"]
+        if not is_printable(value):
+            raise ValidationError("A value cannot contain control characters or line breaks.")
+        return value
 
 
 class WebhookForm(forms.Form):

@@ -1,5 +1,6 @@
 """`POST /v1/keys/verify`: a gateway asks about a key before it lets a request through (docs/key-verification.md)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -9,16 +10,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import Organization
 from apikeys import secrets
 from apikeys.authentication import Gateway, IngestTokenAuthentication
+from apikeys.routing import KeyHistory
 from apikeys.verification import Verdict, verify
-from billing.budgets.budgets import budget_block
+from billing.budgets.blocks import Use, block_of
+from billing.budgets.key_attributions import has_project
 
 BUDGET_EXHAUSTED = "budget_exhausted"
+UNKNOWN_PROJECT = "unknown_project"
 
 
 class Question(serializers.Serializer[dict[str, str]]):
-    """Which key, by its secret or its public id, and the organization that the request names, if any.
+    """Which key, by its secret or its public id, and what the request names, if any: the organization, the model,
+    the project and values of attributes, as in an event.
 
     A field that is null or empty says nothing.
     """
@@ -26,6 +32,9 @@ class Question(serializers.Serializer[dict[str, str]]):
     key = serializers.CharField(max_length=512, required=False, allow_null=True, allow_blank=True)
     api_key_id = serializers.CharField(max_length=64, required=False, allow_null=True, allow_blank=True)
     organization = serializers.CharField(max_length=64, required=False, allow_null=True, allow_blank=True)
+    model = serializers.CharField(max_length=128, required=False, allow_null=True, allow_blank=True)
+    project = serializers.CharField(max_length=64, required=False, allow_null=True, allow_blank=True)
+    attributes = serializers.DictField(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         said = {name: value for name, value in attrs.items() if value}
@@ -55,7 +64,7 @@ class KeyVerification(APIView):
         assert isinstance(gateway, Gateway)
         digest_or_id = secrets.digest(asked["key"]) if "key" in asked else asked["api_key_id"]
         verdict = verify(gateway.known, digest_or_id, named=asked.get("organization"), now=gateway.now)
-        return Response(_answer(verdict), headers={"Cache-Control": "no-store"})
+        return Response(_answer(verdict, asked), headers={"Cache-Control": "no-store"})
 
     def handle_exception(self, exc: Exception) -> Response:
         """Errors in the shape of the other endpoints; what was sent is never repeated, because it may be a secret."""
@@ -69,19 +78,31 @@ class KeyVerification(APIView):
         return response
 
 
-def _answer(verdict: Verdict) -> dict[str, Any]:
-    organization = verdict.organization
-    block = budget_block(organization) if organization is not None and verdict.valid else None
+def _answer(verdict: Verdict, asked: Mapping[str, Any]) -> dict[str, Any]:
+    organization, reason, block = verdict.organization, verdict.reason, None
+    if organization is not None and verdict.key is not None and verdict.valid:
+        use = _use(organization, verdict.key, asked)
+        if use.project is not None and not has_project(organization, use.project):
+            reason = UNKNOWN_PROJECT
+        else:
+            block = block_of(use)
     return {
         "valid": verdict.valid,
-        "allowed": verdict.valid and verdict.reason is None and block is None,
+        "allowed": verdict.valid and reason is None and block is None,
         "api_key_id": verdict.api_key_id,
         "user_id": verdict.user_id,
         "organization": organization.public_id if organization is not None else None,
         "tracked": verdict.tracked,
-        "reason": verdict.reason or (BUDGET_EXHAUSTED if block else None),
-        "message": block,
+        "reason": reason or (BUDGET_EXHAUSTED if block else None),
+        "budget": block.kind if block else None,
+        "message": block.message if block else None,
     }
+
+
+def _use(organization: Organization, key: KeyHistory, asked: Mapping[str, Any]) -> Use:
+    """Values that are no text say nothing here: the event is refused that has them."""
+    values = {name: value.strip() for name, value in asked.get("attributes", {}).items() if isinstance(value, str)}
+    return Use(organization, key.id, key.user_id, asked.get("model"), asked.get("project"), values)
 
 
 def _sentence(exc: Exception) -> str:

@@ -19,13 +19,12 @@ from accounts.installation import shown_once
 from accounts.pages.frame import SignedInRequest, organization_frame
 from accounts.pages.posting import post_only
 from billing.alerts import WebhookEndpoint
-from billing.budgets import budgets
 from billing.invoices.documents import document_of
 from billing.invoices.pdf import invoice_pdf
 from billing.models import BillingDetails, Invoice
 from billing.notices import endpoints
-from billing.pages.forms import BillingDetailsForm, BudgetForm, WebhookForm
-from billing.pages.organization_page import billing_report, budget_initial
+from billing.pages.forms import BillingDetailsForm, WebhookForm
+from billing.pages.organization_page import billing_report
 
 PAGE = "billing:billing"
 SHOWN = "billing:webhook_secret"
@@ -45,7 +44,7 @@ def billing(request: SignedInRequest, slug: str) -> HttpResponse:
 @login_required
 def details(request: SignedInRequest, slug: str) -> HttpResponse:
     """Change whom the next invoices are made out to."""
-    access = _open_for_owner(request, slug)
+    access = open_for_owner(request, slug)
     found = BillingDetails.objects.filter(organization=access.organization).first()
     form = BillingDetailsForm(request.POST, instance=found or BillingDetails(organization=access.organization))
     if not form.is_valid():
@@ -59,34 +58,9 @@ def details(request: SignedInRequest, slug: str) -> HttpResponse:
 
 @post_only(PAGE, "slug")
 @login_required
-def budget(request: SignedInRequest, slug: str) -> HttpResponse:
-    """Set the organization's monthly budget."""
-    access = _open_for_owner(request, slug)
-    form = BudgetForm(request.POST)
-    if not form.is_valid():
-        return _page(request, access, budget_form=form)
-    with change(by=request.user):
-        budgets.set_budget(access.organization, actor=actor_of(request), **form.cleaned_data)
-    messages.success(request, "Budget saved.")
-    return redirect(PAGE, slug)
-
-
-@post_only(PAGE, "slug")
-@login_required
-def budget_removal(request: SignedInRequest, slug: str) -> HttpResponse:
-    """The organization has no budget any more."""
-    access = _open_for_owner(request, slug)
-    with change(by=request.user):
-        budgets.remove_budget(access.organization, actor=actor_of(request))
-    messages.success(request, "Budget removed.")
-    return redirect(PAGE, slug)
-
-
-@post_only(PAGE, "slug")
-@login_required
 def add_webhook(request: SignedInRequest, slug: str) -> HttpResponse:
     """Send budget thresholds and invoices to an address, signed with a secret that the next page shows, once."""
-    access = _open_for_owner(request, slug)
+    access = open_for_owner(request, slug)
     limits.spend(request.user, limits.CHANGES)  # first, because the form looks up a host that its sender names
     form = WebhookForm(request.POST)
     if not form.is_valid():
@@ -105,7 +79,7 @@ def add_webhook(request: SignedInRequest, slug: str) -> HttpResponse:
 @login_required
 def webhook_secret(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
     """The secret of a new webhook, the one time that it is shown; afterwards, that it was."""
-    access = _open_for_owner(request, slug)
+    access = open_for_owner(request, slug)
     endpoint = _endpoint_of(access, endpoint_id)
     context = {
         "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
@@ -120,7 +94,7 @@ def webhook_secret(request: SignedInRequest, slug: str, endpoint_id: int) -> Htt
 @login_required
 def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
     """Send nothing more to an address."""
-    access = _open_for_owner(request, slug)
+    access = open_for_owner(request, slug)
     endpoint = _endpoint_of(access, endpoint_id)
     with change(by=request.user):
         endpoints.remove(endpoint, actor=actor_of(request))
@@ -132,7 +106,7 @@ def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> Ht
 @login_required
 def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
     """Send again to an address that was switched off because nothing reached it."""
-    access = _open_for_owner(request, slug)
+    access = open_for_owner(request, slug)
     endpoint = _endpoint_of(access, endpoint_id)
     with change(by=request.user):
         endpoints.switch_on(endpoint, actor=actor_of(request))
@@ -144,7 +118,7 @@ def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) ->
 @login_required
 def invoice(request: SignedInRequest, slug: str, invoice_id: int) -> HttpResponse:
     """One of the organization's invoices or credit notes."""
-    access = _open_for_owner(request, slug)
+    access = open_for_owner(request, slug)
     found = _invoice_of(access, invoice_id)
     context = {
         "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
@@ -159,7 +133,7 @@ def invoice(request: SignedInRequest, slug: str, invoice_id: int) -> HttpRespons
 @login_required
 def pdf(request: SignedInRequest, slug: str, invoice_id: int) -> HttpResponse:
     """The same as PDF, to be saved."""
-    access = _open_for_owner(request, slug)
+    access = open_for_owner(request, slug)
     return pdf_response(_invoice_of(access, invoice_id))
 
 
@@ -173,7 +147,8 @@ def pdf_response(invoice: Invoice) -> HttpResponse:
     )
 
 
-def _open_for_owner(request: SignedInRequest, slug: str) -> Access:
+def open_for_owner(request: SignedInRequest, slug: str) -> Access:
+    """The owner's access to the organization. Raises PermissionDenied, with the reason, for its other members."""
     access = open_organization(request.user, slug)
     if not access.is_owner:
         raise PermissionDenied("Only owners can see the organization's invoices and budget, and change its billing.")
@@ -204,7 +179,6 @@ def _page(request: SignedInRequest, access: Access, **forms: BaseForm) -> HttpRe
     if access.is_owner:
         details = BillingDetails.objects.filter(organization=organization).first()
         context["details_form"] = BillingDetailsForm(instance=details)
-        context["budget_form"] = BudgetForm(initial=budget_initial(organization))
         context["webhook_form"] = WebhookForm()
     return render(request, "billing/billing.html", {**context, **forms})
 

@@ -12,7 +12,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from billing.budgets import budgets
+from billing.budgets.checks import check
 from billing.prices import book, rating
 from metering import isolation
 from metering.models import FailedItem, Model
@@ -108,4 +108,4 @@ def _price(models: Sequence[Model]) -> None:
         cursor.execute(DONE_SQL.format(touched=touched.table))
         concerned = rating.with_budget(cursor, touched)
     if concerned:
-        budgets.check(concerned)
+        check(concerned)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from billing.budgets import budgets
+from billing.budgets.checks import check
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL, WIDER_SQL
 from billing.models import LineItem
 from billing.payer_history import PAYER, payer_join
@@ -139,11 +139,17 @@ WHERE (SELECT true FROM billing_pricesource AS source WHERE source.model_id = sk
 ORDER BY 1, 2, 3
 ON CONFLICT DO NOTHING
 """
-# The organizations whose cost changed and counts against a budget, their own or their parent's.
+# The organizations whose cost changed and counts against a budget, their own or their parent's. Each is looked up by key: the
+# work grows with what was touched, not with the organizations or budgets that there are.
 WITH_BUDGET_SQL: Final = """
-SELECT id FROM accounts_organization
-WHERE id IN (SELECT organization_id FROM {touched})
-  AND (id IN (SELECT organization_id FROM billing_budget) OR parent_id IN (SELECT organization_id FROM billing_budget))
+SELECT member.id
+FROM (SELECT DISTINCT organization_id FROM {touched}) AS touched
+CROSS JOIN LATERAL (
+    SELECT id, parent_id FROM accounts_organization WHERE id = touched.organization_id OFFSET 0
+) AS member
+WHERE (
+    SELECT true FROM billing_budget AS budget WHERE budget.organization_id IN (member.id, member.parent_id) LIMIT 1
+)
 """
 
 
@@ -161,7 +167,7 @@ def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[i
         rate(cursor, done.touched)
         concerned = with_budget(cursor, done.touched)
     if concerned:
-        budgets.check(concerned)
+        check(concerned)
     return done.num_events
 
 

@@ -78,7 +78,6 @@ CANNOT_LEAVE = Answers(SIGN_IN, 404, 409, 409, 409, 409)
 # The invitation is for someone else than any of them.
 WRONG_ADDRESS = Answers(200, 403, 403, 403, 403, 403)
 OWNERS_NOTHING_THERE = OWNERS._replace(owner=404)
-OWNERS_REDIRECTED = OWNERS._replace(owner=302)
 # For others than staff the operator's pages do not exist.
 STAFF = Answers(SIGN_IN, 404, 404, 404, 404, 404, staff=200)
 STAFF_NOTHING_THERE = STAFF._replace(staff=404)
@@ -136,8 +135,10 @@ EXPECTED = {
     "settings/api-keys/<slug:public_id>/revocation/": (KEY_OWNER, KEY_OWNER_CHANGES),
     "settings/organization/<slug:slug>/billing/": (ADMINS, NOBODY),
     "settings/organization/<slug:slug>/billing/details/": (LED_BACK, OWNERS),
-    "settings/organization/<slug:slug>/billing/budget/": (LED_BACK, OWNERS),
-    "settings/organization/<slug:slug>/billing/budget/removal/": (LED_BACK, OWNERS_REDIRECTED),
+    "settings/organization/<slug:slug>/billing/budgets/": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/billing/budgets/new/": (OWNERS, OWNERS),
+    "settings/organization/<slug:slug>/billing/budgets/<int:budget_id>/": (OWNERS_NOTHING_THERE, OWNERS_NOTHING_THERE),
+    "settings/organization/<slug:slug>/billing/budgets/<int:budget_id>/removal/": (LED_BACK, OWNERS_NOTHING_THERE),
     "settings/organization/<slug:slug>/billing/webhooks/": (LED_BACK, OWNERS),
     "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/secret/": (OWNERS_NOTHING_THERE, NOBODY),
     "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/removal/": (LED_BACK, OWNERS_NOTHING_THERE),

@@ -19,7 +19,7 @@ from accounts.limits import LimitReachedError
 from accounts.members import invitations as inviting
 from accounts.models import Invitation, Membership, Organization, RoutingVersion, Spending, User
 from apikeys.models import APIKey
-from billing.alerts import WebhookEndpoint
+from billing.alerts import Budget, WebhookEndpoint
 from tests.engine import make_key
 from tests.world import World
 
@@ -82,8 +82,9 @@ CHANGES: list[tuple[str, str, dict[str, str]]] = [
     ("alice", "/settings/organization/acme/name/", {"name": "Acme"}),
     ("alice", "/settings/organization/acme/usage-visibility/", {"usage_visibility": "any_role"}),
     ("alice", "/settings/organization/acme/billing/details/", {"legal_name": "Acme", "address": "Street 1"}),
-    ("alice", "/settings/organization/acme/billing/budget/", {"amount": "5", "thresholds": "50"}),
-    ("alice", "/settings/organization/acme/billing/budget/removal/", {}),
+    ("alice", "/settings/organization/acme/billing/budgets/new/", {"about": "organization", "amount": "5"}),
+    ("alice", "/settings/organization/acme/billing/budgets/{budget}/", {"amount": "5"}),
+    ("alice", "/settings/organization/acme/billing/budgets/{budget}/removal/", {}),
     ("alice", "/settings/organization/acme/billing/webhooks/", {"url": "https://example.com/"}),
     ("alice", "/settings/organization/acme/billing/webhooks/{webhook}/removal/", {}),
     ("alice", "/settings/organization/acme/billing/webhooks/{webhook}/activation/", {}),
@@ -113,6 +114,7 @@ def test_every_change_of_keys_members_and_organizations_counts(
         key=key.public_id,
         rita=world.rita.public_id,
         webhook=webhook.pk,
+        budget=Budget.objects.create(organization=world.acme, amount=1).pk,
         invitation=Invitation.objects.get().public_id,
     )
     if "organization" in data:

@@ -20,7 +20,7 @@ from accounts.periods import month_of
 from apikeys.models import APIKey
 from billing.alerts import Budget, BudgetAlert, Delivery, UnpricedAlert, WebhookEndpoint
 from billing.budgets import budgets
-from billing.models import Invoice, PriceChange, PriceSource
+from billing.models import DailyCost, Invoice, PriceChange, PriceSource
 from billing.notices import endpoints
 from billing.prices import rerating
 from metering.models import FailedItem, HourlyUsage, IngestBatch, Verification
@@ -233,7 +233,7 @@ def test_a_budget_that_cannot_be_told(world: World, poison: Poison) -> None:
     crossed_budgets(world, poison, "NOT NEW.is_forecast")
     run("billing.tasks.check_budgets")
     assert told() == {world.acme.pk}
-    assert failed() == [f"organization {world.other.pk}"]
+    assert failed() == [f"budget {Budget.objects.get(organization=world.other).pk}"]
 
 
 @of_task("billing.tasks.check_forecasts")
@@ -251,7 +251,7 @@ def test_a_forecast_that_cannot_be_told(world: World, poison: Poison) -> None:
     if _is_last_day(today):  # nothing is expected to come any more
         return
     assert told() == {world.acme.pk}
-    assert failed() == [f"organization {world.other.pk}"]
+    assert failed() == [f"budget {Budget.objects.get(organization=world.other).pk}"]
 
 
 @of_task("billing.tasks.check_unpriced")
@@ -330,8 +330,8 @@ def told() -> set[int]:
 
 
 def _month_costs(organization: Organization, today: date) -> list[tuple[date, Any]]:
-    costs = budgets.daily_costs(organization, month_of(today))
-    return list(costs.items())
+    rows = DailyCost.objects.filter(organization_id=organization.pk, day__gte=month_of(today).start)
+    return list(rows.values_list("day", "amount"))
 
 
 def _is_last_day(today: date) -> bool:

@@ -95,11 +95,10 @@ BILLING = "/settings/organization/acme/billing/"
 
 def test_opening_the_address_of_a_refused_form_leads_back_to_its_page(browse: OpenBrowser, scene: Scene) -> None:
     page = browse(scene.world.alice).open(BILLING)
-    page.get_by_label("Notify at").fill("no number")
-    page.get_by_label("Monthly budget in US dollars").fill("5")
-    page.get_by_role("button", name="Save budget").click()
-    expect(page.get_by_text("whole percentages between")).to_be_visible()
-    assert page.url.endswith("/budget/")
+    page.get_by_label("URL").fill("https://127.0.0.1/")
+    page.get_by_role("button", name="Add webhook").click()
+    expect(page.get_by_text("has no address on the public Internet")).to_be_visible()
+    assert page.url.endswith("/webhooks/")
     page.goto(page.url)
     assert page.url.endswith(BILLING)
     expect(page.get_by_role("heading", name="Billing", exact=True)).to_be_visible()

@@ -9,7 +9,7 @@ from accounts.models import Membership, Organization, User
 from accounts.organizations import organizations
 from apikeys.keys import keys
 from apikeys.models import APIKey
-from billing.alerts import Budget
+from billing.alerts import Budget, BudgetKind
 from billing.models import BillingDetails, CreditGrant, LineItem, Price
 from metering.models import Model
 
@@ -245,7 +245,9 @@ def set_up_billing() -> None:
         organization=acme,
         defaults={"legal_name": "Acme Corporation", "address": "1 Main Street\nSpringfield", "tax_id": "XX-000000000"},
     )
-    Budget.objects.get_or_create(organization=acme, defaults={"amount": Decimal("2500.00")})
+    Budget.objects.get_or_create(
+        organization=acme, kind=BudgetKind.ORGANIZATION, defaults={"amount": Decimal("2500.00")}
+    )
 
 
 def _demo_key(acme: Organization, name: str) -> DemoKey:

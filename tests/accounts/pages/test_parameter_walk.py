@@ -21,7 +21,7 @@ from accounts.members import invitations
 from accounts.models import Invitation, Organization, User
 from accounts.projects import attributes, projects
 from apikeys.models import APIKey
-from billing.alerts import WebhookEndpoint
+from billing.alerts import Budget, WebhookEndpoint
 from billing.models import Invoice
 from tests.accounts.test_access_walk import make_staff, project_patterns
 from tests.attributions import declare, say
@@ -42,6 +42,7 @@ NEVER = {
     "project": "proj_00000000000000000",
     "attribute": "never",
     "endpoint": "999999999",
+    "budget": "999999999",
     "invoice": "999999999",
     "used_project": "proj_00000000000000000",
     "value": "team:never",
@@ -122,6 +123,7 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
         "project": [("everyone", project.public_id)],
         "attribute": [("everyone", "secret")],
         "endpoint": [("everyone", str(endpoint.pk))],
+        "budget": [("everyone", str(Budget.objects.create(organization=world.other, amount=1).pk))],
         "invoice": [("everyone", str(make_invoice(world.other).pk))],
         "used_project": [("everyone", of_others), ("reader_without_visibility", ours)],
         "value": [("everyone", "squad:theirs"), ("reader_without_visibility", "team:bobs")],

@@ -13,12 +13,14 @@ from pytest_django import Settings
 
 from accounts.changes import routing_change
 from accounts.clock import database_now
-from accounts.models import AuditEvent, RoutingVersion
+from accounts.models import AuditEvent, Organization, RoutingVersion
 from accounts.periods import month_of, next_month, previous_month
 from apikeys import directory
 from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
-from billing.budgets import budgets
+from billing.budgets import blocks, budgets
+from billing.budgets.blocks import Use
 from billing.budgets.budgets import BudgetRefusedError
+from billing.budgets.checks import check, check_forecasts
 from billing.notices import deliveries, endpoints
 from billing.prices import rating
 from metering.intake import skus
@@ -31,9 +33,9 @@ NUM_WORKERS = 3
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    budgets.forget()
+    blocks.forget()
     yield
-    budgets.forget()
+    blocks.forget()
 
 
 @pytest.fixture
@@ -48,6 +50,12 @@ def set_budget(
     budgets.set_budget(world.acme, amount=Decimal(amount), thresholds=thresholds, is_hard=hard, actor=ACTOR)
 
 
+def refusal(organization: Organization) -> str | None:
+    """Why a key may not be used in the organization, as a gateway is told."""
+    block = blocks.block_of(Use(organization, api_key_id=1, user_id=1))
+    return block.message if block is not None else None
+
+
 def crossed() -> list[int]:
     return list(BudgetAlert.objects.order_by("threshold").values_list("threshold", flat=True))
 
@@ -55,13 +63,13 @@ def crossed() -> list[int]:
 def test_a_threshold_is_told_when_it_is_reached_and_not_before(world: World, today: date) -> None:
     set_budget(world)
     use(world.acme, today, "m", input_tokens=499)
-    assert budgets.check() == 0
+    assert check() == 0
     use(world.acme, today, "m", input_tokens=1)
-    assert budgets.check() == 1
+    assert check() == 1
     assert crossed() == [50]
     use(world.acme, today, "m", input_tokens=600)
-    assert budgets.check() == 2
-    assert budgets.check() == 0
+    assert check() == 2
+    assert check() == 0
     assert crossed() == [50, 80, 100]
 
 
@@ -69,14 +77,14 @@ def test_the_children_of_a_parent_count_and_siblings_do_not(world: World, today:
     set_budget(world)
     budgets.set_budget(world.japan, amount=Decimal(1), thresholds=[100], is_hard=False, actor=ACTOR)
     use(world.labs, today, "m", input_tokens=600)
-    assert budgets.check([world.labs.pk]) == 1
+    assert check([world.labs.pk]) == 1
     assert BudgetAlert.objects.get().organization == world.acme
 
 
 def test_usage_of_other_months_does_not_count(world: World, today: date) -> None:
     set_budget(world, "1")
     use(world.acme, month_of(today).start - timedelta(days=1), "m", input_tokens=600)
-    assert budgets.check() == 0
+    assert check() == 0
 
 
 def test_each_threshold_is_told_again_in_the_next_month(world: World, today: date) -> None:
@@ -84,8 +92,8 @@ def test_each_threshold_is_told_again_in_the_next_month(world: World, today: dat
     earlier = previous_month(month_of(today))
     use(world.acme, earlier.start, "m", input_tokens=600)
     use(world.acme, today, "m", input_tokens=600)
-    assert budgets.check(now=earlier.end_at - timedelta(seconds=1)) == 1
-    assert budgets.check(now=earlier.end_at) == 1
+    assert check(now=earlier.end_at - timedelta(seconds=1)) == 1
+    assert check(now=earlier.end_at) == 1
     assert list(BudgetAlert.objects.order_by("month").values_list("month", flat=True)) == [
         earlier.start,
         month_of(today).start,
@@ -102,7 +110,7 @@ def test_owners_get_one_mail_for_each_threshold(world: World, today: date) -> No
     join(world.charlie, world.acme, role=Role.OWNER)
     set_budget(world)
     use(world.labs, today, "m", input_tokens=600)
-    budgets.check()
+    check()
     assert deliveries.deliver_waiting() == 2
     assert deliveries.deliver_waiting() == 0
     assert sorted(message.to[0] for message in mail.outbox) == ["alice@acme.test", "charlie@other.test"]
@@ -115,7 +123,7 @@ def test_a_mail_server_that_is_down_is_tried_again_and_the_mail_goes_out_once(
 ) -> None:
     set_budget(world, "1", (100,))
     use(world.acme, today, "m", input_tokens=600)
-    budgets.check()
+    check()
     working = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
@@ -136,7 +144,7 @@ def test_what_never_goes_out_is_given_up(world: World, today: date, settings: Se
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     set_budget(world, "1", (100,))
     use(world.acme, today, "m", input_tokens=600)
-    budgets.check()
+    check()
     for _ in endpoints.WAITS:
         deliveries.deliver_waiting()
         Delivery.objects.filter(next_attempt_at__isnull=False).update(next_attempt_at=database_now())
@@ -150,17 +158,17 @@ def test_a_month_that_is_expected_to_exceed_the_budget_is_told_of_once(world: Wo
     for number in range(1, 15):
         use(world.labs, now.date() - timedelta(days=number), "m", input_tokens=100)
     set_budget(world, "100", (100,))
-    assert budgets.check_forecasts(now) == 0
+    assert check_forecasts(now) == 0
     set_budget(world, "25", (100,))
-    assert budgets.check_forecasts(now) == 1
-    assert budgets.check_forecasts(now) == 0
+    assert check_forecasts(now) == 1
+    assert check_forecasts(now) == 0
     assert "expected to exceed its budget" in Delivery.objects.get().subject
 
 
 def test_a_soft_budget_refuses_nobody(world: World, today: date) -> None:
     set_budget(world, "1")
     use(world.acme, today, "m", input_tokens=600)
-    assert budgets.budget_block(world.acme) is None
+    assert refusal(world.acme) is None
 
 
 def test_a_spent_hard_budget_refuses_the_organization_and_its_children_until_the_month_ends(
@@ -168,28 +176,28 @@ def test_a_spent_hard_budget_refuses_the_organization_and_its_children_until_the
 ) -> None:
     set_budget(world, "1", hard=True)
     use(world.labs, today, "m", input_tokens=99)
-    assert budgets.budget_block(world.acme) is None
+    assert refusal(world.acme) is None
     use(world.labs, today, "m", input_tokens=1)
-    budgets.forget()
-    reason = budgets.budget_block(world.acme)
+    blocks.forget()
+    reason = refusal(world.acme)
     assert reason == (
         f"The organization's budget of $1.00 for {today:%B %Y} is used up."
         f" It resets on {next_month(month_of(today)).start} at 00:00 UTC."
     )
-    child = budgets.budget_block(world.japan)
+    child = refusal(world.japan)
     assert child is not None
     assert child.startswith("The paying organization's budget")
-    assert budgets.budget_block(world.other) is None
+    assert refusal(world.other) is None
 
 
 def test_raising_a_hard_budget_lets_keys_in_again(world: World, today: date) -> None:
     set_budget(world, "1", hard=True)
     use(world.acme, today, "m", input_tokens=100)
-    assert budgets.budget_block(world.acme) is not None
+    assert refusal(world.acme) is not None
     set_budget(world, "2", hard=True)
-    assert budgets.budget_block(world.acme) is None
+    assert refusal(world.acme) is None
     budgets.remove_budget(world.acme, actor=ACTOR)
-    assert budgets.budget_block(world.acme) is None
+    assert refusal(world.acme) is None
     events = AuditEvent.objects.filter(organization=world.acme).order_by("pk").values_list("event", flat=True)
     assert list(events) == ["budget.set", "budget.set", "budget.removed"]
 
@@ -222,11 +230,11 @@ def test_usage_that_is_rolled_up_raises_the_alert_in_the_same_run_and_stops_the_
         model="m", api_key_id=key.public_id, timestamp=database_now(), input_tokens=100, output_tokens=None
     )
     assert send([event], token) == ["accepted"]
-    assert budgets.budget_block(world.acme) is None
+    assert refusal(world.acme) is None
     rating.catch_up()
     assert crossed() == [100]
-    budgets.forget()
-    assert budgets.budget_block(world.acme) is not None
+    blocks.forget()
+    assert refusal(world.acme) is not None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -243,7 +251,7 @@ def test_workers_at_the_same_time_tell_everybody_once() -> None:
     def work() -> None:
         try:
             together.wait()
-            budgets.check()
+            check()
             deliveries.deliver_waiting()
         finally:
             connection.close()

@@ -13,6 +13,7 @@ from accounts.clock import database_now
 from accounts.models import User
 from billing.alerts import BudgetAlert
 from billing.budgets import budgets
+from billing.budgets.checks import check
 from billing.budgets.status import BudgetStatus
 from tests.money import ACTOR, set_price, use
 from tests.world import World
@@ -70,7 +71,7 @@ def test_both_pages_and_the_alerts_say_the_same(world: World, client_of: SignIn)
     client = client_of(world.alice)
     for tokens, percent in ((4996, 49), (4, 50), (2999, 79), (1996, 99), (5, 100), (99, 100)):
         use(world.acme, database_now().date(), "m", input_tokens=tokens)
-        budgets.check()
+        check()
         cost, billing = (re.sub(r"\s+", " ", client.get(page).content.decode()) for page in PAGES)
         assert f"{percent}% <span" in cost
         assert f"({percent}%)" in billing

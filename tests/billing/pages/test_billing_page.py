@@ -11,8 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import AuditEvent, User
-from billing.alerts import Budget, WebhookEndpoint
-from billing.budgets import budgets
+from billing.alerts import WebhookEndpoint
 from billing.invoices import closing, grants, invoices
 from billing.invoices.grants import GrantTerms
 from billing.models import BillingDetails, Invoice
@@ -23,8 +22,9 @@ SignIn = Callable[[User], Client]
 PAGE = "/settings/organization/acme/billing/"
 OWNERS_ONLY = (
     "details/",
-    "budget/",
-    "budget/removal/",
+    "budgets/new/",
+    "budgets/1/",
+    "budgets/1/removal/",
     "webhooks/",
     "webhooks/1/removal/",
     "webhooks/1/activation/",
@@ -52,14 +52,14 @@ def page_of(client: Client, address: str = PAGE) -> str:
 
 def test_an_owner_sees_invoices_credit_budget_and_details(world: World, client_of: SignIn, invoice: Invoice) -> None:
     page = page_of(client_of(world.alice))
-    for text in ("INV-2026-0001", "October 2026", "$1.49", "Welcome", "Łódź &amp; &lt;Sons&gt;", "Save budget"):
+    for text in ("INV-2026-0001", "October 2026", "$1.49", "Welcome", "Łódź &amp; &lt;Sons&gt;", "Monthly budget"):
         assert text in page
 
 
 def test_an_admin_sees_the_credit_alone(world: World, client_of: SignIn, invoice: Invoice) -> None:
     page = page_of(client_of(world.bob))
     assert "Welcome" in page
-    for text in ("INV-2026-0001", "Save budget", "Legal name", "Webhooks"):
+    for text in ("INV-2026-0001", "Monthly budget", "Legal name", "Webhooks"):
         assert text not in page
 
 
@@ -159,36 +159,6 @@ def test_details_without_an_address_are_refused(world: World, client_of: SignIn)
     page = client_of(world.alice).post(f"{PAGE}details/", {"legal_name": "Acme GmbH"}).content.decode()
     assert "field-error" in page
     assert not BillingDetails.objects.exists()
-
-
-def test_a_budget_is_set_and_removed(world: World, client_of: SignIn) -> None:
-    client = client_of(world.alice)
-    assert (
-        client.post(f"{PAGE}budget/", {"amount": "100", "thresholds": "90 %; 50", "is_hard": "on"}).status_code == 302
-    )
-    budget = Budget.objects.get()
-    assert (budget.amount, budget.thresholds, budget.is_hard) == (Decimal(100), [50, 90], True)
-    assert "$0.00 of $100.00" in page_of(client)
-    client.post(f"{PAGE}budget/removal/")
-    assert not Budget.objects.exists()
-    budgets.forget()
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        {"amount": "0"},
-        {"amount": "1.001"},
-        {"amount": "x"},
-        {"amount": "5", "thresholds": "0"},
-        {"amount": "5", "thresholds": "half"},
-        {"amount": "5", "thresholds": ",".join(str(number) for number in range(1, 12))},
-    ],
-)
-def test_a_bad_budget_is_refused_with_a_sentence(world: World, client_of: SignIn, sent: dict[str, str]) -> None:
-    answer = client_of(world.alice).post(f"{PAGE}budget/", sent)
-    assert "field-error" in answer.content.decode()
-    assert not Budget.objects.exists()
 
 
 def test_a_webhook_is_added_with_a_secret_shown_once_and_removed(

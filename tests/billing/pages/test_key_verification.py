@@ -19,7 +19,7 @@ from accounts.organizations import organizations
 from apikeys import secrets
 from apikeys.keys import keys
 from apikeys.models import APIKey, IngestToken
-from billing.budgets import budgets
+from billing.budgets import blocks, budgets
 from billing.models import LineItem
 from tests.rollup_rows import add_cost, sku_of
 from tests.world import World, join
@@ -27,7 +27,7 @@ from tests.world import World, join
 ADDRESS = "/v1/keys/verify"
 TRACKED_SINCE = datetime(2024, 1, 1, tzinfo=UTC)
 OLD = datetime(2023, 6, 1, tzinfo=UTC)
-FIELDS = ["valid", "allowed", "api_key_id", "user_id", "organization", "tracked", "reason", "message"]
+FIELDS = ["valid", "allowed", "api_key_id", "user_id", "organization", "tracked", "reason", "budget", "message"]
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def test_a_good_key_is_valid_with_its_user_and_where_its_usage_counts(world: Wor
         "organization": world.acme.public_id,
         "tracked": True,
         "reason": None,
+        "budget": None,
         "message": None,
     }
     assert ask(token, key=secret) == expected
@@ -159,12 +160,12 @@ def test_a_hard_budget_that_is_spent_ends_the_use_of_the_api(
     _, secret = make_key(world.rita)
     spend(world.acme, "11")
     budgets.set_budget(world.acme, amount=Decimal(10), thresholds=[100], is_hard=is_hard, actor=Actor())
-    budgets.forget()
+    blocks.forget()
     answer = ask(token, key=secret)
     assert answer["valid"]
     assert answer["allowed"] is allowed
     assert (answer["reason"] == "budget_exhausted") is not allowed
-    budgets.forget()
+    blocks.forget()
 
 
 @pytest.mark.parametrize(

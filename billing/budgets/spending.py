@@ -1,0 +1,138 @@
+"""What counts against budgets: usage × the unit prices of its organization's daily cost, as the Cost page with the same filter.
+
+One statement answers for any number of budgets. What each is about is looked up row by row, whatever the statistics say
+(OFFSET keeps the order of the joins): the work grows with what the budgets are about, not with what is stored.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db import connection
+
+from accounts.periods import Period
+from billing.alerts import Budget, BudgetKind
+from billing.priced_usage import quantity_of
+from metering.attribution_models import PROJECT
+
+OWN_QUANTITY: Final = quantity_of("price")
+VALUES: Final = "metering_valuedailyusage"
+
+IN_PERIOD: Final = "organization_id = member.id AND day >= %(start)s AND day < %(end)s"
+# A budget's organization and its children.
+MEMBERS: Final = """
+asked AS budget
+CROSS JOIN LATERAL (
+    SELECT id FROM accounts_organization WHERE id = budget.organization_id OR parent_id = budget.organization_id OFFSET 0
+) AS member
+"""
+COSTS: Final = (
+    f"CROSS JOIN LATERAL (SELECT day, amount, sku_id FROM billing_dailycost WHERE {IN_PERIOD} OFFSET 0) AS cost"
+)
+PRICES: Final = """
+CROSS JOIN LATERAL (
+    SELECT line_item, unit_price FROM billing_dailycost
+    WHERE organization_id = usage.organization_id AND day = usage.day AND sku_id = usage.sku_id OFFSET 0
+) AS price
+"""
+# Projects are of one organization, whose usage alone they have.
+OWN_PROJECT: Final = f"{MEMBERS} JOIN accounts_project AS project ON project.id = budget.target_id"
+IS_OWN: Final = "member.id = budget.organization_id"
+# Each organization has a row of its own for an attribute's name; values are the same number everywhere.
+VALUE: Final = f"""
+{MEMBERS}
+CROSS JOIN LATERAL (
+    SELECT id FROM accounts_attribute
+    WHERE organization_id = member.id AND name = split_part(budget.value, ':', 1) OFFSET 0
+) AS attribute
+CROSS JOIN LATERAL (
+    SELECT id FROM metering_attributevalue WHERE value = substr(budget.value, strpos(budget.value, ':') + 1) OFFSET 0
+) AS found
+"""
+
+
+def _usage(table: str, condition: str) -> str:
+    return f"CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {IN_PERIOD} AND {condition} OFFSET 0) AS usage {PRICES}"
+
+
+def _amounts(kind: BudgetKind, source: str, amount: str, day: str, where: str = "true") -> str:
+    return (
+        f"SELECT budget.id AS budget_id, {day} AS day, {amount} AS amount FROM {source}"
+        f" WHERE budget.kind = {kind.value} AND {where}"
+    )
+
+
+def _costs(kind: BudgetKind, source: str = MEMBERS, more: str = "", where: str = "true") -> str:
+    return _amounts(kind, f"{source} {COSTS} {more}", "cost.amount", "cost.day", where)
+
+
+def _priced(kind: BudgetKind, source: str, usage: str, *, sign: str = "", where: str = "true") -> str:
+    return _amounts(kind, f"{source} {usage}", f"{sign}({OWN_QUANTITY}) * price.unit_price", "usage.day", where)
+
+
+OF_PROJECT: Final = f"attribute_id = {PROJECT} AND value_id = project.id"
+OF_ANY_PROJECT: Final = f"attribute_id = {PROJECT}"
+# For each kind: rows of (budget_id, day, amount); no amount without a price. What is of no project is of the default one: no
+# rows say so, and it is what the others leave of the organization's cost.
+AMOUNTS: Final = {
+    BudgetKind.ORGANIZATION: _costs(BudgetKind.ORGANIZATION),
+    BudgetKind.PROJECT: " UNION ALL ".join(
+        (
+            _priced(
+                BudgetKind.PROJECT,
+                OWN_PROJECT,
+                _usage(VALUES, OF_PROJECT),
+                where=f"{IS_OWN} AND NOT project.is_default",
+            ),
+            _costs(BudgetKind.PROJECT, OWN_PROJECT, where=f"{IS_OWN} AND project.is_default"),
+            _priced(
+                BudgetKind.PROJECT,
+                OWN_PROJECT,
+                _usage(VALUES, OF_ANY_PROJECT),
+                sign="-",
+                where=f"{IS_OWN} AND project.is_default",
+            ),
+        )
+    ),
+    BudgetKind.API_KEY: _priced(
+        BudgetKind.API_KEY, MEMBERS, _usage("metering_dailyusage", "api_key_id = budget.target_id")
+    ),
+    BudgetKind.USER: _priced(BudgetKind.USER, MEMBERS, _usage("metering_userdailyusage", "user_id = budget.target_id")),
+    BudgetKind.MODEL: _costs(
+        BudgetKind.MODEL, more="JOIN metering_sku AS sku ON sku.id = cost.sku_id AND sku.model_id = budget.target_id"
+    ),
+    BudgetKind.ATTRIBUTE: _priced(
+        BudgetKind.ATTRIBUTE, VALUE, _usage(VALUES, "attribute_id = attribute.id AND value_id = found.id")
+    ),
+}
+
+
+def spent_on(budgets: Iterable[Budget], period: Period) -> dict[int, Decimal]:
+    """What counts against each of these budgets in a period, by the budget's id; those without any are at zero."""
+    found = {budget.pk: budget for budget in budgets}
+    rows = _fetch("SELECT budget_id, sum(amount) FROM ({amounts}) AS amounts GROUP BY 1", found.values(), period)
+    return {**dict.fromkeys(found, Decimal(0)), **{budget_id: amount or Decimal(0) for budget_id, amount in rows}}
+
+
+def daily_costs(budgets: Iterable[Budget], period: Period) -> dict[int, dict[date, Decimal]]:
+    """What counts against each of these budgets on each UTC day of a period that has any cost, by the budget's id."""
+    found: dict[int, dict[date, Decimal]] = {budget.pk: {} for budget in budgets}
+    sql = "SELECT budget_id, day, sum(amount) FROM ({amounts}) AS amounts WHERE amount IS NOT NULL GROUP BY 1, 2"
+    for budget_id, day, amount in _fetch(sql, budgets, period):
+        found[budget_id][day] = amount
+    return found
+
+
+def _fetch(sql: str, budgets: Iterable[Budget], period: Period) -> list[tuple[Any, ...]]:
+    """The rows of a statement over the amounts of these budgets."""
+    ids = {budget.pk: BudgetKind(budget.kind) for budget in budgets}
+    if not ids:
+        return []
+    amounts = " UNION ALL ".join(AMOUNTS[kind] for kind in sorted(set(ids.values())))
+    asked = "WITH asked AS MATERIALIZED (SELECT * FROM billing_budget WHERE id = ANY(%(budgets)s))"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{asked} {sql.format(amounts=amounts)}", {"budgets": list(ids), "start": period.start, "end": period.end}
+        )
+        return list(cursor.fetchall())
