@@ -5,16 +5,16 @@ look at an index. All other work is done for those that are spent.
 """
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, assert_never
 
 from accounts.clock import database_now
-from accounts.models import Organization
+from accounts.models import Organization, Project
 from accounts.periods import Period, month_of
+from apikeys.routing import NO_PURPOSE
 from billing.alerts import Budget, BudgetKind, Scope
-from billing.budgets import key_attributions
 from billing.budgets.spending import spent_on
 from billing.budgets.status import BudgetStatus
 from billing.budgets.targets import split_value, targets_of
@@ -24,9 +24,12 @@ REMEMBERED_SECONDS: Final = 1.0
 MAX_REMEMBERED: Final = 100_000
 
 
+Purpose = tuple[int, Mapping[str, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class SpentBudget:
-    """A hard budget that is used up. `word` and `sentence` are its target's."""
+    """A hard budget that is used up. `word` and `sentence` are its target's; `project` is 0 for the default one."""
 
     organization_id: int
     scope: Scope
@@ -34,21 +37,21 @@ class SpentBudget:
     sentence: str
     amount: Decimal
     month: Period
+    project: int
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a key is to be used for: where that counts, whose key it is, and what the gateway says of the request.
+    """What a key is to be used for: where that counts, whose key it is, and the model that is asked for, if that is known.
 
-    `project` is a public id. A project or values that are not said are the key's own of this moment.
+    `purpose` is asked for where a budget is about it: the project (0 is the default one) and the values by attribute's name.
     """
 
     organization: Organization
     api_key_id: int
     user_id: int
     model: str | None = None
-    project: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    purpose: Callable[[], Purpose] = lambda: NO_PURPOSE
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,6 @@ def forget_of(organization_id: int) -> None:
 def forget() -> None:
     """Drop this process's memory (for tests)."""
     _remembered.clear()
-    key_attributions.forget()
 
 
 def _covers(spent: SpentBudget, use: Use) -> bool:
@@ -93,11 +95,10 @@ def _covers(spent: SpentBudget, use: Use) -> bool:
         case BudgetKind.MODEL:
             return spent.word == use.model
         case BudgetKind.PROJECT:
-            return spent.word == key_attributions.project_of(use.organization, use.api_key_id, named=use.project)
+            return spent.project == use.purpose()[0]
         case BudgetKind.ATTRIBUTE:
             name, value = split_value(spent.scope.value)
-            said = key_attributions.value_of(use.organization, use.api_key_id, name, said=use.attributes)
-            return value == said
+            return use.purpose()[1].get(name) == value
     assert_never(spent.scope.kind)
 
 
@@ -134,9 +135,24 @@ def _find_spent(organization_ids: Iterable[int]) -> dict[int, tuple[SpentBudget,
     amounts = spent_on(budgets, month)
     spent = [budget for budget in budgets if BudgetStatus(amounts[budget.pk], budget.amount).is_spent]
     targets = targets_of(budget.scope for budget in spent)
+    defaults = _default_projects(budget.target_id for budget in spent if budget.kind == BudgetKind.PROJECT)
     found: dict[int, tuple[SpentBudget, ...]] = {}
     for budget in spent:
         target = targets[budget.scope]
-        row = SpentBudget(budget.organization_id, budget.scope, target.word, target.sentence, budget.amount, month)
+        row = SpentBudget(
+            organization_id=budget.organization_id,
+            scope=budget.scope,
+            word=target.word,
+            sentence=target.sentence,
+            amount=budget.amount,
+            month=month,
+            project=0 if budget.target_id in defaults else budget.target_id,
+        )
         found[budget.organization_id] = (*found.get(budget.organization_id, ()), row)
     return found
+
+
+def _default_projects(project_ids: Iterable[int]) -> set[int]:
+    """Which of these projects are their organization's default one."""
+    ids = list(project_ids)
+    return set(Project.objects.filter(pk__in=ids, is_default=True).values_list("pk", flat=True)) if ids else set()

@@ -1,6 +1,8 @@
 """`POST /v1/keys/verify`: a gateway asks about a key before it lets a request through (docs/key-verification.md)."""
 
+import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -13,13 +15,15 @@ from rest_framework.views import APIView
 from accounts.models import Organization
 from apikeys import secrets
 from apikeys.authentication import Gateway, IngestTokenAuthentication
-from apikeys.routing import KeyHistory
+from apikeys.directory import patiently
+from apikeys.routing import KeyHistory, purpose_of_key
 from apikeys.verification import Verdict, verify
-from billing.budgets.blocks import Use, block_of
-from billing.budgets.key_attributions import has_project
+from billing.budgets.blocks import Block, Purpose, Use, block_of
+from metering.attributions.purpose import InvalidAttributeError, UnknownProjectError, purpose
 
 BUDGET_EXHAUSTED = "budget_exhausted"
 UNKNOWN_PROJECT = "unknown_project"
+INVALID_ATTRIBUTE = "invalid_attribute"
 
 
 class Question(serializers.Serializer[dict[str, str]]):
@@ -64,7 +68,7 @@ class KeyVerification(APIView):
         assert isinstance(gateway, Gateway)
         digest_or_id = secrets.digest(asked["key"]) if "key" in asked else asked["api_key_id"]
         verdict = verify(gateway.known, digest_or_id, named=asked.get("organization"), now=gateway.now)
-        return Response(_answer(verdict, asked), headers={"Cache-Control": "no-store"})
+        return Response(_answer(gateway, verdict, asked), headers={"Cache-Control": "no-store"})
 
     def handle_exception(self, exc: Exception) -> Response:
         """Errors in the shape of the other endpoints; what was sent is never repeated, because it may be a secret."""
@@ -78,14 +82,10 @@ class KeyVerification(APIView):
         return response
 
 
-def _answer(verdict: Verdict, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(gateway: Gateway, verdict: Verdict, asked: Mapping[str, Any]) -> dict[str, Any]:
     organization, reason, block = verdict.organization, verdict.reason, None
     if organization is not None and verdict.key is not None and verdict.valid:
-        use = _use(organization, verdict.key, asked)
-        if use.project is not None and not has_project(organization, use.project):
-            reason = UNKNOWN_PROJECT
-        else:
-            block = block_of(use)
+        reason, block = _objection(gateway, organization, verdict.key, asked)
     return {
         "valid": verdict.valid,
         "allowed": verdict.valid and reason is None and block is None,
@@ -99,10 +99,28 @@ def _answer(verdict: Verdict, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _use(organization: Organization, key: KeyHistory, asked: Mapping[str, Any]) -> Use:
-    """Values that are no text say nothing here: the event is refused that has them."""
-    values = {name: value.strip() for name, value in asked.get("attributes", {}).items() if isinstance(value, str)}
-    return Use(organization, key.id, key.user_id, asked.get("model"), asked.get("project"), values)
+def _objection(
+    gateway: Gateway, organization: Organization, key: KeyHistory, asked: Mapping[str, Any]
+) -> tuple[str | None, Block | None]:
+    """Why an event that says this would be refused, or the spent budget that covers it."""
+    ask_purpose = partial(_purpose, gateway, organization.pk, key, asked)
+    try:
+        if "project" in asked or "attributes" in asked:
+            ask_purpose()
+    except UnknownProjectError:
+        return UNKNOWN_PROJECT, None
+    except InvalidAttributeError:
+        return INVALID_ATTRIBUTE, None
+    return None, block_of(Use(organization, key.id, key.user_id, asked.get("model"), ask_purpose))
+
+
+def _purpose(gateway: Gateway, organization_id: int, key: KeyHistory, asked: Mapping[str, Any]) -> Purpose:
+    """What the use is for, as ingest decides of an event that says so at this moment."""
+    declared = patiently(lambda: gateway.known.declarations(organization_id))
+    attributes = json.dumps(asked["attributes"]).encode() if "attributes" in asked else b""
+    found = purpose(declared, purpose_of_key(key, organization_id, gateway.now), asked.get("project"), attributes)
+    values = dict(found.values)
+    return found.project, {name: values[number] for name, number in declared.attributes.items() if number in values}
 
 
 def _sentence(exc: Exception) -> str:
