@@ -21,6 +21,14 @@ def dollars(amount: Decimal | int) -> str:
     return f"{sign}${abs(amount).quantize(CENT, ROUND_HALF_EVEN):,}"
 
 
+def small_dollars(amount: Decimal) -> str:
+    """As `dollars`; below a dollar with three digits that say something: '$0.00312'."""
+    if not 0 < abs(amount) < 1:
+        return dollars(amount)
+    digits = abs(amount).quantize(Decimal(1).scaleb(abs(amount).adjusted() - 2), ROUND_HALF_EVEN)
+    return exact_dollars(digits.copy_sign(amount))
+
+
 def exact_dollars(amount: Decimal | int) -> str:
     """All digits that there are, at least cents: '$0.0036751'."""
     amount = Decimal(amount)

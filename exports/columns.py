@@ -26,17 +26,18 @@ INCOMPLETE: Final = "INCOMPLETE: an error stopped this export here. Export it ag
 
 class Kind(Enum):
     """What a cell holds: a word, date or id of ours; a number or truth value; a whole number that is never null, which is
-    written as it is; or a text that anyone chose."""
+    written as it is; a text that anyone chose; or a JSON object with such texts, which is one in JSON too."""
 
     WORD = auto()
     NUMBER = auto()
     WHOLE = auto()
     TEXT = auto()
+    OBJECT = auto()
 
 
 class Source(StrEnum):
-    """What a cell is about; the value is the name in SQL. Many rows share a day, an organization, a person, a key or a SKU:
-    their cells are written once, those that stand side by side in one piece."""
+    """What a cell is about; the value is the name in SQL. Many rows share a day, an organization, a person, a key, a SKU or a
+    purpose: their cells are written once, those that stand side by side in one piece."""
 
     ROW = "sums"
     DAY = "days"
@@ -44,6 +45,7 @@ class Source(StrEnum):
     PERSON = "people"
     KEY = "keys"
     SKU = "skus"
+    PURPOSE = "purposes"
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,13 @@ def _csv_text(expression: str) -> str:
 def _csv_cell(column: Column) -> str:
     if column.kind == Kind.WHOLE:
         return column.cell
-    text = _csv_text(column.cell) if column.kind == Kind.TEXT else f"({column.cell})::text"
+    text = _csv_text(column.cell) if column.kind in {Kind.TEXT, Kind.OBJECT} else f"({column.cell})::text"
     return f"coalesce({text}, '')"
 
 
 def _json_cell(column: Column) -> str:
     text = f"({column.cell})::text"
-    value = text if column.kind in {Kind.NUMBER, Kind.WHOLE} else f"to_json({text})::text"
+    value = text if column.kind in {Kind.NUMBER, Kind.WHOLE, Kind.OBJECT} else f"to_json({text})::text"
     return f"""'"{column.name}": ' || coalesce({value}, 'null')"""
 
 

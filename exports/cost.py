@@ -1,4 +1,5 @@
-"""The Cost export: one row per UTC day × line item × model × user × key, apart where the unit price differs.
+"""The Cost export: one row per UTC day × line item × model × user × key and what it was for, apart where the unit
+price differs.
 
 `cost` is in cents and `cost_in_major` in dollars, with eight decimals or as many more as the exact value has, so that
 the sum of the rows is the sum of the costs. Both are empty, like `unit_price`, where no price is known.
@@ -14,16 +15,20 @@ from billing.models import LineItem
 from billing.priced_usage import quantity_of
 from exports.columns import Column, Format, Kind, Statement, chunks, exact_cell, named_cell
 from exports.names import (
+    ATTRIBUTES_COLUMN,
     DATE_COLUMN,
     KEY_COLUMNS,
     MODEL_COLUMN,
     ORGANIZATION_COLUMNS,
     PERSON_AND_KEY,
     PERSON_COLUMNS,
+    PROJECT_ID_COLUMN,
+    PROJECT_NAME_COLUMN,
     TIMESTAMP_COLUMN,
     day_by_day_sql,
 )
 from metering.usage.queries import UsageQuery
+from metering.usage.sources import by_attribution
 
 AMOUNT: Final = "sums.quantity * sums.unit_price"
 ORGANIZATION_ID_COLUMN, ORGANIZATION_NAME_COLUMN = ORGANIZATION_COLUMNS
@@ -33,8 +38,8 @@ COLUMNS: Final = (
     replace(MODEL_COLUMN, name="name"),
     Column("cost", exact_cell(f"{AMOUNT} * 100"), Kind.NUMBER),
     ORGANIZATION_ID_COLUMN,
-    Column("project_id", "''"),
-    Column("project_name", "''"),
+    PROJECT_ID_COLUMN,
+    PROJECT_NAME_COLUMN,
     ORGANIZATION_NAME_COLUMN,
     Column("cost_in_major", exact_cell(AMOUNT, decimals=8), Kind.NUMBER),
     DATE_COLUMN,
@@ -45,6 +50,7 @@ COLUMNS: Final = (
     Column("unit_price", exact_cell("sums.unit_price"), Kind.NUMBER),
     *PERSON_COLUMNS,
     *KEY_COLUMNS,
+    ATTRIBUTES_COLUMN,
 )
 ORDER: Final = (PERSON_AND_KEY, "skus.model_id", "sums.line_item", "sums.unit_price")
 QUANTITY: Final = quantity_of("cost")
@@ -56,14 +62,16 @@ def cost_rows(query: UsageQuery, form: Format) -> Iterator[str]:
 
 
 def _statement(query: UsageQuery, form: Format) -> Statement:
+    usage = by_attribution(query, "usage.day = days.day")
     sums_sql = f"""
         SELECT usage.organization_id, usage.user_id, usage.api_key_id, min(usage.sku_id) AS sku_id,
-            cost.line_item, cost.unit_price, sum({QUANTITY}) AS quantity
-        FROM metering_dailyusage usage
+            usage.attribution_id, cost.line_item, cost.unit_price, sum({QUANTITY}) AS quantity
+        FROM {usage.rows} AS usage
         JOIN metering_sku sku ON sku.id = usage.sku_id
         JOIN billing_dailycost cost ON cost.organization_id = usage.organization_id
             AND cost.day = usage.day AND cost.sku_id = usage.sku_id
-        WHERE usage.day = days.day AND {query.conditions("usage")} AND {QUANTITY} <> 0
-        GROUP BY usage.organization_id, usage.user_id, usage.api_key_id, sku.model_id, cost.line_item, cost.unit_price
+        WHERE {usage.conditions} AND {QUANTITY} <> 0
+        GROUP BY usage.organization_id, usage.user_id, usage.api_key_id, usage.attribution_id,
+            sku.model_id, cost.line_item, cost.unit_price
     """
     return day_by_day_sql(query, form, sums_sql, COLUMNS, order=ORDER), query.parameters()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import random
 import re
 from collections import Counter
@@ -14,12 +15,15 @@ import pytest
 from django.db.models import Sum
 from django.http import StreamingHttpResponse
 from django.test import Client
+from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import Organization, Project, User
+from accounts.projects.projects import make_project
 from apikeys.models import APIKey
 from billing.models import DailyCost
 from metering.measures import MEASURES, UsageType
 from metering.models import DailyUsage, HourlyUsage, OrganizationDailyUsage, UsageEvent
+from tests.attributions import declare
 from tests.engine import days_ago, make_event, make_key, make_token, num_events, roll_up, send
 from tests.metering.pages.test_activity_page import bars, figures, page_of
 from tests.world import World, join
@@ -59,9 +63,12 @@ Sums = Counter[tuple[str, str]]
 
 
 @pytest.fixture
-def sent(world: World) -> Sums:
-    """Usage of Acme and its child, of old and new keys, with named organizations, retries, a conflict and corrections;
-    what was accepted, per month and measure. Charlie's usage elsewhere must appear nowhere."""
+def sent(world: World, settings: Settings) -> Sums:
+    """Usage of Acme and its child, of old and new keys, with named organizations, retries, a conflict and corrections, for
+    projects and values of attributes, of which some are not declared and some too many; what was accepted, per month and
+    measure. Charlie's usage elsewhere must appear nowhere."""
+    settings.ATTRIBUTE_VALUES_PER_MONTH = 2
+    declare_all(world)
     join(world.rita, world.labs, role="reader")
     join(world.bob, world.labs, role="admin")
     old = make_key(world.bob, "Old", created_at=datetime(2023, 6, 1, tzinfo=UTC))
@@ -80,11 +87,33 @@ def sent(world: World) -> Sums:
     return summed([*events, *corrections])
 
 
+def declare_all(world: World) -> None:
+    """Attributes of Acme and its child, of which one is of both, and two projects of each."""
+    for organization, names in ((world.acme, ("team",)), (world.labs, ("team", "stage"))):
+        for name in names:
+            declare(organization, name, name.title())
+        for project in ("A", "B"):
+            make_project(organization=organization, name=project)
+
+
+def purpose(order: random.Random, organization: Organization) -> dict[str, Any]:
+    """What an event may be for; `mood` is declared nowhere."""
+    projects = [None, *Project.objects.filter(organization=organization, is_default=False).order_by("id")]
+    project = order.choice(projects)
+    values = {
+        "team": order.choice([None, *(f"team {number}" for number in range(9))]),
+        "stage": order.choice([None, "live", "test"]),
+        "mood": order.choice([None, "good"]),
+    }
+    return {"project": project.public_id if project else None, "attributes": order.choice([None, values])}
+
+
 def one_event(number: int, order: random.Random, keys: list[APIKey], world: World) -> dict[str, Any]:
     """The number-th event: any key, kind and hour of the last weeks; some name the child organization."""
     named = {"organization": world.labs.public_id} if order.random() < 0.3 else {}
     at = days_ago(order.randint(1, 55), hour=order.choice([0, 12, 23.99999]))
     requests = order.randint(1, 5)
+    named |= purpose(order, world.labs if named else world.acme)
     fields = {**order.choice(KINDS), **named, "num_model_requests": requests, "timestamp": at}
     return make_event(id=f"event-{number}", api_key_id=order.choice(keys).public_id, **fields)
 
@@ -153,6 +182,46 @@ def test_the_activity_page_and_its_export_hold_what_was_accepted(world: World, s
             assert sum(int(row[column]) for row in rows) == sent[month, measure], (month, column)
 
 
+def exact_spend(page: str) -> Decimal:
+    shown = re.search(r'class="figure-value" title="\$([0-9.,]+)"', page)
+    assert shown is not None
+    return Decimal(shown[1].replace(",", ""))
+
+
+def test_what_usage_was_for_adds_up_on_pages_filters_and_exports(world: World, sent: Sums, client_of: SignIn) -> None:
+    client = client_of(world.alice)
+    month = months(sent)[-2]
+    whole = sent[month, "num_model_requests"]
+    rows, costs = (rows_of(client, f"{USAGE}/{view}/export.csv?month={month}") for view in ("activity", "cost"))
+    spend = exact_spend(page_of(client, f"{USAGE}/cost/?month={month}"))
+    for name in ("team", "stage"):
+        drawn = bars(figures(page_of(client, f"{USAGE}/activity/?month={month}&group_by=attribute:{name}"))["requests"])
+        assert sum(drawn.values()) == whole
+        found: Counter[str] = Counter()
+        for row in rows:
+            found[json.loads(row["attributes"]).get(name, f"No {name}")] += int(row["num_requests"])
+        assert found == drawn
+        parts = {f"{name}:" if text == f"No {name}" else f"{name}:{text}" for text in found if text != "Other values"}
+        parts |= {f"{name}*"} if "Other values" in found else set()
+        amounts = [exact_spend(page_of(client, f"{USAGE}/cost/?month={month}&attribute={part}")) for part in parts]
+        assert sum(amounts) == spend
+        for part in parts:
+            exported = rows_of(client, f"{USAGE}/activity/export.csv?month={month}&attribute={part}")
+            assert sum(int(row["num_requests"]) for row in exported) > 0
+    assert "Other values" in {json.loads(row["attributes"]).get("team") for row in rows}
+    assert {name for row in rows for name in json.loads(row["attributes"])} == {"team", "stage"}
+    drawn = bars(figures(page_of(client, f"{USAGE}/activity/?month={month}&group_by=provider"))["requests"])
+    assert drawn == {"No provider": whole}
+    projects = {row["project_id"] for row in costs}
+    assert len(projects) == 6
+    amounts = [exact_spend(page_of(client, f"{USAGE}/cost/?month={month}&project={found}")) for found in projects]
+    assert sum(amounts) == spend == sum(Decimal(row["cost_in_major"] or 0) for row in costs)
+    for project, amount in zip(projects, amounts, strict=True):
+        assert sum(Decimal(row["cost_in_major"] or 0) for row in costs if row["project_id"] == project) == amount
+        exported = rows_of(client, f"{USAGE}/activity/export.csv?month={month}&project={project}")
+        assert sum(Decimal(row["cost_in_major"] or 0) for row in exported) == amount
+
+
 def test_costs_are_one_amount_on_the_page_and_in_both_exports(world: World, sent: Sums, client_of: SignIn) -> None:
     client = client_of(world.alice)
     for month in months(sent):
@@ -163,9 +232,7 @@ def test_costs_are_one_amount_on_the_page_and_in_both_exports(world: World, sent
         )
         amount = ours.aggregate(total=Sum("amount"))["total"]
         assert amount > 0
-        shown = re.search(r'class="figure-value" title="\$([0-9.,]+)"', page_of(client, f"{USAGE}/cost/?month={month}"))
-        assert shown is not None
-        assert Decimal(shown[1].replace(",", "")) == amount
+        assert exact_spend(page_of(client, f"{USAGE}/cost/?month={month}")) == amount
         for view in ("activity", "cost"):
             rows = rows_of(client, f"{USAGE}/{view}/export.csv?month={month}")
             assert sum(Decimal(row["cost_in_major"] or 0) for row in rows) == amount, (month, view)

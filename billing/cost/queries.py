@@ -4,6 +4,7 @@ The cost of a user or key is its own quantity × the unit price of the organizat
 adds up to the same total. `billing.cost.sql` has the statements.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -45,8 +46,20 @@ class UnpricedModel:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """How many of something there were, and what these cost in all."""
+
+    number: Decimal = ZERO
+    amount: Decimal = ZERO
+
+
+@dataclass(frozen=True)
 class Spending:
-    """The costs of a period, in the shapes that the Cost page needs. Unpriced usage adds nothing."""
+    """The costs of a period, in the shapes that the Cost page needs. Unpriced usage adds nothing.
+
+    `requests` and `tokens` are those that have a price; `values` the parts that are values of an attribute. `saved` is what
+    the cache spared: negative where it cost more.
+    """
 
     slots: tuple[Amount, ...]
     parts: tuple[PartCost, ...]
@@ -54,6 +67,10 @@ class Spending:
     num_parts: int
     amount: Decimal
     days_before: Mapping[date, Decimal]
+    requests: Counted = Counted()
+    tokens: Counted = Counted()
+    values: Counted = Counted()
+    saved: Decimal = ZERO
 
     def amount_of(self, period: Period) -> Decimal:
         """What the days of a period in this month or the one before cost, where the bars are days."""
@@ -79,11 +96,14 @@ def spending(query: UsageQuery) -> Spending:
     The parts are ranked first; every number that is shown comes from one statement.
     """
     parts = part_amounts(query)
-    return spending_of(query, parts[:TABLE_PARTS], num_parts=len(parts))
+    values = [part for part in parts if query.group.is_value(part)]
+    beside = [part for part in parts[TABLE_PARTS:] if values and not query.group.is_value(part)]
+    return spending_of(query, [*parts[:TABLE_PARTS], *beside], num_parts=len(parts), num_values=len(values))
 
 
-def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int) -> Spending:
-    """The costs, told apart for the parts of the table, and in the bars for the first of them."""
+def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int, num_values: int = 0) -> Spending:
+    """The costs, told apart for the parts of the table, and in the bars for the first of them. The parts that are no values,
+    where any are, are in the table."""
     before = previous_month(month_of(query.period.start))
     parameters = (
         query.parameters()
@@ -94,19 +114,33 @@ def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int) -> S
             "before_end": before.end,
         }
     )
-    found: dict[str, list[tuple[Any, ...]]] = {"slot": [], "part": [], "whole": [], "unpriced": [], "before": []}
+    found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for kind, *columns in fetch(cost_sql.spending(query), parameters):
         found[kind].append(tuple(columns))
     named = _without_nothing([_part_cost(columns) for columns in found["part"]])
     rest = _rest([_part_cost(columns) for columns in found["whole"]], named) if num_parts > len(table) else []
+    amount = sum((amount for _, part, _, _, amount, _ in found["slot"] if part is None), start=ZERO)
+    beside = sum(
+        (row.amount for row in named if row.part is not None and not query.group.is_value(row.part)), start=ZERO
+    )
+    ((_, _, _, _, saved, _),) = found["saved"]
     return Spending(
         slots=tuple(_slot_amounts(found["slot"])),
         parts=(*named, *rest),
         unpriced=tuple(UnpricedModel(part, int(quantity)) for _, part, _, quantity, _, _ in found["unpriced"]),
         num_parts=num_parts,
-        amount=sum((amount for _, part, _, _, amount, _ in found["slot"] if part is None), start=ZERO),
+        amount=amount,
         days_before={day: amount for day, _, _, _, amount, _ in found["before"]},
+        requests=_counted(found["unit"]),
+        tokens=_counted(found["token"]),
+        values=Counted(Decimal(num_values), amount - beside) if num_values else Counted(),
+        saved=saved or ZERO,
     )
+
+
+def _counted(rows: Sequence[Sequence[Any]]) -> Counted:
+    ((_, _, _, number, amount, _),) = rows
+    return Counted(number or ZERO, amount or ZERO)
 
 
 def _part_cost(columns: Sequence[Any]) -> PartCost:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from accounts.pages.words import counted
+from billing.cost.economics import UnitCost, unit_costs
 from billing.cost.outlook import Outlook, outlook_of
 from billing.cost.queries import PartCost, Spending, UnpricedModel, part_amounts, spending, spending_of
 from billing.display import axis_dollars, dollars, exact_dollars, quantity
@@ -71,6 +72,7 @@ class CostReport:
     amount: str = ""
     exact_amount: str = ""
     comparison: charts.Comparison | None = None
+    unit_costs: tuple[UnitCost, ...] = ()
     unpriced: tuple[UnpricedRow, ...] = ()
     chart: charts.Chart | None = None
     part_kind: str = ""
@@ -97,6 +99,7 @@ def cost_report(asked: Asked) -> CostReport:
         amount=dollars(spent.amount),
         exact_amount=exact_dollars(spent.amount),
         comparison=_comparison(spent, charts.days_to_compare(asked)),
+        unit_costs=unit_costs(asked, spent),
         unpriced=_unpriced_rows(asked, spent, names),
         chart=_chart(asked, axis, breakdown, looks, average=_average(spent, axis)) if spent.parts else None,
         part_kind=asked.group.label,

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from billing.line_items import QUANTITIES_SQL
+from billing.line_items import QUANTITIES_SQL, UNITS
+from billing.models import LineItem
 from billing.priced_usage import quantity_of, side_by_side, sum_of_amounts
 from metering.usage import sources
 from metering.usage.groupings import LINE_ITEM
@@ -30,6 +31,21 @@ UNPRICED: Final = """
     GROUP BY sku.model_id
 """
 AMOUNT: Final = sum_of_amounts("wide")
+# What has a price in all its quantities: only of that is known what a unit of it costs.
+PRICED: Final = (
+    "NOT EXISTS (SELECT FROM costs AS missing WHERE missing.amount IS NULL AND missing.organization_id = {rows}.organization_id"
+    " AND missing.sku_id = {rows}.sku_id AND missing.slot = {rows}.slot)"
+)
+OF_TOKENS: Final = ", ".join(f"{item.value}" for item, unit in UNITS.items() if unit == "tokens")
+UNIT_COSTS: Final = f"""
+    SELECT 'unit', NULL, NULL, NULL, sum(usage.num_model_requests), (
+        SELECT sum(amount) FROM costs WHERE {PRICED.format(rows="costs")}
+    ), NULL FROM sums AS usage WHERE {PRICED.format(rows="usage")}
+    UNION ALL
+    SELECT 'token', NULL, NULL, NULL, sum(usage.input_tokens + usage.output_tokens), (
+        SELECT sum(amount) FROM costs WHERE line_item IN ({OF_TOKENS}) AND {PRICED.format(rows="costs")}
+    ), NULL FROM sums AS usage WHERE {PRICED.format(rows="usage")}
+"""
 
 
 def ranking(query: UsageQuery) -> str:
@@ -61,6 +77,8 @@ def spending(query: UsageQuery) -> str:
     - part, whole: the line items of each part of the table, and of all parts
     - unpriced: requests of a model (as the part) that have usage without a price
     - before: the amount of a day of the month before
+    - unit, token: how many requests, or tokens, and what they cost, of all that has a price
+    - saved: what input from the cache would have cost more as plain input of its day
     """
     wide = sources.is_wide(query)
     bars = sources.bars_of(query) if wide else sources.bars_by_part(query)
@@ -82,6 +100,21 @@ def spending(query: UsageQuery) -> str:
         UNION ALL
         SELECT 'before', slot, NULL, NULL, NULL, sum(amount), NULL
         FROM ({_days_before(query)}) AS days_before WHERE amount IS NOT NULL GROUP BY slot
+        UNION ALL
+        {UNIT_COSTS}
+        UNION ALL
+        {_saved(query)}
+    """
+
+
+def _saved(query: UsageQuery) -> str:
+    day = "cached.slot" if query.step == Step.DAY else "%(start)s::date"
+    return f"""
+        SELECT 'saved', NULL, NULL, NULL, NULL, sum(cached.quantity * (price.unit_price - cached.unit_price)), NULL
+        FROM costs AS cached
+        JOIN billing_dailycost AS price ON price.organization_id = cached.organization_id AND price.day = {day}
+            AND price.sku_id = cached.sku_id AND price.line_item = {LineItem.INPUT.value}
+        WHERE cached.line_item = {LineItem.CACHED_INPUT.value}
     """
 
 

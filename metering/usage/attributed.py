@@ -41,6 +41,11 @@ def rows(query: UsageQuery, grain: Grain, span: Span, dimensions: tuple[Grouping
     return with_values(_of_attributions(query, grain, span, whole=whole), dimensions)
 
 
+def by_attribution(query: UsageQuery, span: Span) -> str:
+    """As `rows`, those of each key, with their `attribution_id` and what the query filters."""
+    return with_values(_of_attributions(query, Grain.KEY, span, whole=True), query.filtered_dimensions)
+
+
 def whole_month(query: UsageQuery, dimension: Grouping) -> str:
     """As `rows`, the parts of one dimension over a month, without those of nothing at all."""
     slot = "%(start)s::date AS month"

@@ -97,6 +97,10 @@ class Grouping:
     def is_untracked(self, part: int) -> bool:
         return self.has_untracked and part == UNTRACKED
 
+    def is_value(self, part: int) -> bool:
+        """Whether the part is one value of an attribute, which neither none nor Other values is."""
+        return bool(self.attribute) and part not in (NONE, OTHER)
+
     def is_of_nothing(self, part: int) -> bool:
         """Whether the part is the usage that is told by no key, or that has no value of the attribute."""
         return self.is_untracked(part) or (bool(self.attribute) and part == NONE)

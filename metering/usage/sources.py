@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from metering.attribution_models import NOTHING
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
 from metering.usage import attributed
 from metering.usage.attributed import Span
 from metering.usage.groupings import UNTRACKED, Grain, Grouping
-from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, SHOWN_PARTS, Step, UsageQuery
+from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, SHOWN_PARTS, Step, UsageQuery, fetch
 
 SKU_JOIN: Final = "JOIN metering_sku sku ON sku.id = usage.sku_id"
 IN_MONTH: Final = "usage.month = %(start)s"
@@ -133,6 +134,27 @@ def days_of(query: UsageQuery) -> Source:
     """As `parts_of`, of parts that rows know which are few whatever the number of keys."""
     whole = Span("daily", "day", IN_DAYS) if query.step == Step.DAY else _span_of_whole(query)
     return _source(query, _grain(query, query.group.grain), whole, query.dimensions, whole=True)
+
+
+def is_attributed(query: UsageQuery) -> bool:
+    """Whether any usage of the query's days and organizations says what it was for."""
+    sql = f"""
+        SELECT EXISTS (
+            SELECT FROM metering_attributeddailyusage AS usage
+            WHERE {IN_DAYS} AND usage.organization_id = ANY(%(organization_ids)s)
+        )
+    """
+    ((found,),) = fetch(sql, query.parameters())
+    return bool(found)
+
+
+def by_attribution(query: UsageQuery, when: str) -> Source:
+    """The days of each key that fulfil `when`, told apart by `attribution_id` too."""
+    span = Span("daily", "day", when)
+    if not query.values and not is_attributed(query):
+        rows = f"(SELECT *, {NOTHING} AS attribution_id FROM metering_dailyusage)"
+        return _made(query, Grain.KEY, span, rows, ())
+    return _made(query, Grain.KEY, span, attributed.by_attribution(query, span), query.filtered_dimensions)
 
 
 def _grain(query: UsageQuery, known: Grain = Grain.ORGANIZATION) -> Grain:

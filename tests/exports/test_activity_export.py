@@ -41,7 +41,7 @@ HEADER = (
     "operation,n_context_tokens_total,n_generated_tokens_total,api_key_id,api_key_name,api_key_redacted,usage_type,model,"
     "timestamp,user,num_requests,date,organization_id,organization_name,user_id,user_email,service_tier,batch,"
     "n_cached_context_tokens_total,n_cache_write_context_tokens_total,num_images,num_seconds,num_characters,num_sessions,"
-    f"usage_bytes,cost_in_major,{','.join(TOLD_LATER)},provider"
+    f"usage_bytes,cost_in_major,{','.join(TOLD_LATER)},provider,project_id,project_name,attributes"
 )
 
 
@@ -121,6 +121,9 @@ def test_a_row_names_everything_beside_its_id(world: World, client_of: SignIn, s
             "cost_in_major": "",
             **dict.fromkeys(TOLD_LATER, "0"),
             "provider": "",
+            "project_id": "",
+            "project_name": "Default project",
+            "attributes": "{}",
         }
     ]
 

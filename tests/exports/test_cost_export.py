@@ -22,7 +22,7 @@ OCTOBER = "/settings/organization/acme/usage/cost/export.csv?month=2026-10"
 DAY = date(2026, 10, 14)
 HEADER = (
     "timestamp,currency,name,cost,organization_id,project_id,project_name,organization_name,cost_in_major,date,"
-    "line_item,model,quantity,quantity_unit,unit_price,user_id,user_email,api_key_id,api_key_name"
+    "line_item,model,quantity,quantity_unit,unit_price,user_id,user_email,api_key_id,api_key_name,attributes"
 )
 
 
@@ -62,7 +62,7 @@ def test_a_row_is_a_line_item_of_a_user_and_key(world: World, client_of: SignIn,
             "cost": "0.25",
             "organization_id": world.acme.public_id,
             "project_id": "",
-            "project_name": "",
+            "project_name": "Default project",
             "organization_name": "Acme",
             "cost_in_major": "0.00250000",
             "date": "2026-10-14",
@@ -75,6 +75,7 @@ def test_a_row_is_a_line_item_of_a_user_and_key(world: World, client_of: SignIn,
             "user_email": "rita@acme.test",
             "api_key_id": api_key.public_id,
             "api_key_name": "Laptop",
+            "attributes": "{}",
         }
     ]
 
