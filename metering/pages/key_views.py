@@ -38,7 +38,7 @@ from metering.display import exact, share
 from metering.pages.filter_form import read_filters
 from metering.pages.query_strings import Reader, shortened
 from metering.usage.declared import Declared
-from metering.usage.routed import UsersMonth, months_of_users, routed_usage
+from metering.usage.routed import MAX_ROWS, RoutedUsage, UsersMonth, months_of_users, routed_usage
 
 PAGE = "metering:coverage"
 
@@ -129,7 +129,7 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
         "day": day,
         "kept_days": settings.USAGE_EVENT_RETENTION_DAYS,
         "ignored": reader.ignored,
-        "rows": routed_usage(access, one_day(day), api_key_ids=(api_key.pk,)),
+        **_routed(routed_usage(access, one_day(day), api_key_ids=(api_key.pk,))),
     }
     return render(request, "metering/key_routing.html", context)
 
@@ -151,7 +151,7 @@ def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
         "filters": filters,
         "ignored": reader.ignored,
         "has_children": len(access.organizations) > 1,
-        "rows": routed_usage(access, one_day(day), user_ids=user_ids, api_key_ids=owned.api_keys),
+        **_routed(routed_usage(access, one_day(day), user_ids=user_ids, api_key_ids=owned.api_keys)),
     }
     return render(request, "metering/usage_routing.html", context)
 
@@ -180,6 +180,11 @@ def _hidden_keys(user: User, access: Access) -> list[dict[str, str]]:
         for key, reason in reasons
         if reason != Visibility.VISIBLE
     ]
+
+
+def _routed(rows: list[RoutedUsage]) -> dict[str, object]:
+    """What the table of routed usage needs: it has a column for what usage was for only where some says so."""
+    return {"rows": rows, "most": MAX_ROWS, "says_what_for": any(row.what_for for row in rows)}
 
 
 def _day(reader: Reader) -> date | None:

@@ -1,6 +1,7 @@
-"""Why usage is where it is: a day's stored events, summed by the rule that routed them (words: apikeys.coverage.explanation).
+"""Why usage is where it is: a day's stored events, summed by the rule that routed them and by what they were for.
 
-The one look into raw events, bounded to a day; they are kept for USAGE_EVENT_RETENTION_DAYS.
+The words are those of `apikeys.coverage.explanation`. The one look into raw events, bounded to a day; they are kept for
+USAGE_EVENT_RETENTION_DAYS.
 """
 
 from collections.abc import Collection
@@ -18,19 +19,22 @@ from apikeys.routing import ATTRIBUTED
 from metering.models import MonthlyUsage, UsageEvent
 from metering.usage.groupings import API_KEY, UNTRACKED, USER
 from metering.usage.names import names_of
+from metering.usage.what_for import WhatFor, what_for
 
 MAX_ROWS: Final = 200
 
 
 @dataclass(frozen=True)
 class RoutedUsage:
-    """Requests of a day that one rule routed, with the sentence that says which."""
+    """Requests of a day that one rule routed, with the sentence that says which, and what they were for."""
 
     organization: str
     user: str
     key: str
     requests: int
     sentence: str
+    what_for: WhatFor
+    """Empty for what is of the default project and has no values."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def routed_usage(
     names = names_of(
         {USER: {row["user_id"] for row in rows}, API_KEY: {row["shown_key"] for row in rows} - {UNTRACKED}}
     )
+    parts = what_for({row["attribution_id"] for row in rows})
     return [
         RoutedUsage(
             organization=organizations[row["organization_id"]].name,
@@ -62,6 +67,7 @@ def routed_usage(
                 organization=organizations[row["organization_id"]].name,
                 owner="your" if row["user_id"] == access.user.pk else "the user's",
             ),
+            what_for=parts.get(row["attribution_id"], ()),
         )
         for row in rows
     ]
@@ -96,8 +102,8 @@ def _sums(
     if api_key_ids:
         own = Q(api_key_id__in=api_key_ids, user_id=access.user.pk)
         shown = shown.filter(own | Q(shown_key__in=api_key_ids))
-    sums = shown.values("organization_id", "user_id", "shown_key", "routing").annotate(
+    sums = shown.values("organization_id", "user_id", "shown_key", "routing", "attribution_id").annotate(
         requests=Coalesce(Sum("num_model_requests"), Value(0))
     )
-    ordered = sums.order_by("-requests", "user_id", "shown_key", "routing")[:MAX_ROWS]
+    ordered = sums.order_by("-requests", "user_id", "shown_key", "routing", "attribution_id")[:MAX_ROWS]
     return [dict(row) for row in ordered]

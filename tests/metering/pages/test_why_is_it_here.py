@@ -1,14 +1,18 @@
 """Why is it here: from a key and from a usage row, through stored events."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
 
-from accounts.changes import routing_change
+from accounts.changes import organization_change, routing_change
+from accounts.clock import database_now
 from accounts.models import User
 from accounts.organizations import organizations
+from accounts.projects.attributes import declare
+from accounts.projects.projects import make_project
+from apikeys.attribution.attribution import set_attribution
 from apikeys.keys import keys
 from apikeys.models import APIKey
 from tests.engine import days_ago, make_event, make_token, roll_up, send
@@ -153,3 +157,33 @@ def test_other_peoples_keys_are_for_owners_and_admins(
     assert client_of(world.alice).get(address).status_code == 200
     assert client_of(world.charlie).get(address).status_code == 404
     assert client_of(world.charlie).get(address.replace("acme", "acme-labs")).status_code == 404
+
+
+def test_usage_says_what_it_was_for_whether_its_key_or_the_event_itself_said_so(
+    world: World, client_of: SignIn, ritas: APIKey
+) -> None:
+    day = str(days_ago(0).date())
+    assert "For</th>" not in client_of(world.bob).get(f"{WHY}?day={day}").content.decode()
+    with organization_change(world.acme) as now:
+        declare(organization=world.acme, name="team", title="Team", now=now)
+        checkout, shop = (make_project(organization=world.acme, name=name) for name in ("Checkout", "Shop"))
+    with routing_change(world.rita) as now:
+        set_attribution(
+            api_key=ritas, organization=world.acme, project=checkout, attributes={"team": "search"}, now=now
+        )
+    own = {"project": shop.public_id, "attributes": {"team": "core"}}
+    at = database_now()
+    sent = [
+        make_event(id="before", timestamp=now - timedelta(milliseconds=1), api_key_id=ritas.public_id),
+        *(make_event(id=f"key-{n}", timestamp=at, api_key_id=ritas.public_id) for n in range(2)),
+        *(make_event(id=f"own-{n}", timestamp=at, api_key_id=ritas.public_id, **own) for n in range(3)),
+    ]
+    assert set(send(sent, make_token())) == {"accepted"}
+    for address in (f"{WHY}?day={at.date()}", f"{KEYS}{ritas.public_id}/?day={at.date()}"):
+        page = client_of(world.bob).get(address)
+        assert [(row.requests, row.what_for) for row in page.context["rows"]] == [
+            (3, (("Project", "Shop"), ("Team", "core"))),
+            (2, (("Project", "Checkout"), ("Team", "search"))),
+            (1, ()),
+        ]
+        assert "Default project" in page.content.decode()
