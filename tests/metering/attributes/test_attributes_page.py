@@ -10,7 +10,11 @@ from pytest_django import Settings
 from accounts.changes import organization_change
 from accounts.models import Attribute, AuditEvent, Organization, User
 from accounts.projects.attributes import declare, declared_of
+from apikeys.models import APIKey
 from metering.attribution_models import UndeclaredAttribute
+from metering.models import UsageEvent
+from metering.usage.what_for import what_for
+from tests.engine import make_event, make_token, send
 from tests.world import World
 
 SignIn = Callable[[User], Client]
@@ -125,3 +129,25 @@ def test_changes_count_against_the_persons_limit(world: World, client_of: SignIn
     settings.CHANGES_PER_MINUTE = 0
     assert client_of(world.bob).post(PAGE, {"name": "team", "title": "Team"}).status_code == 429
     assert names_of(world.acme) == []
+
+
+def test_from_an_undeclared_name_over_the_click_to_usage_that_has_it_and_back(
+    world: World, client_of: SignIn, key: APIKey
+) -> None:
+    client, token = client_of(world.bob), make_token()
+
+    def use(number: int) -> list[str]:
+        event = make_event(id=f"event-{number}", api_key_id=key.public_id, attributes={"team": "search"})
+        assert send(event, token) == ["accepted"]
+        stored = UsageEvent.objects.latest("batch_id")
+        return [value for title, value in what_for([stored.attribution_id]).get(stored.attribution_id, ())]
+
+    assert use(1) == []
+    (seen,) = client.get(PAGE).context["undeclared"]
+    assert (seen.name, seen.num_events) == ("team", 1)
+    client.post(PAGE, {"name": seen.name, "title": seen.title})
+    assert use(2) == ["search"]
+    client.post(f"{PAGE}team/withdrawal/")
+    assert use(3) == []
+    (seen,) = client.get(PAGE).context["undeclared"]
+    assert seen.num_events == 2
