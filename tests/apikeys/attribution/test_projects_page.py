@@ -180,3 +180,11 @@ def test_the_page_needs_the_same_queries_however_much_there_is(
     client = client_of(world.alice)
     with django_assert_max_num_queries(9):
         client.get(PAGE)
+
+
+def test_a_project_leads_to_its_usage(world: World, client_of: SignIn, checkout: Project) -> None:
+    for project in Project.objects.all():
+        page = client_of(world.rita).get(address(project)).content.decode()
+        usage = f"/settings/organization/acme/usage/activity/?project={project.public_id}"
+        assert usage in page
+        assert client_of(world.rita).get(usage).context["form"].ignored == ()
