@@ -12,6 +12,7 @@ from accounts.models import Attribute, AuditEvent, Organization, User
 from accounts.projects.attributes import declare, declared_of
 from apikeys.models import APIKey
 from metering.attribution_models import UndeclaredAttribute
+from metering.attributions import undeclared
 from metering.models import UsageEvent
 from metering.usage.what_for import what_for
 from tests.engine import make_event, make_token, send
@@ -132,8 +133,9 @@ def test_changes_count_against_the_persons_limit(world: World, client_of: SignIn
 
 
 def test_from_an_undeclared_name_over_the_click_to_usage_that_has_it_and_back(
-    world: World, client_of: SignIn, key: APIKey
+    world: World, client_of: SignIn, key: APIKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(undeclared, "INTERVAL_SECONDS", 0.0)  # each request writes what it noted
     client, token = client_of(world.bob), make_token()
 
     def use(number: int) -> list[str]:
