@@ -3,6 +3,7 @@ from django.urls import path
 from billing.cost import views
 from billing.pages import budget_views, organization_views, staff_views
 from billing.pages.api import InvoicePayment, Refund
+from billing.pages.ingestion import views as ingestion_views
 
 app_name = "billing"
 BILLING = "settings/organization/<slug:slug>/billing/"
@@ -36,6 +37,9 @@ urlpatterns = [
     path("settings/invoices/<int:invoice_id>/voiding/", staff_views.invoice_voiding, name="invoice_voiding"),
     path("settings/invoices/<int:invoice_id>/release/", staff_views.invoice_release, name="invoice_release"),
     path("settings/balances/<slug:slug>/refunds/", staff_views.balance_refund, name="balance_refund"),
+    path("settings/ingestion/", ingestion_views.ingestion, name="ingestion"),
+    path("settings/ingestion/keys/", ingestion_views.import_key, name="ingestion_key"),
+    path("settings/ingestion/test-event/", ingestion_views.test_event, name="ingestion_test_event"),
     path("v1/organizations/<str:public_id>/refunds", Refund.as_view(), name="refund_api"),
     path("v1/invoices/<str:number>/payment", InvoicePayment.as_view(), name="invoice_payment_api"),
 ]

@@ -25,6 +25,7 @@ MENU: Final = Menu(
         Page("Prices (staff)", "billing:prices", right="billing.view_price"),
         Page("Credit (staff)", "billing:credit", right="billing.view_creditgrant"),
         Page("Invoices (staff)", "billing:all_invoices", right="billing.view_invoice"),
+        Page("Ingestion (staff)", "billing:ingestion", right="metering.view_ingestcount"),
     ),
     views=(Page("Cost", "billing:cost"), Page("Activity", "metering:activity")),
     usage="metering:activity",

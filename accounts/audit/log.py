@@ -43,6 +43,7 @@ LABELS: Final = {
     "project.restored": "Project restored",
     "project.updated": "Project renamed",
     "usage.exported": "Usage exported",
+    "usage.test_event_sent": "Test event sent by staff",
     "user.added": "Member added",
     "user.default_organization.added": "Became a member's default organization",
     "user.default_organization.removed": "No longer a member's default organization",

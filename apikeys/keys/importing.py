@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
@@ -67,6 +68,20 @@ def import_api_keys(lines: Iterable[str], *, now: datetime, actor: Actor = SYSTE
         raise UnreadableFileError("\n".join(errors[:MAX_ERRORS] + more))
     _store(list(read.values()), actor)
     return Imported(len(read), num_known)
+
+
+def import_api_key(*, email: str, name: str, digest: str, now: datetime, actor: Actor) -> bool:
+    """One key, by the SHA-256 digest of its secret in hex, as of now; False, and nothing done, if it is here already.
+
+    Raises ValueError with a sentence.
+    """
+    users = {user.email: user for user in User.objects.filter(email=email.strip().lower())}
+    cells: dict[str, str | None] = {"email": email, "name": name, "created": now.isoformat(), "digest": digest}
+    api_key = _read(cells, users, now)
+    if APIKey.objects.filter(Q(digest=api_key.digest) | Q(previous_digest=api_key.digest)).exists():
+        return False
+    _store([api_key], actor)
+    return True
 
 
 def _read(row: dict[str, str | None], users: dict[str, User], now: datetime) -> APIKey:

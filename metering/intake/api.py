@@ -85,7 +85,7 @@ def answer(environ: Mapping[str, Any], read: Callable[[int], bytes], way: Way) -
         decoded, outcomes = _stored(partial(_decoded, environ, read, way.decode), caller, digest)
         normalised = {"/".join(change): number for change, number in decoded.changes.items()}
         received.note(way.source, caller, outcomes, events=decoded.events, normalised=normalised)
-        return Answer(200, _encoded(outcomes if decoded.sizes is None else _by_item(outcomes, decoded.sizes)))
+        return Answer(200, encoded(outcomes if decoded.sizes is None else _by_item(outcomes, decoded.sizes)))
     except UnreadableError as error:
         received.note_unreadable(way.source, caller, error.code, error.message)
         return _unreadable(error)
@@ -158,7 +158,8 @@ def _of_item(outcomes: list[Outcome]) -> Outcome:
     return refused or (ACCEPTED if ACCEPTED in outcomes else outcomes[0])
 
 
-def _encoded(outcomes: list[Outcome]) -> bytes:
+def encoded(outcomes: list[Outcome]) -> bytes:
+    """The answer to events with these outcomes, as JSON."""
     return _all_accepted(len(outcomes)) if outcomes.count(ACCEPTED) == len(outcomes) else _encode(outcomes)
 
 
