@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.http import QueryDict
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.access import open_organization
 from accounts.clock import database_now
 from accounts.models import Attribute, Organization, Project
 from accounts.periods import Period, one_day
@@ -18,6 +20,8 @@ from billing.budgets.spending import daily_costs, spent_on
 from billing.cost.queries import spending
 from metering.attribution_models import OTHER, PROJECT, AttributeValue, Attribution, AttributionPart
 from metering.models import Model, UsageEvent
+from metering.pages.filter_form import read_filter_form
+from metering.usage.groupings import View
 from metering.usage.queries import UsageQuery
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.money import set_price
@@ -120,6 +124,22 @@ def test_a_budget_and_the_cost_page_with_its_filter_say_the_same(story: Story) -
     for budget, query in budgets.items():
         assert amounts[budget.pk] == spending(query).amount
         assert amounts[budget.pk] > 0
+
+
+def test_a_budget_of_a_project_or_value_says_what_the_cost_page_says_with_that_filter(story: Story) -> None:
+    acme = story.world.acme
+    access = open_organization(story.world.alice, "acme")
+    asked = {f"project={found.public_id}": Scope(BudgetKind.PROJECT, found.pk) for found in story.projects[acme]}
+    for value in ("team:search", "tier:search"):
+        asked[f"attribute={value}"] = Scope(BudgetKind.ATTRIBUTE, value=value)
+    today = database_now().date()
+    for query_string, scope in asked.items():
+        form = read_filter_form(QueryDict(query_string), access=access, today=today, view=View.COST)
+        assert not form.ignored
+        budget = _budget(acme, scope)
+        spent = spent_on([budget], story.period)[budget.pk]
+        assert spent == spending(replace(form.query, period=story.period)).amount, query_string
+        assert spent > 0
 
 
 def test_a_period_ends_before_its_end(story: Story) -> None:
