@@ -21,6 +21,7 @@ def main() -> int:
             os.environ.pop(name, None)
         os.environ["DATA_DIR"] = str(Path(directory).resolve())
         os.environ["DJANGO_SETTINGS_MODULE"] = "usage_dashboard.settings"
+        os.environ["ATTRIBUTE_VALUES_PER_MONTH"] = "20000"  # an end customer is one, and there are 10,000
         django.setup()
         return int(importlib.import_module("benchmarks.run").main(sys.argv[1:]))
 

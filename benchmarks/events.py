@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -86,17 +86,28 @@ class Template:
         )
 
 
-def templates(world: World, number: int, *, batch: int = BATCH) -> list[Template]:
-    """Batches of usage of the last minutes: each holds one second, as a gateway that reports once a second would send it."""
+def templates(
+    world: World,
+    number: int,
+    *,
+    batch: int = BATCH,
+    attributes_of: Callable[[random.Random, int], dict[str, str]] | None = None,
+) -> list[Template]:
+    """Batches of usage of the last minutes: each holds one second, as a gateway that reports once a second would send it.
+
+    With `attributes_of`, events of the key with a rank have these attributes.
+    """
     rng = random.Random(2)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=number)
     found = []
     for second in range(number):
         at = start + timedelta(seconds=second)
         samples = _samples(rng, at, batch)
-        body = json.dumps(
-            [event_of(world, sample, _id(n, TAG)) for n, sample in enumerate(samples)], separators=(",", ":")
-        ).encode()
+        events = [event_of(world, sample, _id(n, TAG)) for n, sample in enumerate(samples)]
+        if attributes_of is not None:
+            for event, sample in zip(events, samples, strict=True):
+                event["attributes"] = attributes_of(rng, sample.key)
+        body = json.dumps(events, separators=(",", ":")).encode()
         found.append(Template(world, at, samples, post_head(PATH, token=world.token, num_bytes=len(body)) + body))
     return found
 

@@ -8,10 +8,13 @@ from django.apps import apps
 from django.db import connection, transaction
 
 from apikeys.routing import ATTRIBUTED
+from benchmarks import purposes
 from benchmarks.world import KEY_SKEW, MODEL_SKEW, World, shares
+from metering.attribution_models import AttributeValue, AttributeValueMonth, Attribution, AttributionPart
 from metering.models import Model, Sku
 from metering.rollups import partitions
 
+DICTIONARIES: Final = (Model, Sku, Attribution, AttributionPart, AttributeValue, AttributeValueMonth)
 SLOTS: Final = 20_000
 """The skew as a table: a key or model has as many of these slots as it has of usage."""
 PICKS: Final = f"pick{SLOTS}"
@@ -25,12 +28,12 @@ SELECT setval(pg_get_serial_sequence('metering_ingestbatch', 'id'), max(id)) FRO
 """
 EVENTS_SQL: Final = f"""
 INSERT INTO {{table}} (
-    organization_id, occurred_at, event_id, batch_id, user_id, api_key_id, sku_id, routing,
+    organization_id, occurred_at, event_id, batch_id, user_id, api_key_id, sku_id, routing, attribution_id,
     num_model_requests, input_tokens, input_cached_tokens, output_tokens
 )
 SELECT
     %(organization_id)s, at, gen_random_uuid(), %(first_batch)s + n / %(batch)s, keys.user_id, keys.key_id, skus.sku_id,
-    {int(ATTRIBUTED)}, 1, input_tokens, input_tokens / 256 * 128, output_tokens
+    {int(ATTRIBUTED)}, {{attribution}}, 1, input_tokens, input_tokens / 256 * 128, output_tokens
 FROM (
     SELECT
         n, %(first)s + random() * %(span)s AS at,
@@ -41,7 +44,13 @@ FROM (
 ) AS event
 JOIN {PICKS} AS keys ON keys.organization_id = %(organization_id)s AND keys.slot = key_slot
 JOIN {PICKS} AS skus ON skus.organization_id = %(organization_id)s AND skus.slot = sku_slot
+{{join}}
 """
+WITHOUT_PURPOSE: Final = {"attribution": "0", "join": ""}
+WITH_PURPOSE: Final = {
+    "attribution": "purpose.attribution_id",
+    "join": f"JOIN {purposes.TABLE} AS purpose ON purpose.key_id = keys.key_id AND purpose.slot = n %% {purposes.SLOTS}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,19 @@ class Made:
     last: datetime
 
 
-def generate(world: World, *, num_events: int, start: datetime, span: timedelta, batch: int = 1_000) -> Made:
-    """`num_events` new events at random moments of `span` from `start` on, in batches that wait to be rolled up."""
+def generate(  # noqa: PLR0913 - what the events are like
+    world: World,
+    *,
+    num_events: int,
+    start: datetime,
+    span: timedelta,
+    batch: int = 1_000,
+    with_purpose: bool = False,
+) -> Made:
+    """`num_events` new events at random moments of `span` from `start` on, in batches that wait to be rolled up.
+
+    `with_purpose` says that the world has purposes (`benchmarks.purposes`), and that the events are for them.
+    """
     _make_picks(world)
     end = start + span
     partitions.ensure(start.date() + timedelta(days=n) for n in range((end.date() - start.date()).days + 1))
@@ -72,14 +92,15 @@ def generate(world: World, *, num_events: int, start: datetime, span: timedelta,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BATCHES_SQL, values)
-        cursor.execute(EVENTS_SQL.format(table=_table(start.date(), end.date())), values)
+        purpose = WITH_PURPOSE if with_purpose else WITHOUT_PURPOSE
+        cursor.execute(EVENTS_SQL.format(table=_table(start.date(), end.date()), **purpose), values)
         cursor.execute(TAKE_IDS_SQL)
     return Made(num_events, first_batch, first_batch + (num_events - 1) // batch, start, end)
 
 
 def clear() -> None:
-    """No events and no rollups, and nothing left to write back."""
-    growing = [model for model in apps.get_app_config("metering").get_models() if model not in (Model, Sku)]
+    """No events and no rollups, and nothing left to write back. Dictionaries stay, because processes remember them."""
+    growing = [model for model in apps.get_app_config("metering").get_models() if model not in DICTIONARIES]
     tables = [model._meta.db_table for model in growing] + ["billing_dailycost"]  # noqa: SLF001 - Django's documented API
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(tables)}")

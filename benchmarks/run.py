@@ -16,7 +16,17 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db import connection, connections
 
-from benchmarks import export, freshness, ingest_batches, ingest_resent, ingest_single, pages, rollup
+from benchmarks import (
+    export,
+    freshness,
+    ingest_attributes,
+    ingest_batches,
+    ingest_resent,
+    ingest_single,
+    pages,
+    rollup,
+    rollup_attributes,
+)
 from benchmarks.measure import Figure
 from benchmarks.world import World, make_world
 from usage_dashboard.machine.preparation import migrate
@@ -33,10 +43,12 @@ class Measure(Protocol):
 
 FIGURES: dict[str, Measure] = {
     "ingest_batches": ingest_batches.measure,
+    "ingest_attributes": ingest_attributes.measure,
     "ingest_resent": ingest_resent.measure,
     "ingest_single": ingest_single.measure,
     "rollup_1m": rollup.measure_million,
     "rollup_100k": rollup.measure_hundred_thousand,
+    "rollup_attributes": rollup_attributes.measure,
     "pages": pages.measure,
     "freshness": freshness.measure,
     "export": export.measure,

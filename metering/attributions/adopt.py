@@ -23,12 +23,17 @@ Value = tuple[int, str]
 COUNTS_SQL: Final = """
 SELECT attribute_id, count(*) FROM metering_attributevaluemonth WHERE attribute_id = ANY (%s) AND month = %s GROUP BY 1
 """
+# Each row is looked up by its key (OFFSET): statistics know nothing of rows that came within the last minute.
 ARRIVED_SQL: Final = """
 SELECT wanted.attribute_id, wanted.value, value.id
 FROM unnest(%s::integer[], %s::text[]) AS wanted (attribute_id, value)
-JOIN metering_attributevalue AS value ON value.value = wanted.value
-JOIN metering_attributevaluemonth AS arrived
-    ON arrived.attribute_id = wanted.attribute_id AND arrived.month = %s AND arrived.value_id = value.id
+CROSS JOIN LATERAL (
+    SELECT id FROM metering_attributevalue AS value WHERE value.value = wanted.value OFFSET 0
+) AS value
+CROSS JOIN LATERAL (
+    SELECT FROM metering_attributevaluemonth AS arrived
+    WHERE arrived.attribute_id = wanted.attribute_id AND arrived.month = %s AND arrived.value_id = value.id OFFSET 0
+) AS arrived
 """
 ADD_VALUES_SQL: Final = """
 INSERT INTO metering_attributevalue (value) SELECT DISTINCT unnest(%s::text[]) ORDER BY 1 ON CONFLICT DO NOTHING
@@ -37,7 +42,7 @@ ADD_ARRIVALS_SQL: Final = """
 INSERT INTO metering_attributevaluemonth (attribute_id, month, value_id)
 SELECT wanted.attribute_id, %s, value.id
 FROM unnest(%s::integer[], %s::text[]) AS wanted (attribute_id, value)
-JOIN metering_attributevalue AS value ON value.value = wanted.value
+CROSS JOIN LATERAL (SELECT id FROM metering_attributevalue AS value WHERE value.value = wanted.value OFFSET 0) AS value
 """
 ALL_VALUES_SQL: Final = """
 SELECT arrived.attribute_id, value.value, value.id
@@ -45,10 +50,12 @@ FROM metering_attributevaluemonth AS arrived JOIN metering_attributevalue AS val
 WHERE arrived.attribute_id = ANY (%s) AND arrived.month = %s
 """
 FIND_SQL: Final = """
-SELECT stored.organization_id, stored.parts, stored.id
+SELECT wanted.organization_id, stored.parts, stored.id
 FROM unnest(%s::bigint[], %s::text[]) AS wanted (organization_id, parts)
-JOIN metering_attribution AS stored
-    ON stored.organization_id = wanted.organization_id AND stored.parts = wanted.parts::integer[]
+CROSS JOIN LATERAL (
+    SELECT stored.id, stored.parts FROM metering_attribution AS stored
+    WHERE stored.organization_id = wanted.organization_id AND stored.parts = wanted.parts::integer[] OFFSET 0
+) AS stored
 """
 NUM_NEW_SQL: Final = """
 SELECT count(*) FROM metering_attribution WHERE organization_id = %s AND created_at >= %s AND created_at < %s

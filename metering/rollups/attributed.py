@@ -13,14 +13,15 @@ from metering.rollups.tables import (
     VALUE_DAILY,
     VALUE_HOURLY,
     VALUE_MONTHLY,
-    WITH_PARTS,
 )
 
-# Two attributes of one attribution are no two users of it: the join comes after the keys and users are added up.
-BY_ATTRIBUTION_SQL: Final = """(
-    SELECT organization_id, hour, attribution_id, sku_id, {sums} FROM attributed_delta
-    WHERE attribution_id <> 0 GROUP BY 1, 2, 3, 4
-) AS by_attribution"""
+# Parts are looked up by their key (OFFSET): statistics know nothing of new ones.
+WITH_PARTS: Final = """
+attributed_delta CROSS JOIN LATERAL (
+    SELECT attribute_id, value_id FROM metering_attributionpart AS part
+    WHERE part.attribution_id = attributed_delta.attribution_id OFFSET 0
+) AS part
+"""
 
 
 def add(cursor: Any, used: Sequence[str], sums: str) -> None:
@@ -28,7 +29,7 @@ def add(cursor: Any, used: Sequence[str], sums: str) -> None:
     sums as columns."""
     ATTRIBUTED_HOURLY.add(cursor, ATTRIBUTED_HOURLY.sums_of("attributed_delta", sums), used)
     ATTRIBUTED_DAILY.add(cursor, ATTRIBUTED_DAILY.sums_of("attributed_delta", sums), used)
-    finer = f"{BY_ATTRIBUTION_SQL.format(sums=sums)} {WITH_PARTS}"
+    finer = WITH_PARTS
     for delta, rollup in (("value_hourly_delta", VALUE_HOURLY), ("value_daily_delta", VALUE_DAILY)):
         cursor.execute(f"CREATE TEMPORARY TABLE {delta} ON COMMIT DROP AS {rollup.sums_of(finer, sums)}")
         rollup.add(cursor, f"SELECT * FROM {delta}", used)

@@ -50,8 +50,11 @@ def drop_old() -> list[date]:
         day.start for day, is_dropped in isolation.each(TASK, old, _drop_day, name=lambda day: day.start) if is_dropped
     ]
     before = today - timedelta(days=HOURLY_DAYS)
-    parts: dict[str, Callable[[], None]] = {"batches": _drop_batches, "ingestion counts": _drop_counts} | {
-        hourly.table: partial(_drop_hours, hourly.table, before=before) for hourly in ALL_HOURLY
+    parts: dict[str, Callable[[], None]] = {
+        "batches": _drop_batches,
+        "ingestion counts": _drop_counts,
+        "months of values": partial(_drop_months_of_values, before=before),
+        **{hourly.table: partial(_drop_hours, hourly.table, before=before) for hourly in ALL_HOURLY},
     }
     isolation.do_each(TASK, parts, lambda part: parts[part]())
     return dropped
@@ -91,6 +94,11 @@ def _drop_counts() -> None:
 
 def _drop_hours(table: str, *, before: date) -> None:
     _execute(f"DELETE FROM {table} WHERE hour < %s", [midnight(before)])
+
+
+def _drop_months_of_values(*, before: date) -> None:
+    """Which values arrived in a month, which bounds them in that month alone. The values themselves stay."""
+    _execute("DELETE FROM metering_attributevaluemonth WHERE month < %s", [before])
 
 
 def _execute(sql: str, parameters: list[Any]) -> None:

@@ -12,6 +12,7 @@ from billing import proof
 from billing.alerts import Delivery
 from billing.notices import deliveries
 from billing.prices import rating
+from metering.attribution_models import AttributeValueMonth
 from metering.models import (
     DailyUsage,
     HourlyUsage,
@@ -121,6 +122,15 @@ def test_hours_go_after_thirteen_months_and_days_and_months_stay(sender: tuple[s
 
     assert [table._default_manager.count() for table in HOURS] == [0, 0, 0]
     assert (DailyUsage.objects.count(), UserDailyUsage.objects.count(), MonthlyUsage.objects.count()) == (1, 1, 1)
+
+
+@pytest.mark.django_db
+def test_which_values_arrived_in_a_month_is_kept_for_thirteen_months() -> None:
+    today = database_now().date()
+    for place, days in enumerate((0, 390, 400)):
+        AttributeValueMonth.objects.create(attribute_id=1, month=today - timedelta(days=days), value_id=place)
+    retention.drop_old()
+    assert set(AttributeValueMonth.objects.values_list("value_id", flat=True)) == {0, 1}
 
 
 def test_partitions_are_made_for_every_acceptable_day_and_some_ahead(sender: tuple[str, str]) -> None:
