@@ -35,30 +35,68 @@ UNAVAILABLE: Final = "The events could not be stored now; send them again."
 TOO_MUCH_REFUSED: Final = (
     "Most of what this API key has sent was refused, or stored already; send the rest again later."
 )
+UNAUTHENTICATED: Final = UnreadableError(
+    "unauthenticated", "Send `Authorization: Bearer …` with a valid API key or ingest token.", 401
+)
+NOT_POSTED: Final = UnreadableError("method_not_allowed", "Usage events are sent with POST.", 405)
+INTERNAL_ERROR: Final = UnreadableError(
+    "internal_error", "A server error: whether the events were stored is unknown. Send them again.", 500
+)
+HEADERS: Final = {401: (("WWW-Authenticate", "Bearer"),), 405: (("Allow", "POST"),)}
 NDJSON_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+
+
+Environ = Mapping[str, Any]
+"""A request as WSGI describes it (PEP 3333)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request gets: JSON in `body`."""
+    """What a request gets."""
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON_TYPE
 
 
 class Decode(Protocol):
-    """Reads a body. `lines` says that the sender declared NDJSON. Raises UnreadableError."""
+    """Reads the unpacked body of a request. Raises UnreadableError."""
 
-    def __call__(self, body: bytes, *, lines: bool) -> Decoded: ...
+    def __call__(self, body: bytes, environ: Environ) -> Decoded: ...
+
+
+class Stored(Protocol):
+    """Answers a request whose events have these outcomes."""
+
+    def __call__(self, environ: Environ, decoded: Decoded, outcomes: list[Outcome]) -> Answer: ...
+
+
+class Refused(Protocol):
+    """Answers a request that was refused as a whole."""
+
+    def __call__(self, environ: Environ, error: UnreadableError) -> Answer: ...
+
+
+def outcome_of_each(environ: Environ, decoded: Decoded, outcomes: list[Outcome]) -> Answer:  # noqa: ARG001 - as Stored
+    """What became of each item, in JSON."""
+    return Answer(200, encoded(outcomes if decoded.sizes is None else _by_item(outcomes, decoded.sizes)))
+
+
+def error_in_json(environ: Environ, error: UnreadableError) -> Answer:  # noqa: ARG001 - as Refused
+    """The code for programs and the sentence for people."""
+    body = json.dumps({"error": {"code": error.code, "message": error.message}}).encode()
+    return Answer(error.status, body, headers_of(error))
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way in: under which name its events are counted, and how its bodies are read."""
+    """A way in: under which name its events are counted, how its bodies are read, and how it is answered."""
 
     source: Source
     decode: Decode
+    stored: Stored = outcome_of_each
+    refused: Refused = error_in_json
 
 
 def view_of(way: Way) -> Callable[[HttpRequest], HttpResponse]:
@@ -67,38 +105,42 @@ def view_of(way: Way) -> Callable[[HttpRequest], HttpResponse]:
     @csrf_exempt
     def view(request: HttpRequest) -> HttpResponse:
         found = answer(request.META, request.read, way)
-        return HttpResponse(found.body, status=found.status, headers=dict(found.headers), content_type=JSON_TYPE)
+        return HttpResponse(
+            found.body, status=found.status, headers=dict(found.headers), content_type=found.content_type
+        )
 
     return view
 
 
-def answer(environ: Mapping[str, Any], read: Callable[[int], bytes], way: Way) -> Answer:
+def answer(environ: Environ, read: Callable[[int], bytes], way: Way) -> Answer:
     """Store the events of the body; 200 follows the commit and answers each of its items. docs/events.md has the details.
 
-    `environ` describes the request as WSGI does (PEP 3333); `read` gives so many bytes of its body.
+    `read` gives so many bytes of the body.
     """
-    if environ["REQUEST_METHOD"] != "POST":
-        return _error(405, "method_not_allowed", "Usage events are sent with POST.", Allow="POST")
     caller = None
     try:
+        if environ["REQUEST_METHOD"] != "POST":
+            return way.refused(environ, NOT_POSTED)
         digest, caller = _caller(environ)
         decoded, outcomes = _stored(partial(_decoded, environ, read, way.decode), caller, digest)
         normalised = {"/".join(change): number for change, number in decoded.changes.items()}
-        received.note(way.source, caller, outcomes, events=decoded.events, normalised=normalised)
-        return Answer(200, encoded(outcomes if decoded.sizes is None else _by_item(outcomes, decoded.sizes)))
+        received.note(
+            way.source, caller, outcomes, events=decoded.events, ignored=decoded.ignored, normalised=normalised
+        )
+        return way.stored(environ, decoded, outcomes)
     except UnreadableError as error:
         received.note_unreadable(way.source, caller, error.code, error.message)
-        return _unreadable(error)
+        return way.refused(environ, error)
     except ingest.UnauthenticatedError:
         received.note_unreadable(way.source, None, "unauthenticated")
-        return _unauthenticated()
+        return way.refused(environ, UNAUTHENTICATED)
     except (OperationalError, InterfaceError, InternalError) as error:  # the last one when PostgreSQL takes no writes
         logger.warning("Usage events could not be stored: %s", error)
         received.note_unreadable(way.source, caller, "unavailable")
-        return _unreadable(UnreadableError("unavailable", UNAVAILABLE, 503))
+        return way.refused(environ, UnreadableError("unavailable", UNAVAILABLE, 503))
 
 
-def _caller(environ: Mapping[str, Any]) -> tuple[bytes, directory.Caller]:
+def _caller(environ: Environ) -> tuple[bytes, directory.Caller]:
     """The digest of the request's secret, and whose that is. Raises UnauthenticatedError or UnreadableError."""
     digest = bearer_digest(environ.get("HTTP_AUTHORIZATION", ""))
     try:
@@ -142,9 +184,8 @@ def _stored_own(decoded: Callable[[], Decoded], api_key_id: int, digest: bytes) 
     return found, outcomes
 
 
-def _decoded(environ: Mapping[str, Any], read: Callable[[int], bytes], decode: Decode) -> Decoded:
-    lines = bodies.media_type(environ) in NDJSON_TYPES
-    return bodies.read_body(environ, read, lambda body: decode(body, lines=lines))
+def _decoded(environ: Environ, read: Callable[[int], bytes], decode: Decode) -> Decoded:
+    return bodies.read_body(environ, read, lambda body: decode(body, environ))
 
 
 def _by_item(outcomes: list[Outcome], sizes: Sequence[int]) -> list[Outcome]:
@@ -184,25 +225,19 @@ def _encode(outcomes: list[Outcome]) -> bytes:
     return json.dumps({**counts, "results": results}, separators=(",", ":")).encode()
 
 
-def _unauthenticated() -> Answer:
-    return _error(
-        401,
-        "unauthenticated",
-        "Send `Authorization: Bearer …` with a valid API key or ingest token.",
-        **{"WWW-Authenticate": "Bearer"},
-    )
+def declares_lines(environ: Environ) -> bool:
+    """Whether the sender says that each line is an item (NDJSON)."""
+    return bodies.media_type(environ) in NDJSON_TYPES
 
 
-def _unreadable(error: UnreadableError) -> Answer:
-    again = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-    return _error(error.status, error.code, error.message, **again)
+def headers_of(error: UnreadableError) -> tuple[tuple[str, str], ...]:
+    """Those that belong to the status."""
+    again = (("Retry-After", str(error.retry_after)),) if error.retry_after else ()
+    return again + HEADERS.get(error.status, ())
 
 
-def _error(status: int, code: str, message: str, **headers: str) -> Answer:
-    return Answer(status, json.dumps({"error": {"code": code, "message": message}}).encode(), tuple(headers.items()))
+def _native(body: bytes, environ: Environ) -> Decoded:
+    return Decoded(native.decode(body, lines=declares_lines(environ)))
 
 
-NATIVE: Final = Way(Source.NATIVE, lambda body, *, lines: Decoded(native.decode(body, lines=lines)))
-INTERNAL_ERROR: Final = _error(
-    500, "internal_error", "A server error: whether the events were stored is unknown. Send them again."
-)
+NATIVE: Final = Way(Source.NATIVE, _native)

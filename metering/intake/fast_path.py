@@ -29,7 +29,7 @@ class EventsFirst:
 
     def __init__(self, others: Any) -> None:
         self._others = others
-        self._headers = [("Content-Type", api.JSON_TYPE), *_security_headers()]
+        self._headers = list(_security_headers())
         self._https_alone: bool = settings.SECURE_SSL_REDIRECT
         self._https_mark: tuple[str, str] = settings.SECURE_PROXY_SSL_HEADER or ("", "")
 
@@ -43,12 +43,12 @@ class EventsFirst:
         try:
             answer = api.answer(environ, environ["wsgi.input"].read, way)
         except Exception as raised:  # noqa: BLE001 - logged below, with its traceback
-            answer, error = api.INTERNAL_ERROR, raised
+            answer, error = way.refused(environ, api.INTERNAL_ERROR), raised
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             status_code = {"status_code": answer.status}
             logger.error("%s: %s", _status_line(answer.status), environ["PATH_INFO"], exc_info=error, extra=status_code)
-        length = ("Content-Length", str(len(answer.body)))
-        start_response(_status_line(answer.status), [*self._headers, *answer.headers, length])
+        described = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+        start_response(_status_line(answer.status), [*self._headers, *answer.headers, *described])
         return [answer.body]
 
     def _may_be_in_clear(self, environ: dict[str, Any]) -> bool:

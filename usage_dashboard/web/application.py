@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from metering.intake.fast_path import WAYS
+from metering.intake.formats.events import UnreadableError
 from usage_dashboard.web.answers import Answer, Send, WSGIApplication, ask, send_answer
 from usage_dashboard.web.bodies import Bodies, Receive, RefusedError
 from usage_dashboard.web.environ import Environ, declared_length, environ_of, has_body, put_body
 from usage_dashboard.web.threads import Threads
 
-EVENTS_PREFIX: Final = "/v1/usage/"
 PROGRAMS_PREFIX: Final = "/v1/"
 ALIVE_PATH: Final = "/healthz"
 ALIVE: Final = Answer(
@@ -70,24 +71,35 @@ class Application:
 
 
 def _most_bytes(environ: Environ) -> int:
-    is_for_events = environ["PATH_INFO"].startswith(EVENTS_PREFIX)
-    most: int = settings.EVENTS_BODY_MAX_BYTES if is_for_events else settings.FORM_BODY_MAX_BYTES
+    most: int = settings.EVENTS_BODY_MAX_BYTES if environ["PATH_INFO"] in WAYS else settings.FORM_BODY_MAX_BYTES
     return most
 
 
 def _refusal(environ: Environ, refused: RefusedError) -> Answer:
     """Its connection ends with it, because the rest of the body may still be on its way."""
-    answer = _sentence(environ, refused.status, refused.code, refused.message)
+    answer = _of_way(environ, refused) or _sentence(environ, refused.status, refused.code, refused.message)
     answer.headers.append((b"connection", b"close"))
     if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers.append((b"retry-after", b"1"))
     return answer
 
 
+def _of_way(environ: Environ, refused: RefusedError) -> Answer | None:
+    """As the way in that is at this address answers, if there is one."""
+    way = WAYS.get(environ["PATH_INFO"])
+    if way is None:
+        return None
+    found = way.refused(environ, UnreadableError(refused.code, refused.message, refused.status))
+    return _answer(found.status, found.content_type, found.body)
+
+
 def _sentence(environ: Environ, status: HTTPStatus, code: str, message: str) -> Answer:
     """JSON for programs, and a line of text for people."""
     for_programs = environ["PATH_INFO"].startswith(PROGRAMS_PREFIX)
     body = json.dumps({"error": {"code": code, "message": message}}) if for_programs else f"{message}\n"
-    content_type = b"application/json" if for_programs else b"text/plain; charset=utf-8"
-    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
-    return Answer(status, headers, body.encode())
+    return _answer(status, "application/json" if for_programs else "text/plain; charset=utf-8", body.encode())
+
+
+def _answer(status: int, content_type: str, body: bytes) -> Answer:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
+    return Answer(status, headers, body)

@@ -127,9 +127,11 @@ class Decoded:
     """What a body holds: events in its order, with a Refusal in the place of each that cannot be read.
 
     An item of some formats gives several events, one behind the other: then `sizes` says how many are of each item.
-    `changes` counts what was normalised on the way, by (kind of source, rule).
+    `changes` counts what was normalised on the way, by (kind of source, rule); `ignored` the items that say nothing of usage,
+    or what others say, by rule: they are neither events nor refused.
     """
 
     events: Sequence[Event | Correction | Refusal]
     sizes: Sequence[int] | None = None
     changes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    ignored: Mapping[str, int] = field(default_factory=dict)

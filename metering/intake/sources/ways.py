@@ -3,7 +3,13 @@
 from typing import Final
 
 from metering.ingestion_models import Source
-from metering.intake.api import Way
+from metering.intake.api import Environ, Way, declares_lines
+from metering.intake.formats.events import Decoded
 from metering.intake.sources import responses
 
-RESPONSES: Final = Way(Source.RESPONSES, responses.decode)
+
+def _responses(body: bytes, environ: Environ) -> Decoded:
+    return responses.decode(body, lines=declares_lines(environ))
+
+
+RESPONSES: Final = Way(Source.RESPONSES, _responses)
