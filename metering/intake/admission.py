@@ -20,6 +20,7 @@ from metering.intake import copy_rows, new_models, skus
 from metering.intake.checks import check, utc
 from metering.intake.copy_rows import ACCEPTED, Outcome, RowParts, Undeclared, microseconds, plain_row
 from metering.intake.formats.events import NO_ATTRIBUTES, Correction, Event, Refusal
+from metering.intake.history.reach import Reach
 from metering.intake.skus import SaidOfSku, SkuKey
 from metering.measures import CONTEXT_BANDS, MEASURES
 
@@ -35,12 +36,16 @@ _measures: Final = attrgetter(*MEASURES)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From when to when events are accepted: at most `ahead` after the moment it is made for, which is in `month`."""
+    """From when to when events are accepted: at most `ahead` after the moment it is made for, which is in `month`.
+
+    With a `reach` also older ones, as far as that goes.
+    """
 
     month: date
     ahead: timedelta
     oldest: datetime
     newest: datetime
+    reach: Reach | None = None
 
     @classmethod
     def at(cls, now: datetime) -> Self:
@@ -51,6 +56,16 @@ class Window:
             oldest=now - timedelta(days=settings.USAGE_EVENT_MAX_AGE_DAYS),
             newest=now + ahead,
         )
+
+    def holds(self, at: datetime) -> bool:
+        """Whether events of this moment may be accepted."""
+        return (self.oldest if self.reach is None else min(self.oldest, self.reach.oldest)) <= at <= self.newest
+
+    def refusal(self, organization_id: int, at: datetime) -> Refusal | None:
+        """Why one of a moment that it holds is not accepted in the organization; None if it is."""
+        if self.reach is None or at >= self.oldest:
+            return None
+        return self.reach.refusal(organization_id, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +236,7 @@ class Admission:
 
     def _destination(self, event: Any) -> Destination | Refusal:
         at = utc(event.timestamp)
-        if at is None or not self.window.oldest <= at <= self.window.newest:
+        if at is None or not self.window.holds(at):
             return self._out_of_window(at)
         key = self._key(event.api_key_id)
         if isinstance(key, Refusal):
@@ -233,6 +248,8 @@ class Admission:
             organization_id, routing = route(key, named=named, at=at)
         except NotAMemberError:
             return Refusal("not_a_member", "The API key's user was not in the named organization at the event's time.")
+        if refusal := self.window.refusal(organization_id, at):
+            return refusal
         has_moved = named is None and len(key.defaults) > 1
         homes = earlier_homes(key, at=at, ahead=self.window.ahead) if has_moved else ()
         return Destination(key, routing, (organization_id, *homes), at, microseconds(at))
@@ -333,6 +350,8 @@ class Admission:
         if at is None:
             return Refusal("invalid_timestamp", "`timestamp` is not a valid date and time.")
         if at < self.window.oldest:
+            if self.window.reach is not None:
+                return self.window.reach.too_old(at)
             days = settings.USAGE_EVENT_MAX_AGE_DAYS
             return Refusal(
                 "too_old", f"Events are accepted for {counted(days, 'day')}; this one is from {at.isoformat()}."

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from metering.intake.back_pressure import pace
 from metering.intake.copy_rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
 from metering.intake.formats.events import Correction, Event, Refusal
 from metering.intake.group_commit import GroupCommit
+from metering.intake.history.reach import Reach
 from metering.intake.short_transaction import ShortTransaction, short_transaction
 from metering.rollups import partitions
 
@@ -68,6 +69,8 @@ class Request:
 
     events: Sequence[Event | Correction | Refusal]
     secret_digest: bytes
+    reach: Reach | None = None
+    """For history that may be older than other events."""
     outcomes: list[Outcome] | None = None
     """One per event, in their order; None if the sender is nobody who may call."""
     used_keys: AbstractSet[str] = frozenset()
@@ -76,13 +79,15 @@ class Request:
     """(organization, names of attributes that it has not declared) of its events."""
 
 
-def store(events: Sequence[Event | Correction | Refusal], *, secret_digest: bytes) -> list[Outcome]:
+def store(
+    events: Sequence[Event | Correction | Refusal], *, secret_digest: bytes, reach: Reach | None = None
+) -> list[Outcome]:
     """Store the events that the holder of a secret reports; one outcome per event, in their order, after the commit.
 
     Raises UnauthenticatedError, or django.db.OperationalError when the database cannot take the events: then nothing of
     the request is stored.
     """
-    request = Request(events, secret_digest)
+    request = Request(events, secret_digest, reach)
     _together.submit(request, size=len(events))
     if request.outcomes is None:
         raise UnauthenticatedError
@@ -152,7 +157,8 @@ def _store_once(
             if caller is None or not caller.may_call(now):
                 admissions.append(None)
                 continue
-            admission = Admission(known, caller, window=window, batch_id=batch_id, refused_models=refused_models)
+            its_window = window if request.reach is None else replace(window, reach=request.reach)
+            admission = Admission(known, caller, window=its_window, batch_id=batch_id, refused_models=refused_models)
             admission.admit_all(request.events)
             admissions.append(admission)
             request.used_keys = admission.used_keys(request.events)
