@@ -76,18 +76,19 @@ def _decode_array(text: bytes) -> list[Event | Correction | Refusal]:
     try:
         events: list[Event | Correction | Refusal] = _events.decode(text)  # type: ignore[assignment]
     except UNREADABLE:
-        events = [_decode_one(element) for element in raw_elements(text)]
+        events = [decode_one(element) for element in raw_elements(text)]
     return limited(events)
 
 
 def _decode_lines(text: bytes, *, lines: bool) -> list[Event | Correction | Refusal]:
-    events = [_decode_one(row) for row in limited(rows(text, lines=lines))]
+    events = [decode_one(row) for row in limited(rows(text, lines=lines))]
     if len(events) == 1 and isinstance(events[0], Refusal) and events[0].code in ("invalid_json", "invalid_utf8"):
         raise UnreadableError(events[0].code, events[0].message)
     return events
 
 
-def _decode_one(text: bytes) -> Event | Correction | Refusal:
+def decode_one(text: bytes) -> Event | Correction | Refusal:
+    """The event that is this JSON object."""
     found = _read_one(text)
     return named(found, text) if isinstance(found, Refusal) else found
 
