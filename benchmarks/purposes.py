@@ -1,9 +1,12 @@
 """What usage is for in the world of benchmarks: 20 projects, and attributes of 20, 50 and 10,000 values.
 
-A key carries its project and its team. Each end customer belongs to one key, and uses two of the features.
+A key carries its project and its team, and has ten end customers of its own. The customer of rank r among them has a share of
+the key's usage proportional to r^-0.8, as keys have of the organization's. Every second customer uses one feature, the others
+two: three quarters of what they do is for the first.
 """
 
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from django.db import connection
@@ -14,7 +17,7 @@ from accounts.models import Project
 from accounts.periods import month_of
 from accounts.projects import attributes
 from apikeys.models import KeyAttribution
-from benchmarks.world import FOUNDED_AT, World, make_world
+from benchmarks.world import FOUNDED_AT, KEY_SKEW, World, make_world, shares
 from metering.attributions import adopt
 from metering.attributions.memory import Memory, Wanted
 
@@ -22,15 +25,14 @@ NUM_PROJECTS: Final = 20
 NUM_TEAMS: Final = 50
 NUM_FEATURES: Final = 20
 CUSTOMERS_OF_KEY: Final = 10
-FEATURES_OF_CUSTOMER: Final = 2
-SLOTS: Final = CUSTOMERS_OF_KEY * FEATURES_OF_CUSTOMER
-"""How many combinations a key's usage has."""
+SLOTS: Final = 100
+"""The skew as a table: a customer's feature has as many of these slots as it has of its key's usage."""
 TABLE: Final = f"purposes{SLOTS}"
 NAMES: Final = ("team", "feature", "end_customer")
 
 
 def make_world_with_purposes(slug: str) -> World:
-    """The world, whose keys carry a project and a team, with its combinations in TABLE."""
+    """The world, whose keys carry a project and a team, with what their usage is for in TABLE."""
     world = make_world(slug)
     with organization_change(world.organization) as now:
         declared = [
@@ -56,11 +58,21 @@ def make_world_with_purposes(slug: str) -> World:
 
 def attributes_of(rng: random.Random, rank: int) -> dict[str, str]:
     """What an event of the key with this rank says."""
-    return _said(rank, rng.randrange(SLOTS))
+    return _said(rank, *rng.choice(USES))
 
 
-def _said(rank: int, slot: int) -> dict[str, str]:
-    customer, which = rank * CUSTOMERS_OF_KEY + slot // FEATURES_OF_CUSTOMER, slot % FEATURES_OF_CUSTOMER
+def _uses() -> Sequence[tuple[int, int]]:
+    """For each slot which of its key's customers it belongs to, and which of that one's features."""
+    bounds = shares(CUSTOMERS_OF_KEY, KEY_SKEW)
+    customers = [next(rank for rank, bound in enumerate(bounds) if slot < bound * SLOTS) for slot in range(SLOTS)]
+    return [(rank, int(rank % 2 == 1 and slot % 4 == 0)) for slot, rank in enumerate(customers)]
+
+
+USES: Final = _uses()
+
+
+def _said(rank: int, customer_rank: int, which: int) -> dict[str, str]:
+    customer = rank * CUSTOMERS_OF_KEY + customer_rank
     return {"feature": f"feature-{(customer + 7 * which) % NUM_FEATURES}", "end_customer": f"customer-{customer}"}
 
 
@@ -69,15 +81,15 @@ def _team(rank: int) -> str:
 
 
 def _make_table(world: World, projects: list[int], declared: list[int]) -> None:
-    """All combinations, stored, and which key's they are."""
+    """Store all combinations, and note which slots of which key they have."""
     wanted: list[tuple[int, int, Wanted]] = []
     for rank, key in enumerate(world.keys):
-        for slot in range(SLOTS):
-            texts = {"team": _team(rank), **_said(rank, slot)}
+        for slot, use in enumerate(USES):
+            texts = {"team": _team(rank), **_said(rank, *use)}
             values = tuple(zip(declared, (texts[name] for name in NAMES), strict=True))
             wanted.append((key.id, slot, (world.organization.pk, projects[rank % NUM_PROJECTS], values)))
     memory = Memory(month_of(database_now().date()).start)
-    adopt.learn(memory, [purpose for _, _, purpose in wanted])
+    adopt.learn(memory, list(dict.fromkeys(purpose for _, _, purpose in wanted)))
     columns = zip(*((key_id, slot, memory.id_of(*purpose)) for key_id, slot, purpose in wanted), strict=True)
     with connection.cursor() as cursor:
         cursor.execute(

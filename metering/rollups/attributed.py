@@ -4,9 +4,9 @@ All follow from the one table of sums that a run has made of its events. What ha
 nothing here: it is what the coarser tables have more than the sums by value.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
+from metering.rollups.sums import Sums
 from metering.rollups.tables import (
     ATTRIBUTED_DAILY,
     ATTRIBUTED_HOURLY,
@@ -24,15 +24,18 @@ attributed_delta CROSS JOIN LATERAL (
 """
 
 
-def add(cursor: Any, used: Sequence[str], sums: str) -> None:
-    """Add `attributed_delta` to the tables by attribution and by value; `used` are the measures that are in it, `sums` their
-    sums as columns."""
-    ATTRIBUTED_HOURLY.add(cursor, ATTRIBUTED_HOURLY.sums_of("attributed_delta", sums), used)
-    ATTRIBUTED_DAILY.add(cursor, ATTRIBUTED_DAILY.sums_of("attributed_delta", sums), used)
-    finer = WITH_PARTS
-    for delta, rollup in (("value_hourly_delta", VALUE_HOURLY), ("value_daily_delta", VALUE_DAILY)):
-        cursor.execute(f"CREATE TEMPORARY TABLE {delta} ON COMMIT DROP AS {rollup.sums_of(finer, sums)}")
-        rollup.add(cursor, f"SELECT * FROM {delta}", used)
-        finer = delta
-    VALUE_MONTHLY.add(cursor, VALUE_MONTHLY.sums_of(finer, sums), used)
+def add(cursor: Any, sums: Sums) -> None:
+    """Add `attributed_delta` to the tables by attribution and by value."""
+    one_hour, one_day = sums.is_of_one_hour, sums.is_of_one_day
+    ATTRIBUTED_HOURLY.add(cursor, sums.of(ATTRIBUTED_HOURLY, "attributed_delta", is_one_to_one=True), sums.used)
+    ATTRIBUTED_DAILY.add(cursor, sums.of(ATTRIBUTED_DAILY, "attributed_delta", is_one_to_one=one_hour), sums.used)
+    VALUE_HOURLY.add(cursor, _kept(cursor, "value_hourly_delta", sums.of(VALUE_HOURLY, WITH_PARTS)), sums.used)
+    of_days = sums.of(VALUE_DAILY, "value_hourly_delta", is_one_to_one=one_hour)
+    VALUE_DAILY.add(cursor, _kept(cursor, "value_daily_delta", of_days), sums.used)
+    VALUE_MONTHLY.add(cursor, sums.of(VALUE_MONTHLY, "value_daily_delta", is_one_to_one=one_day), sums.used)
     cursor.execute("DROP TABLE value_hourly_delta, value_daily_delta")
+
+
+def _kept(cursor: Any, table: str, rows: str) -> str:
+    cursor.execute(f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {rows}")
+    return f"SELECT * FROM {table}"

@@ -36,6 +36,10 @@ class Rollup:
         numbers = ", ".join(f"{n}" for n, _ in enumerate(self.key.split(", "), start=1))
         return f"SELECT {self.finer_key}, {sums} FROM {finer} WHERE {self.only} AND {when} GROUP BY {numbers}"
 
+    def rows_of(self, finer: str, used: Sequence[str]) -> str:
+        """The same of a finer layer whose rows each belong to a row of their own here: there is nothing to add up."""
+        return f"SELECT {self.finer_key}, {', '.join(used)} FROM {finer} WHERE {self.only}"
+
     def stored(self, when: str) -> str:
         return f"SELECT {self.key}, {COLUMNS} FROM {self.table} WHERE {when}"
 
