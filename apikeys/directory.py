@@ -65,6 +65,8 @@ class Directory:
     """Public ids that were known under the version before: whoever is missed brings some of them along."""
     keys: dict[str, KeyHistory] = field(default_factory=dict)
     organization_ids: dict[str, int] = field(default_factory=dict)
+    key_ids: dict[bytes, str] = field(default_factory=dict)
+    """SHA-256 digest of a secret → public id of its key."""
     callers: dict[bytes, Caller] = field(default_factory=dict)
     identities: dict[bytes | str, Identity] = field(default_factory=dict)
     row_parts: dict[str | None, Any] = field(default_factory=dict)
@@ -103,6 +105,17 @@ class Directory:
             found = Organization.objects.filter(public_id__in=new_organizations)
             self.organization_ids.update(found.values_list("public_id", "id"))
 
+    def names_of(self, digests: Collection[bytes]) -> Mapping[bytes, str]:
+        """Public ids of the keys that have, or had before a rotation, secrets with these digests; with at most one query.
+
+        A secret belongs to one key for ever, so this holds under every version, whatever is changed.
+        """
+        if new := [digest for digest in digests if digest not in self.key_ids]:
+            found = APIKey.objects.filter(Q(digest__in=new) | Q(previous_digest__in=new))
+            for public_id, *secrets in found.values_list("public_id", "digest", "previous_digest"):
+                self.key_ids.update((bytes(digest), public_id) for digest in secrets if digest is not None)
+        return self.key_ids
+
     def declarations(self, organization_id: int) -> Declarations:
         """What an organization's usage can be for."""
         found = self.declared.get(organization_id)
@@ -123,6 +136,7 @@ class Directory:
             expected_keys=self.expected_keys,
             keys=dict(self.keys),
             organization_ids=self.organization_ids,  # these never change
+            key_ids=self.key_ids,  # nor these
             callers=dict(self.callers),
             identities=dict(self.identities),
             row_parts=dict(self.row_parts),
@@ -135,7 +149,7 @@ class Directory:
         return left
 
     def is_full(self) -> bool:
-        remembered = (self.keys, self.organization_ids, self.callers, self.identities, self.declared)
+        remembered = (self.keys, self.organization_ids, self.key_ids, self.callers, self.identities, self.declared)
         sizes = [len(entries) for entries in remembered]
         return max(sizes) > MAX_REMEMBERED
 

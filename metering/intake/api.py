@@ -20,7 +20,7 @@ from apikeys.strangers import TooManyUnknownSecretsError, strangers
 from metering.ingestion_models import Source
 from metering.intake import ingest, key_limits
 from metering.intake.bodies import bodies
-from metering.intake.copy_rows import ACCEPTED, DUPLICATE, Outcome
+from metering.intake.copy_rows import ACCEPTED, DUPLICATE, IGNORED, Outcome
 from metering.intake.formats import native
 from metering.intake.formats.events import Decoded, Refusal, UnreadableError
 from metering.intake.received import received
@@ -189,12 +189,14 @@ def _decoded(environ: Environ, read: Callable[[int], bytes], decode: Decode) -> 
 
 
 def _by_item(outcomes: list[Outcome], sizes: Sequence[int]) -> list[Outcome]:
-    """One outcome for the events of each item: refused if one is, accepted if one is new."""
+    """One outcome for the events of each item: refused if one is, accepted if one is new, ignored if there are none."""
     following = iter(outcomes)
     return [_of_item(list(islice(following, size))) for size in sizes]
 
 
 def _of_item(outcomes: list[Outcome]) -> Outcome:
+    if not outcomes:
+        return IGNORED
     refused = next((outcome for outcome in outcomes if isinstance(outcome, Refusal)), None)
     return refused or (ACCEPTED if ACCEPTED in outcomes else outcomes[0])
 
@@ -216,11 +218,12 @@ def _encode(outcomes: list[Outcome]) -> bytes:
         else {"index": index, "status": outcome}
         for index, outcome in enumerate(outcomes)
     ]
-    accepted, duplicates = outcomes.count(ACCEPTED), outcomes.count(DUPLICATE)
+    accepted, duplicates, ignored = (outcomes.count(kind) for kind in (ACCEPTED, DUPLICATE, IGNORED))
     counts = {
         "accepted": accepted,
         "duplicates": duplicates,
-        "rejected": len(outcomes) - accepted - duplicates,
+        "rejected": len(outcomes) - accepted - duplicates - ignored,
+        **({"ignored": ignored} if ignored else {}),
     }
     return json.dumps({**counts, "results": results}, separators=(",", ":")).encode()
 

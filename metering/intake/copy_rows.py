@@ -26,11 +26,13 @@ NUM_COLUMNS: Final = 10 + len(MEASURES)
 
 ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
+IGNORED: Final = "ignored"
+"""Of an item that is no usage."""
 CONFLICT: Final = Refusal(
     "conflict", "Another event with this id and timestamp is stored; the first stays. A correction is a new event."
 )
 Outcome = str | Refusal
-"""ACCEPTED, DUPLICATE, or why the event was refused."""
+"""ACCEPTED, DUPLICATE, IGNORED, or why the event was refused."""
 
 Undeclared = tuple[int, tuple[str, ...]]
 """An organization, and names of attributes that it has not declared."""

@@ -86,6 +86,16 @@ def marked(text: bytes) -> bytes:
     return HALF_CHARACTER.sub(b"\xff", without_pairs).replace(b"\xfe\xfe", rb"\\")
 
 
+def patiently_decoded(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T:
+    """What is read of a text, also when one that is not read was cut within a character."""
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError:
+        raise
+    except UNREADABLE:
+        return decoder.decode(marked(text))
+
+
 def limited(found: list[T]) -> list[T]:
     """The same, unless there are too many: then it raises UnreadableError."""
     if len(found) > MAX_EVENTS:

@@ -11,21 +11,18 @@ import msgspec
 from django.conf import settings
 
 from metering.intake.formats.events import NO_ATTRIBUTES, Count, Decoded, Event, Refusal, Timestamp, UnreadableError
-from metering.intake.formats.items import UNREADABLE, items, limited, marked
+from metering.intake.formats.items import UNREADABLE, items, limited, patiently_decoded
 from metering.intake.formats.native import named, refusal_of
-from metering.intake.sources.identity import event_id, part_id
+from metering.intake.sources.identity import event_id
 from metering.intake.sources.names import MAX_LENGTH, provider_of, tier_of
-from metering.intake.sources.normaliser import NotACountError, normalise
+from metering.intake.sources.normaliser import NotACountError
 from metering.intake.sources.providers.apis import API, NAMES, api_of
-from metering.intake.sources.providers.reading import NoUsageError, Reading, Seconds, Tool, whole_seconds
-from metering.measures import ALLOWED_MEASURES
+from metering.intake.sources.providers.reading import NoUsageError, Reading, Seconds, whole_seconds
+from metering.intake.sources.readings import RefusedError, event_of_tool, measures_of
 
-FOREIGN_MEASURE_DROPPED: Final = "foreign_measure_dropped"
 NOTHING: Final = (b"", b"null")
 USAGE_FIELDS: Final = ("usage`", "usageMetadata`", "usage_metadata`")
 NO_COUNT: Final = ("Expected `int", "Expected `float", "Integer value out of range")
-COUNTED_IN_UNITS: Final = frozenset({"images", "audio_speeches", "audio_transcriptions"})
-ALLOWED: Final = {usage_type.label: measures for usage_type, measures in ALLOWED_MEASURES.items()}
 UNREADABLE_CODES: Final = frozenset({"invalid_json", "invalid_utf8"})
 
 
@@ -50,14 +47,6 @@ class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     images: Count | None = None
     seconds: Seconds | None = None
     characters: Count | None = None
-
-
-class RefusedError(Exception):
-    """An item that becomes no event."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.refusal = Refusal(code, message)
 
 
 _item: Final = msgspec.json.Decoder(Item)
@@ -87,7 +76,7 @@ def _events_of(text: bytes, changes: Counter[tuple[str, str]]) -> list[Event | R
         return [named(error.refusal, text)]
     if changed:
         changes.update((api.name, rule) for rule in changed)
-    return [event, *(_event_of_tool(event, tool) for tool in reading.tools)] if reading.tools else [event]
+    return [event, *(event_of_tool(event, tool) for tool in reading.tools)] if reading.tools else [event]
 
 
 def _readable(text: bytes) -> Item:
@@ -95,7 +84,7 @@ def _readable(text: bytes) -> Item:
     if len(text) > settings.FOREIGN_ITEM_MAX_BYTES:
         raise RefusedError("event_too_large", f"An item can have at most {settings.FOREIGN_ITEM_MAX_BYTES:,} bytes.")
     try:
-        item = _decoded(_item, text)
+        item = patiently_decoded(_item, text)
     except msgspec.ValidationError as error:
         refusal = refusal_of(str(error))
         raise RefusedError(refusal.code, refusal.message) from error
@@ -107,16 +96,6 @@ def _readable(text: bytes) -> Item:
     if len(text) > most and len(text) - len(bytes(item.response)) - len(bytes(item.usage)) > most:
         raise RefusedError("event_too_large", f"Beside the answer an item can have at most {most:,} bytes.")
     return item
-
-
-def _decoded(decoder: "msgspec.json.Decoder[Item]", text: bytes) -> Item:
-    """What is read of the item, also when a text that is not read was cut within a character."""
-    try:
-        return decoder.decode(text)
-    except msgspec.ValidationError:
-        raise
-    except UNREADABLE:
-        return decoder.decode(marked(text))
 
 
 def _provider(item: Item) -> str:
@@ -182,20 +161,10 @@ def _id(item: Item, reading: Reading) -> str:
 
 def _event_of(item: Item, reading: Reading, own_id: str, provider: str) -> tuple[Event, Sequence[str]]:
     """The event of the request itself, and the rules that changed something. Raises RefusedError."""
-    found = normalise(reading.tokens, reading.counting)
-    measures, changes = found.measures, found.changes
-    allowed = ALLOWED[reading.usage_type]
-    if not measures.keys() <= allowed:
-        measures = {name: count for name, count in measures.items() if name in allowed}
-        changes += (FOREIGN_MEASURE_DROPPED,)
+    measures, changes = measures_of(reading, _units(item, reading))
     tier = tier_of(reading.service_tier or item.service_tier)
     if tier.change:
         changes += (tier.change,)
-    units = _units(item, reading)
-    if units:
-        measures |= units
-    if reading.usage_type in COUNTED_IN_UNITS and not any(measures.values()):
-        raise RefusedError("no_usage", "Send the tokens, or how many `images`, `seconds` or `characters` it was.")
     event = Event(
         id=own_id,
         timestamp=item.timestamp,
@@ -213,22 +182,6 @@ def _event_of(item: Item, reading: Reading, own_id: str, provider: str) -> tuple
         **measures,
     )
     return event, changes
-
-
-def _event_of_tool(event: Event, tool: Tool) -> Event:
-    """Calls of a tool in the same request."""
-    return Event(
-        id=part_id(event.id, tool.suffix),
-        timestamp=event.timestamp,
-        usage_type=tool.usage_type,
-        model=event.model,
-        api_key_id=event.api_key_id,
-        organization=event.organization,
-        project=event.project,
-        attributes=event.attributes,
-        provider=event.provider,
-        **tool.measures,  # type: ignore[arg-type]  # the names of measures
-    )
 
 
 def _attributes(item: Item) -> msgspec.Raw:

@@ -74,7 +74,7 @@ def read(answer: bytes | msgspec.Raw) -> Reading:
         id=body.id,
         model=body.model,
         service_tier=body.service_tier,
-        tools=_tools(body.output or ()),
+        tools=tools_of(body.output or ()),
     )
 
 
@@ -92,7 +92,7 @@ def _tokens(usage: Usage) -> Reported:
     )
 
 
-def _tools(output: Sequence[Item]) -> tuple[Tool, ...]:
+def tools_of(output: Sequence[Item]) -> tuple[Tool, ...]:
     """Searches are charged by the call, code by the container that it ran in."""
     calls = Counter(item.type for item in output)
     tools = web_searches(calls["web_search_call"])
