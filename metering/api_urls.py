@@ -9,4 +9,5 @@ app_name = "metering_api"
 urlpatterns = [
     path("usage/events", api.view_of(api.NATIVE), name="usage_events"),
     path("usage/responses", api.view_of(ways.RESPONSES), name="usage_responses"),
+    path("integrations/litellm", api.view_of(ways.LITELLM), name="litellm"),
 ]

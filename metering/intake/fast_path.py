@@ -20,7 +20,11 @@ from metering.intake import api
 from metering.intake.sources import ways
 
 EVENTS_PATH: Final = "/v1/usage/events"
-WAYS: Final = {EVENTS_PATH: api.NATIVE, "/v1/usage/responses": ways.RESPONSES}
+WAYS: Final = {
+    EVENTS_PATH: api.NATIVE,
+    "/v1/usage/responses": ways.RESPONSES,
+    "/v1/integrations/litellm": ways.LITELLM,
+}
 logger = logging.getLogger("django.request")
 
 

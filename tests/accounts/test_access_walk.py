@@ -167,6 +167,7 @@ EXPECTED = {
     "v1/invoices/<str:number>/payment": (NOBODY, SWITCHED_OFF),
     "v1/usage/events": (NOBODY, UNAUTHENTICATED),
     "v1/usage/responses": (NOBODY, UNAUTHENTICATED),
+    "v1/integrations/litellm": (NOBODY, UNAUTHENTICATED),
     "v1/keys/verify": (NOBODY, UNAUTHENTICATED),
     "healthz": (EVERYONE, NOBODY),
     "readyz": (EVERYONE, NOBODY),

@@ -16,6 +16,7 @@ OPERATOR: Final = "an operator's token of some length"
 ADDRESSES: Final = (
     "/v1/usage/events",
     "/v1/usage/responses",
+    "/v1/integrations/litellm",
     "/v1/keys/verify",
     "/v1/invoices/1/payment",
     "/v1/organizations/org_1/refunds",

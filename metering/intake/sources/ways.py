@@ -6,10 +6,16 @@ from metering.ingestion_models import Source
 from metering.intake.api import Environ, Way, declares_lines
 from metering.intake.formats.events import Decoded
 from metering.intake.sources import responses
+from metering.intake.sources.litellm import calls
 
 
 def _responses(body: bytes, environ: Environ) -> Decoded:
     return responses.decode(body, lines=declares_lines(environ))
 
 
+def _litellm(body: bytes, environ: Environ) -> Decoded:
+    return calls.decode(body, lines=declares_lines(environ))
+
+
 RESPONSES: Final = Way(Source.RESPONSES, _responses)
+LITELLM: Final = Way(Source.LITELLM, _litellm)

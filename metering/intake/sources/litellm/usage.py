@@ -1,0 +1,152 @@
+"""What a call cost in tokens and other units, as LiteLLM says it."""
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from metering.intake.sources.litellm.payload import NOTHING, InputDetails, OutputDetails, Payload, Response, Usage
+from metering.intake.sources.normaliser import CACHE_BESIDE, INCLUSIVE, Reported
+from metering.intake.sources.providers import openai_responses
+from metering.intake.sources.providers.anthropic import NO_GEO, Lifetimes
+from metering.intake.sources.providers.openai_media import Picture
+from metering.intake.sources.providers.reading import NO_UNITS, Reading, Seconds, Tool, web_searches, whole_seconds
+from metering.intake.sources.readings import RefusedError
+
+T = TypeVar("T")
+NO_RESPONSE: Final = Response()
+NO_INPUT_DETAILS: Final = InputDetails()
+NO_OUTPUT_DETAILS: Final = OutputDetails()
+NO_LIFETIMES: Final = Lifetimes()
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_usage: Final = msgspec.json.Decoder(Usage | None)
+_text: Final = msgspec.json.Decoder(str)
+_pictures: Final = msgspec.json.Decoder(list[Picture])
+_output: Final = msgspec.json.Decoder(list[openai_responses.Item])
+_seconds: Final = msgspec.json.Decoder(Seconds, strict=False)  # a text in some versions
+
+
+def reading_of(payload: Payload, usage_type: str) -> Reading:
+    """What a payload of a call of this type says. Raises RefusedError."""
+    response = payload.response if isinstance(payload.response, Response) else NO_RESPONSE
+    usage = usage_of(payload, response)
+    return Reading(
+        usage_type=usage_type,
+        tokens=_tokens(usage, usage_type),
+        counting=CACHE_BESIDE if _is_of_messages(usage) else INCLUSIVE,
+        units=NO_UNITS if usage_type == "completions" else _units(usage, response, usage_type),
+        model=_without_provider(_part(_text, response.model) or payload.model or "", payload.custom_llm_provider),
+        service_tier=_part(_text, response.service_tier) or usage.service_tier,
+        speed=None if usage.speed == "standard" else usage.speed,
+        region=None if usage.inference_geo in NO_GEO else usage.inference_geo,
+        tools=_tools(usage, response),
+    )
+
+
+def usage_of(payload: Payload, response: Response) -> Usage:
+    """The first of three places that says something. Raises RefusedError."""
+    usage = payload.metadata.usage_object if payload.metadata else None
+    if usage is not None and _says_something(usage):
+        return usage
+    if response.usage is not NOTHING:
+        found = _of_response(response.usage)
+        if found is not None and _says_something(found):
+            return found
+    return Usage(
+        prompt_tokens=payload.prompt_tokens,
+        completion_tokens=payload.completion_tokens,
+        total_tokens=payload.total_tokens,
+    )
+
+
+def _of_response(raw: msgspec.Raw) -> Usage | None:
+    try:
+        found: Usage | None = _usage.decode(raw)
+    except UNREADABLE as error:
+        raise RefusedError("invalid_measure", f"`response.usage` cannot be read: {error}.") from error
+    return found
+
+
+def _says_something(usage: Usage) -> bool:
+    return bool(
+        usage.prompt_tokens
+        or usage.completion_tokens
+        or usage.input_tokens
+        or usage.output_tokens
+        or usage.total_tokens
+        or usage.seconds
+    )
+
+
+def _is_of_messages(usage: Usage) -> bool:
+    """Whether this is Anthropic's own object, where the cache stands beside the input."""
+    return usage.prompt_tokens is None and usage.input_tokens is not None and usage.input_tokens_details is None
+
+
+def _tokens(usage: Usage, usage_type: str) -> Reported:
+    """The numbers of the cache are said twice, inside the details and beside them."""
+    inside = _inside(usage)
+    outside = usage.completion_tokens_details or usage.output_tokens_details
+    cache_write = inside.cache_creation_tokens or inside.cache_write_tokens or usage.cache_creation_input_tokens or 0
+    lifetimes = inside.cache_creation_token_details or usage.cache_creation or NO_LIFETIMES
+    output = usage.completion_tokens if usage.prompt_tokens is not None else usage.output_tokens
+    output = output or usage.completion_tokens or 0
+    all_is_picture = outside is None and usage_type == "images"
+    outside = outside or NO_OUTPUT_DETAILS
+    return Reported(
+        input_tokens=usage.input_tokens or 0 if usage.prompt_tokens is None else usage.prompt_tokens,
+        output_tokens=output,
+        cache_read_tokens=inside.cached_tokens or usage.cache_read_input_tokens or 0,
+        cache_write_tokens=cache_write,
+        cache_write_long_tokens=lifetimes.ephemeral_1h_input_tokens or 0,
+        audio_tokens=inside.audio_tokens or 0,
+        image_tokens=inside.image_tokens or 0,
+        video_tokens=inside.video_tokens or 0,
+        output_audio_tokens=outside.audio_tokens or 0,
+        output_image_tokens=output if all_is_picture else outside.image_tokens or 0,
+        reasoning_tokens=outside.reasoning_tokens or 0,
+        total_tokens=usage.total_tokens or None,
+    )
+
+
+def _inside(usage: Usage) -> InputDetails:
+    return usage.prompt_tokens_details or usage.input_tokens_details or usage.input_token_details or NO_INPUT_DETAILS
+
+
+def _units(usage: Usage, response: Response, usage_type: str) -> dict[str, int]:
+    """What is counted beside tokens."""
+    inside = _inside(usage)
+    if usage_type == "images":
+        pictures = _part(_pictures, response.data)
+        number = len(pictures) if pictures else inside.image_count
+        return {"images": number} if number else {}
+    if usage_type == "audio_transcriptions":
+        seconds = usage.seconds or (None if usage.total_tokens else _part(_seconds, response.duration))
+        return {"seconds": whole_seconds(seconds)} if seconds else {}
+    if usage_type == "audio_speeches" and inside.character_count:
+        return {"characters": inside.character_count}
+    return {}
+
+
+def _tools(usage: Usage, response: Response) -> tuple[Tool, ...]:
+    """Hosted tools are in the output of Responses; searches of others are counted in the usage."""
+    output = _part(_output, response.output)
+    if output and (tools := openai_responses.tools_of(output)):
+        return tools
+    inside = usage.prompt_tokens_details
+    searches = usage.server_tool_use and usage.server_tool_use.web_search_requests
+    return web_searches(searches or (inside and inside.web_search_requests) or 0)
+
+
+def _without_provider(model: str, provider: str | None) -> str:
+    return model.removeprefix(f"{provider}/") if provider else model
+
+
+def _part(decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw) -> T | None:
+    """A part of the answer; None if it is not there, or something else."""
+    if raw is NOTHING:
+        return None
+    try:
+        return decoder.decode(raw)
+    except UNREADABLE:
+        return None
