@@ -33,5 +33,9 @@ def api_key_id() -> str:
     return f"key_{random_text()}"
 
 
+def admin_key_id() -> str:
+    return f"adminkey_{random_text()}"
+
+
 def project_id() -> str:
     return f"proj_{random_text()}"

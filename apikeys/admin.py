@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from accounts.admin import ReadOnlyAdmin
-from apikeys.models import APIKey, IngestToken, TrackingChange, VisibilityRequest
+from apikeys.models import AdminKey, APIKey, IngestToken, TrackingChange, VisibilityRequest
 
 
 class TrackingChangeInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -35,6 +35,36 @@ class APIKeyAdmin(ReadOnlyAdmin):
         "revoked_at",
     ]
     inlines = [TrackingChangeInline]
+
+
+@admin.register(AdminKey)
+class AdminKeyAdmin(ReadOnlyAdmin):
+    list_display = [
+        "name",
+        "redacted",
+        "organization",
+        "scopes",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    ]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["organization"]
+    search_fields = ["name", "public_id", "redacted", "organization__name"]
+    ordering = ["-created_at", "-id"]
+    fields = [
+        "public_id",
+        "name",
+        "redacted",
+        "organization",
+        "created_by",
+        "scopes",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    ]
 
 
 @admin.register(IngestToken)

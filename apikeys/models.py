@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -109,6 +110,48 @@ class VisibilityRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} for {self.organization} at {self.asked_at}"
+
+
+class AdminKey(models.Model):
+    """An organization's secret for the admin APIs: it reads what its scopes name, of the organization and its children.
+
+    Only its SHA-256 digest is stored; a revoked key stays. `minute_began_at` and `num_in_minute` count its requests in the
+    latest minute in which it was used.
+    """
+
+    class Scope(models.TextChoices):
+        USAGE = "usage", "Usage"
+        COSTS = "costs", "Costs"
+        INVOICES = "invoices", "Invoices"
+        MEMBERS = "members", "Members, keys and projects"
+
+    public_id = models.CharField(max_length=32, default=public_ids.admin_key_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="admin_keys")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    name = models.CharField(max_length=255)
+    digest = models.BinaryField(max_length=32, editable=False)
+    redacted = models.CharField(max_length=20, editable=False)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    minute_began_at = models.DateTimeField(null=True, editable=False)
+    num_in_minute = models.IntegerField(default=0, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="admin_key_public_id_unique"),
+            models.UniqueConstraint(fields=["digest"], name="admin_key_digest_unique"),
+            models.CheckConstraint(condition=~Q(name=""), name="admin_key_named"),
+            models.CheckConstraint(
+                condition=Q(scopes__len__gt=0, scopes__contained_by=["usage", "costs", "invoices", "members"]),
+                name="admin_key_scopes_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.redacted})"
 
 
 class IngestToken(models.Model):

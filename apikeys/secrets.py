@@ -7,6 +7,7 @@ from typing import Final
 from accounts.public_ids import random_text
 
 API_KEY_PREFIX: Final = "sk-"
+ADMIN_KEY_PREFIX: Final = "sk-admin-"
 INGEST_TOKEN_PREFIX: Final = "it-"  # noqa: S105 - a prefix, no secret
 RANDOM_CHARACTERS: Final = 40  # of 62: 238 bits, so that a plain digest needs no salt
 SHOWN_CHARACTERS: Final = 3
@@ -16,6 +17,11 @@ LOOKS_LIKE_A_SECRET: Final = re.compile(r"\b(?:sk|it)-[A-Za-z0-9_-]{20,}")
 def make_api_key_secret() -> str:
     """A new secret of an API key: `sk-` and 40 random letters and digits from the system's secure source."""
     return API_KEY_PREFIX + random_text(RANDOM_CHARACTERS)
+
+
+def make_admin_key_secret() -> str:
+    """A new secret of an admin key: `sk-admin-` and 40 random letters and digits from the system's secure source."""
+    return ADMIN_KEY_PREFIX + random_text(RANDOM_CHARACTERS)
 
 
 def make_ingest_token_secret() -> str:
@@ -30,8 +36,8 @@ def digest(secret: str) -> bytes:
 
 def redact(secret: str) -> str:
     """`sk-...q9Z`: the prefix and the last three characters, enough for its owner to tell keys apart."""
-    prefix, _, _ = secret.partition("-")
-    return f"{prefix}-...{secret[-SHOWN_CHARACTERS:]}"
+    prefix = ADMIN_KEY_PREFIX if secret.startswith(ADMIN_KEY_PREFIX) else secret.partition("-")[0] + "-"
+    return f"{prefix}...{secret[-SHOWN_CHARACTERS:]}"
 
 
 def contains_secret(text: str) -> bool:

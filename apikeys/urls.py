@@ -1,7 +1,8 @@
-"""User settings, API keys and default organization, and what usage of keys is for."""
+"""User settings, API keys and default organization, what usage of keys is for, and admin keys."""
 
 from django.urls import path
 
+from apikeys.adminkeys import views as admin_key_views
 from apikeys.attribution import project_views
 from apikeys.attribution import views as attribution_views
 from apikeys.keys import views
@@ -18,6 +19,13 @@ urlpatterns = [
     path("settings/profile/default-organization/", views.default_organization, name="default_organization"),
     path("settings/api-keys/<slug:public_id>/revocation/", views.revocation, name="revocation"),
     path(f"{ORGANIZATION}keys/<slug:public_id>/attribution/", attribution_views.attribution, name="attribution"),
+    path(f"{ORGANIZATION}admin-keys/", admin_key_views.admin_keys, name="admin_keys"),
+    path(f"{ORGANIZATION}admin-keys/<slug:public_id>/secret/", admin_key_views.secret, name="admin_key_secret"),
+    path(
+        f"{ORGANIZATION}admin-keys/<slug:public_id>/revocation/",
+        admin_key_views.revocation,
+        name="admin_key_revocation",
+    ),
     path(f"{ORGANIZATION}projects/", project_views.project_list, name="projects"),
     path(PROJECT, project_views.project, name="project"),
     path(f"{PROJECT}name/", project_views.name, name="project_name"),

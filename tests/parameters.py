@@ -82,6 +82,7 @@ PATH_PARAMETERS: Final[dict[str, str]] = {
     "keys/requests/<slug:public_id>": "user",
     "members/<slug:public_id>": "user",
     "projects/<slug:public_id>": "project",
+    "admin-keys/<slug:public_id>": "admin_key",
     "attributes/<slug:name>": "attribute",
     "invitations/<slug:public_id>": "invitation",
     "webhooks/<int:endpoint_id>": "endpoint",

@@ -13,6 +13,7 @@ MENU: Final = Menu(
         Page("Projects", "apikeys:projects"),
         Page("Attributes", "metering:attributes"),
         Page("Key coverage", "metering:coverage", ADMINS),
+        Page("Admin keys", "apikeys:admin_keys", OWNERS),
         Page("Audit log", "accounts:audit", OWNERS),
     ),
     user=(

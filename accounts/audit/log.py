@@ -21,6 +21,8 @@ DEPARTURE: Final = timedelta(minutes=1)  # an entry about somebody's own departu
 CSV_COLUMNS: Final = ("time", "event", "actor", "address", "target_id", "target_name", "details")
 # The events of the members, keys and settings in words; others show their name alone.
 LABELS: Final = {
+    "admin_key.created": "Admin key created",
+    "admin_key.deleted": "Admin key revoked",
     "api_key.attributed": "API key's project or attributes changed",
     "api_key.created": "API key created",
     "api_key.updated": "API key changed",

@@ -18,6 +18,7 @@ from accounts.members import invitations
 from accounts.models import Invitation, Organization, User
 from accounts.projects.attributes import declare
 from accounts.projects.projects import make_project
+from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.keys import keys
 from tests.undone import undone
 from tests.world import LONG_AGO, World, make_organization, make_user
@@ -115,6 +116,9 @@ EXPECTED = {
     "settings/organization/<slug:slug>/keys/<slug:public_id>/": (KEY_OWNER_OR_MANAGER, NOBODY),
     "settings/organization/<slug:slug>/keys/requests/<slug:public_id>/": (LED_BACK, ADMINS_REDIRECTED),
     "settings/organization/<slug:slug>/keys/<slug:public_id>/attribution/": (KEY_OWNER_OR_MANAGER, KEY_ATTRIBUTED),
+    "settings/organization/<slug:slug>/admin-keys/": (OWNERS, OWNERS),
+    "settings/organization/<slug:slug>/admin-keys/<slug:public_id>/secret/": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/admin-keys/<slug:public_id>/revocation/": (OWNERS, OWNERS._replace(owner=302)),
     "settings/organization/<slug:slug>/projects/": (MEMBERS, ADMINS),
     "settings/organization/<slug:slug>/projects/<slug:public_id>/": (MEMBERS, NOBODY),
     "settings/organization/<slug:slug>/projects/<slug:public_id>/name/": (LED_BACK, ADMINS),
@@ -210,6 +214,7 @@ def ask(world: World, client_of: Callable[[User], Client]) -> Ask:
     with organization_change(world.acme) as now:
         project = make_project(organization=world.acme, name="Checkout")
         declare(organization=world.acme, name="team", title="Team", now=now)
+    admin_key, _ = create_admin_key(organization=world.acme, name="Grafana", scopes=["usage"], now=now)
     people = {
         "outsider": world.charlie,
         "admin": world.bob,
@@ -222,6 +227,7 @@ def ask(world: World, client_of: Callable[[User], Client]) -> Ask:
         "requests/<slug:public_id>": member.public_id,
         "invitations/<slug:public_id>": Invitation.objects.get().public_id,
         "projects/<slug:public_id>": project.public_id,
+        "admin-keys/<slug:public_id>": admin_key.public_id,
         "<slug:name>": "team",
         "<slug:public_id>": api_key.public_id,
         "<slug:token>": token,

@@ -12,6 +12,7 @@ MAKERS = {
     "invite_": public_ids.invitation_id,
     "user_": public_ids.user_id,
     "key_": public_ids.api_key_id,
+    "adminkey_": public_ids.admin_key_id,
 }
 
 

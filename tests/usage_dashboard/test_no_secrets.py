@@ -21,13 +21,15 @@ from tests.world import World
 
 SignIn = Callable[[User], Client]
 PAGE = "/settings/api-keys/"
-SECRET = re.compile(r"(?:sk|it)-[0-9A-Za-z]{40}")
+SECRET = re.compile(r"(?:sk|sk-admin|it)-[0-9A-Za-z]{40}")
 PAGES = (
     PAGE,
     "/settings/organization/acme/keys/",
+    "/settings/organization/acme/admin-keys/",
     "/settings/organization/acme/audit/",
     "/settings/organization/acme/usage/why/",
     "/settings/organization/acme/usage/activity/",
+    "/admin/apikeys/adminkey/",
     "/admin/apikeys/apikey/",
     "/admin/apikeys/ingesttoken/",
     "/admin/accounts/auditevent/",
@@ -47,8 +49,11 @@ def secrets_in_use(world: World, client_of: SignIn, caplog: pytest.LogCaptureFix
     client.post(f"{address}rotation/", {"overlap_hours": "1", "ends_earlier": "on"})  # and nobody looks at this one
     _, token = keys.create_ingest_token(name="gateway")
     made.append(token)
+    admin_page = "/settings/organization/acme/admin-keys/"
+    new = {"name": "Grafana", "scopes": "usage"}
+    made += SECRET.findall(client_of(world.alice).post(admin_page, new, follow=True).content.decode())
     unknown = "sk-" + "u" * 40
-    for secret in (made[0], made[-2], unknown):
+    for secret in (made[0], made[1], made[-1], unknown):
         verify(token, {"key": secret})
         verify(secret, {"key": secret})
         verify(token, {"key": secret, "api_key_id": secret})
@@ -59,7 +64,7 @@ def secrets_in_use(world: World, client_of: SignIn, caplog: pytest.LogCaptureFix
     send([make_event(id="again", api_key_id=api_key.public_id)], token)
     with routing_change() as now:
         keys.revoke_api_key(api_key=api_key, now=now)
-    assert len(set(made)) == 3
+    assert len(set(made)) == 4
     return {*made, unknown}
 
 
@@ -96,7 +101,7 @@ def test_no_column_of_the_database_holds_a_secret(secrets_in_use: set[str]) -> N
     assert ("apikeys_apikey", "name") in searched
     assert ("accounts_auditevent", "details") in searched
     assert len(searched) > 60
-    random_parts = {secret.partition("-")[2] for secret in secrets_in_use}
+    random_parts = {secret.rpartition("-")[2] for secret in secrets_in_use}
     assert [where for where in searched if holds(*where, random_parts)] == []
 
 

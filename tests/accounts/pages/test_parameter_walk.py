@@ -20,6 +20,7 @@ from accounts.clock import database_now
 from accounts.members import invitations
 from accounts.models import Invitation, Organization, User
 from accounts.projects import attributes, projects
+from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import APIKey
 from billing.alerts import Budget, WebhookEndpoint
 from billing.models import Invoice
@@ -36,6 +37,7 @@ NEVER = {
     "user": "user_00000000000000000",
     "api_key": "key_00000000000000000",
     "own_key": "key_00000000000000000",
+    "admin_key": "adminkey_00000000000000000",
     "organization": "org_00000000000000000",
     "slug": "never",
     "invitation": "invite_00000000000000000",
@@ -117,6 +119,7 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
             ("reader", untracked.public_id),
         ],
         "own_key": [("everyone", theirs.public_id), ("everyone", bobs.public_id)],
+        "admin_key": [("everyone", make_admin_key(world.other))],
         "organization": [("everyone", world.other.public_id)],
         "slug": [("everyone", world.other.slug)],
         "invitation": [("everyone", Invitation.objects.get().public_id)],
@@ -143,6 +146,11 @@ def used_for(world: World) -> tuple[str, str]:
 def make_invoice(payer: Organization) -> Invoice:
     month = (database_now().date().replace(day=1) - timedelta(days=1)).replace(day=1)
     return Invoice.objects.create(payer=payer, month=month)
+
+
+def make_admin_key(organization: Organization) -> str:
+    key, _ = create_admin_key(organization=organization, name="Theirs", scopes=["usage"], now=database_now())
+    return key.public_id
 
 
 def client_as(world: World, role: str) -> Client:

@@ -1,0 +1,114 @@
+"""What all views of the admin APIs share: the key, its scope and limit, the headers and the shape of errors."""
+
+from typing import Any, ClassVar, Final
+
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import PermissionDenied as Forbidden
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.public_ids import random_text
+from apikeys.adminkeys.authentication import AdminCaller, AdminKeyAuthentication, Allowed, TooManyRequestsError
+
+REQUEST_ID: Final = "x-request-id"
+SECONDS_TO_COME_BACK: Final = 1
+
+
+class InvalidRequestError(APIException):
+    """The request cannot be answered as it is; `param` names what is wrong."""
+
+    status_code = 400
+    default_code = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = "invalid_request") -> None:
+        super().__init__(message, code)
+        self.param = param
+        self.default_code = code
+
+
+class UnavailableError(APIException):
+    """The database does not answer."""
+
+    status_code = 503
+    default_code = "unavailable"
+    default_detail = "The data could not be read now; ask again."
+
+
+class AdminView(APIView):
+    """A view of an admin API: `scope` is what a key needs for it. A subclass has the vendor's shape of errors and headers."""
+
+    authentication_classes = [AdminKeyAuthentication]
+    scope: ClassVar[str]
+    request_id = ""
+    allowed: Allowed | None = None
+
+    @property
+    def caller(self) -> AdminCaller:
+        caller = self.request.auth
+        assert isinstance(caller, AdminCaller)
+        return caller
+
+    def error_body(self, exc: APIException, *, request_id: str) -> dict[str, Any]:  # noqa: ARG002 - for vendors that say it
+        """The body of an error, in the shape of OpenAI's."""
+        return {
+            "error": {
+                "message": str(exc.detail),
+                "type": _type_of(exc.status_code),
+                "param": getattr(exc, "param", None),
+                "code": code_of(exc),
+            }
+        }
+
+    def rate_headers(self, allowed: Allowed) -> dict[str, str]:
+        """The headers that tell of the key's limit, with the names of OpenAI's."""
+        return {
+            "x-ratelimit-limit-requests": str(allowed.limit),
+            "x-ratelimit-remaining-requests": str(allowed.remaining),
+            "x-ratelimit-reset-requests": f"{allowed.reset_seconds}s",
+        }
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.request_id = f"req_{random_text()}"
+        super().initial(request, *args, **kwargs)
+        self.allowed = self.caller.allowed
+        self.caller.require(self.scope)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, Http404):
+            exc = NotFound()
+        if isinstance(exc, (OperationalError, InterfaceError)):
+            exc = UnavailableError()
+        response = super().handle_exception(exc)
+        if isinstance(exc, APIException):
+            response.data = self.error_body(exc, request_id=self.request_id)
+        if isinstance(exc, UnavailableError):
+            response["Retry-After"] = str(SECONDS_TO_COME_BACK)
+        if isinstance(exc, TooManyRequestsError):
+            self.allowed = exc.allowed
+        return response
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        self._add(response, {REQUEST_ID: self.request_id, "Cache-Control": "no-store"})
+        if self.allowed is not None:
+            self._add(response, self.rate_headers(self.allowed))
+        return response
+
+    @staticmethod
+    def _add(response: Any, headers: dict[str, str]) -> None:
+        for name, value in headers.items():
+            response[name] = value
+
+
+def code_of(exc: APIException) -> str:
+    """The stable code of an error."""
+    return {401: "invalid_api_key", 404: "not_found"}.get(exc.status_code, exc.default_code)
+
+
+def _type_of(status: int) -> str:
+    if status == Forbidden.status_code:
+        return "insufficient_permissions"
+    return {429: "requests", 503: "server_error"}.get(status, "invalid_request_error")

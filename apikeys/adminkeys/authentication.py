@@ -1,0 +1,149 @@
+"""From the secret of a request to the admin key behind it, what it may read, and how much it has left in this minute."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.db.models import DateTimeField, Func, Q, QuerySet
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, PermissionDenied, Throttled
+from rest_framework.request import Request
+
+from accounts.models import Organization
+from apikeys import secrets
+from apikeys.authentication import LONGEST_HEADER, WaitError, bearer_digest
+from apikeys.models import AdminKey
+from apikeys.strangers import TooManyUnknownSecretsError, strangers
+
+UNAUTHENTICATED: Final = "Send `Authorization: Bearer …` with a valid admin key (`sk-admin-…`)."
+
+# Nothing is written beyond the limit. The windows are the minutes of the database's clock.
+SPEND_SQL: Final = """
+WITH spent AS (
+    UPDATE apikeys_adminkey AS key SET
+        last_used_at = clock_timestamp(),
+        num_in_minute = CASE WHEN key.minute_began_at = this.minute THEN key.num_in_minute + 1 ELSE 1 END,
+        minute_began_at = this.minute
+    FROM (SELECT date_trunc('minute', clock_timestamp(), 'UTC') AS minute) AS this
+    WHERE key.id = %(id)s AND (key.minute_began_at IS DISTINCT FROM this.minute OR key.num_in_minute < %(most)s)
+    RETURNING key.num_in_minute
+)
+SELECT
+    (SELECT num_in_minute FROM spent),
+    ceil(extract(epoch FROM
+        date_trunc('minute', clock_timestamp(), 'UTC') + interval '1 minute' - clock_timestamp()
+    ))::int,
+    clock_timestamp()
+"""
+
+
+class MissingScopeError(PermissionDenied):
+    """The key is valid and may not read this."""
+
+    default_code = "missing_scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"This key does not have the scope `{scope}`, which this address needs. "
+            "An owner can create one that has, in organization settings."
+        )
+        self.scope = scope
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """How many requests a key may make in a minute, how many are left, and in how many seconds the next minute begins."""
+
+    limit: int
+    remaining: int
+    reset_seconds: int
+
+
+@dataclass(frozen=True)
+class AdminCaller:
+    """An admin key that is valid `now`: what it opens, and its allowance."""
+
+    key: AdminKey
+    now: datetime
+    allowed: Allowed
+
+    @property
+    def organization(self) -> Organization:
+        return self.key.organization
+
+    @cached_property
+    def organizations(self) -> tuple[Organization, ...]:
+        """The organizations that the key reads: its own first and, of a parent, its children."""
+        return (self.organization, *self.organization.children.order_by("name", "id"))
+
+    def require(self, scope: str) -> None:
+        """Raises MissingScopeError."""
+        if scope not in self.key.scopes:
+            raise MissingScopeError(scope)
+
+
+class TooManyRequestsError(Throttled):
+    """The key has made all requests of this minute."""
+
+    default_code = "rate_limit_exceeded"
+
+    def __init__(self, allowed: Allowed) -> None:
+        super().__init__()
+        self.allowed = allowed
+        self.wait = allowed.reset_seconds
+        self.detail = ErrorDetail(  # set here, because the framework adds words of its own to what is handed to it
+            f"Rate limit reached: {allowed.limit} requests in a minute with one admin key. "
+            f"Try again in {allowed.reset_seconds} s."
+        )
+
+
+class AdminKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer sk-admin-…` or `x-api-key: sk-admin-…`; every other secret is refused with the same answer.
+
+    A request counts against its key's limit. Raises AuthenticationFailed, WaitError or TooManyRequestsError.
+    """
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, AdminCaller]:
+        digest = _digest(request)
+        if digest is None:
+            raise AuthenticationFailed(UNAUTHENTICATED)
+        try:
+            if not strangers.is_somebodys(digest, request.META):
+                raise AuthenticationFailed(UNAUTHENTICATED)
+        except TooManyUnknownSecretsError:
+            raise WaitError from None
+        key = _valid_keys().filter(digest=digest).first()
+        if key is None:
+            raise AuthenticationFailed(UNAUTHENTICATED)
+        return AnonymousUser(), _spend(key)
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
+        return "Bearer"
+
+
+def _digest(request: Request) -> bytes | None:
+    secret = request.headers.get("X-Api-Key", "").strip()
+    if secret and len(secret) <= LONGEST_HEADER:
+        return secrets.digest(secret)
+    return bearer_digest(request.headers.get("Authorization", ""))
+
+
+def _valid_keys() -> QuerySet[AdminKey]:
+    """Those that are neither revoked nor expired, by the database's clock."""
+    now = Func(function="clock_timestamp", output_field=DateTimeField())
+    unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    return AdminKey.objects.filter(unexpired, revoked_at__isnull=True).select_related("organization")
+
+
+def _spend(key: AdminKey) -> AdminCaller:
+    most = settings.ADMIN_KEY_REQUESTS_PER_MINUTE
+    with connection.cursor() as cursor:
+        cursor.execute(SPEND_SQL, {"id": key.pk, "most": most})
+        number, seconds, now = cursor.fetchone()
+    if number is None:
+        raise TooManyRequestsError(Allowed(most, 0, max(seconds, 1)))
+    return AdminCaller(key, now, Allowed(most, most - number, max(seconds, 1)))
