@@ -72,6 +72,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     "settings/prices/changes/<int:change_id>/": {"page": PLAIN},
     "settings/credit/": {"page": PLAIN},
     "settings/invoices/": {"page": PLAIN},
+    "settings/ingestion/": {"format": PLAIN, "grain": PLAIN, "key": PLAIN},
 }
 
 # part of an address → what it names; the longest that fits counts
