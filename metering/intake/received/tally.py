@@ -5,8 +5,6 @@ writes what was counted about once a second (`metering.intake.received.writing`)
 the counts of that second at most; events are stored before they are counted, and never lost with them.
 """
 
-import atexit
-import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -14,18 +12,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
+from accounts.installation.later import Later
 from metering.intake.received import writing
 from metering.intake.received.writing import CountKey, Refused
 
-logger = logging.getLogger(__name__)
 MAX_KEYS: Final = 5_000
 """Counts of different things that wait at a time; more than this code has names for."""
 MAX_SENDERS: Final = 100
 REFUSED_OF_A_SENDER: Final = 20
 MAX_UNKNOWN_KEYS: Final = 1_000
-IDLE_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -66,18 +63,14 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._has_some = threading.Event()
-        self._is_over = threading.Event()
-        self._writer: threading.Thread | None = None
         self._received = Received()
+        self._later = Later("ingestion counts", lambda: settings.INGESTION_WRITE_SECONDS, self.write)
 
     def note(self, add: Callable[[Received], None]) -> None:
         """Count something: `add` is called with what waits, under the lock."""
         with self._lock:
             add(self._received)
-        if not self._has_some.is_set():
-            self._has_some.set()
-            self._require_writer()
+        self._later.remind()
 
     def count(self, key: CountKey, number: int) -> None:
         """Count one thing alone, the most usual case."""
@@ -85,7 +78,7 @@ class Tally:
 
     def write(self) -> None:
         """Write what waits. What could not be written waits on."""
-        self._has_some.clear()
+        self._later.taken()
         with self._lock:
             received, self._received = self._received, Received()
         try:
@@ -104,40 +97,7 @@ class Tally:
 
     def stop(self) -> None:
         """End the thread, and write what is left."""
-        self._is_over.set()
-        self._has_some.set()
-        if self._writer is not None:
-            self._writer.join()
-        self._write_safely()
-
-    def _require_writer(self) -> None:
-        if not settings.INGESTION_WRITE_SECONDS or (self._writer is not None and self._writer.is_alive()):
-            return
-        with self._lock:
-            if self._writer is None and not self._is_over.is_set():
-                self._writer = threading.Thread(target=self._write_on, name="ingestion counts", daemon=True)
-                self._writer.start()
-                atexit.register(self.stop)
-
-    def _write_on(self) -> None:
-        """Write a moment after something came in; hold no connection while nothing does."""
-        while not self._is_over.is_set():
-            if not self._has_some.wait(IDLE_SECONDS):
-                connection.close()
-                self._has_some.wait()
-            self._is_over.wait(settings.INGESTION_WRITE_SECONDS)
-            self._write_safely()
-        connection.close()
-
-    def _write_safely(self) -> None:
-        try:
-            self.write()
-        except DatabaseError as error:
-            connection.close()
-            self._has_some.set()
-            logger.warning("What came in could not be counted now, and is counted later: %s", error)
-        except Exception:
-            logger.exception("What came in could not be counted.")
+        self._later.stop()
 
 
 tally: Final = Tally()
