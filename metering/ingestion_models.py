@@ -37,7 +37,7 @@ class Grain(models.TextChoices):
 
 
 class IngestCount(models.Model):
-    """How many items of a kind came in from `began_at` on, for one `grain` (UTC).
+    """How many items of a kind came in from `began_at` on, for one `grain` (UTC), or ever (`received.writing.EVER`).
 
     `token_id` is the ingest token, 0 for all API keys together, -1 for nobody who is known. `code` is the refusal's, or the
     rule's by which something was ignored or normalised.

@@ -13,12 +13,15 @@ from django.db import connection, transaction
 CountKey = tuple[str, int, str, str]
 """Source, ingest token, kind, code."""
 
+EVER: Final = "ever"
+"""Beside `metering.ingestion_models.Grain`: one row for all time, which is never dropped, so that it never becomes less."""
 # One moment for all rows, so that minute, hour and day of a count are of the same one.
-COUNTS_SQL: Final = """
+COUNTS_SQL: Final = f"""
 INSERT INTO metering_ingestcount AS row (grain, began_at, source, token_id, kind, code, number)
-SELECT grain, date_trunc(grain, statement_timestamp(), 'UTC'), source, token_id, kind, code, number
+SELECT grain, CASE grain WHEN '{EVER}' THEN 'epoch' ELSE date_trunc(grain, statement_timestamp(), 'UTC') END,
+    source, token_id, kind, code, number
 FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS counted (source, token_id, kind, code, number)
-CROSS JOIN unnest(ARRAY['day', 'hour', 'minute']) AS grain
+CROSS JOIN unnest(ARRAY['day', '{EVER}', 'hour', 'minute']) AS grain
 ORDER BY 1, 2, 3, 4, 5, 6
 ON CONFLICT (grain, began_at, source, token_id, kind, code) DO UPDATE SET number = row.number + excluded.number
 """
