@@ -1,4 +1,4 @@
-"""Celery only triggers. Each task calls a domain function that is safe to run twice, or never."""
+"""Celery only triggers. Each task calls a domain function that is safe to run twice, or never; how much some did is measured."""
 
 from celery import shared_task
 
@@ -11,8 +11,8 @@ from billing.prices import new_models, rating, rerating, unpriced
 
 
 @shared_task(name="billing.tasks.roll_up")
-def roll_up() -> None:
-    rating.catch_up()
+def roll_up() -> int:
+    return rating.catch_up()
 
 
 @shared_task(name="billing.tasks.price_new_models")
@@ -31,13 +31,13 @@ def check_budgets() -> None:
 
 
 @shared_task(name="billing.tasks.deliver_mails")
-def deliver_mails() -> None:
-    deliveries.deliver_mails()
+def deliver_mails() -> int:
+    return deliveries.deliver_mails()
 
 
 @shared_task(name="billing.tasks.deliver_webhooks")
-def deliver_webhooks() -> None:
-    deliveries.deliver_webhooks()
+def deliver_webhooks() -> int:
+    return deliveries.deliver_webhooks()
 
 
 @shared_task(name="billing.tasks.close_months")

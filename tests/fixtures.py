@@ -22,7 +22,7 @@ def quick_settings(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}  # no rate limits
     settings.STAFF_SECOND_FACTOR = False
-    settings.INGESTION_WRITE_SECONDS = 0.0
+    settings.INGESTION_WRITE_SECONDS = settings.METRICS_WRITE_SECONDS = 0.0
     settings.STATIC_ROOT = DATA_DIR / "staticfiles"
     settings.STORAGES = {
         **settings.STORAGES,

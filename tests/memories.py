@@ -11,6 +11,7 @@ from metering.intake import key_limits, skus
 from metering.intake.back_pressure import pace
 from metering.intake.received.tally import tally
 from metering.rollups import partitions
+from usage_dashboard.monitoring.timings import timings
 
 
 def forget() -> None:
@@ -26,6 +27,7 @@ def forget() -> None:
     tally.forget()
     memory.forget()
     undeclared.forget()
+    timings.forget()
 
 
 @pytest.fixture(autouse=True)

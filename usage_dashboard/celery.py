@@ -12,8 +12,10 @@ app.autodiscover_tasks()
 
 
 @worker_init.connect
-def limit_connections(**_kwargs: object) -> None:
+def prepare_worker(**_kwargs: object) -> None:
     """Of workers alone: this module is imported by every command as well."""
     from accounts.installation import time_limits  # noqa: PLC0415 - needs Django's settings, which need this module
+    from usage_dashboard.monitoring import task_times  # noqa: PLC0415 - the same
 
     time_limits.limit_connections()
+    task_times.listen()

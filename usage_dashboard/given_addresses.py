@@ -1,4 +1,4 @@
-"""Addresses and names among the settings, as an operator writes them → as Django, Celery and the programs want them.
+"""Addresses, names and tokens among the settings, as an operator writes them → as Django, Celery and the programs want them.
 
 Each raises ValueError with the rest of a sentence that begins with the setting's name. No sentence repeats an address that
 may hold a password.
@@ -8,6 +8,7 @@ import contextlib
 import re
 import ssl
 from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -15,6 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+LEAST_TOKEN: Final = 16
+Network = IPv4Network | IPv6Network
 POSTGRESQL_SCHEMES: Final = ("postgres", "postgresql", "psql", "pgsql")
 REDIS_SCHEMES: Final = ("redis", "rediss", "redis+socket")
 HOST: Final = re.compile(r"\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
@@ -114,6 +117,24 @@ def ports(value: str) -> list[int]:
         if not (port.isdecimal() and 0 < int(port) < 65536):
             raise ValueError(f"has “{port}”: it takes numbers of ports, separated by commas.")
     return [int(port) for port in _listed(value)]
+
+
+def networks(value: str) -> list[Network]:
+    """Addresses, and ranges of them."""
+    found = []
+    for each in _listed(value):
+        try:
+            found.append(ip_network(each))
+        except ValueError:
+            raise ValueError(f"has “{each}”: it takes addresses and ranges, as in 10.0.0.7, 10.1.0.0/16.") from None
+    return found
+
+
+def token(value: str) -> str:
+    """A secret of programs, of letters and signs that every client can send."""
+    if len(value) < LEAST_TOKEN or not (value.isascii() and value.isprintable()) or " " in value:
+        raise ValueError(f"must be {LEAST_TOKEN} characters or more: letters, digits and signs, without spaces.")
+    return value
 
 
 def log_level(value: str) -> str:

@@ -1,7 +1,5 @@
 """What an operator's monitor asks: is web alive, and do the stores and the rollups behind it keep up?"""
 
-import contextlib
-
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,8 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.clock import database_now
 from metering.rollups.freshness import complete_through
-
-BROKER_TIMEOUT_SECONDS = 1
+from usage_dashboard.monitoring.broker import queue_lengths
 
 
 @never_cache
@@ -33,7 +30,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     except DatabaseError:
         answer = {"status": "unavailable", "database": "down"}
         return JsonResponse(answer, status=503, headers={"Retry-After": "5"})
-    broker_answers = _broker_answers()
+    broker_answers = queue_lengths() is not None
     keeps_up = lag_seconds <= settings.READY_MAX_LAG_SECONDS
     return JsonResponse(
         {
@@ -44,16 +41,3 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         },
         status=200 if keeps_up else 503,
     )
-
-
-def _broker_answers() -> bool:
-    import redis  # noqa: PLC0415 – 0.4 s that each process of web would wait for at its start, for this one page
-
-    address = settings.REDIS_URL.replace("redis+socket://", "unix://")
-    timeouts = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": BROKER_TIMEOUT_SECONDS}
-    with (
-        contextlib.suppress(redis.RedisError),
-        redis.Redis.from_url(address, **timeouts, **settings.REDIS_TLS) as broker,
-    ):
-        return bool(broker.ping())
-    return False

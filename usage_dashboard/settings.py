@@ -120,6 +120,14 @@ INVOICE_PAYMENT_NOTE = env.text("INVOICE_PAYMENT_NOTE").replace("\\n", "\n")
 SITE_ADDRESS = env.read("SITE_ADDRESS", given_addresses.site, default=f"http://localhost:{PORT}")
 OPERATOR_TOKEN = env.text("OPERATOR_TOKEN")
 
+# Prometheus: the page is there for who has the token and comes from one of the addresses, whatever of it is set
+METRICS_TOKEN = env.read("METRICS_TOKEN", given_addresses.token, default="")
+METRICS_ADDRESSES: list[given_addresses.Network] = env.read("METRICS_ADDRESSES", given_addresses.networks, default=[])
+METRICS_WRITE_SECONDS = env.number("METRICS_WRITE_SECONDS", default=5.0)  # 0: not by itself
+METRICS_TIMEOUT_SECONDS = env.number("METRICS_TIMEOUT_SECONDS", default=5.0, least=0.01)
+METRICS_ORGANIZATIONS = env.whole("METRICS_ORGANIZATIONS", default=20)  # 0: none
+METRICS_ORGANIZATIONS_SECONDS = env.number("METRICS_ORGANIZATIONS_SECONDS", default=300.0, least=1.0)
+
 BUDGETS_MAX = env.whole("BUDGETS_MAX", default=100, least=1)  # each is added up after every roll-up of its organization
 
 # Webhooks go to strangers: where to, how long one may take, and when an endpoint is given up
@@ -157,6 +165,7 @@ INSTALLED_APPS = [
     "usage_dashboard",
 ]
 MIDDLEWARE = [
+    "usage_dashboard.monitoring.routes.note_route",
     "django.middleware.security.SecurityMiddleware",
     "usage_dashboard.web.programs.json_errors",
     "usage_dashboard.web.middleware.refuse_nul",
@@ -277,7 +286,7 @@ MESSAGE_STORAGE = "accounts.installation.messages.Storage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True  # forms carry their token; no script needs it
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^v1/"]  # programs are answered or refused, not sent elsewhere
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^v1/"]  # programs are not sent elsewhere
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 X_FRAME_OPTIONS = "DENY"
@@ -360,6 +369,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "check-forecasts": {"task": "billing.tasks.check_forecasts", "schedule": 3600.0},
     "deliver-mails": {"task": "billing.tasks.deliver_mails", "schedule": 2.0},
     "deliver-webhooks": {"task": "billing.tasks.deliver_webhooks", "schedule": 2.0},
+    "measure": {"task": "usage_dashboard.tasks.measure", "schedule": METRICS_ORGANIZATIONS_SECONDS},
     "close-months": {"task": "billing.tasks.close_months", "schedule": 3600.0},
 }
 

@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from accounts.entrance.forms import email_settings
 from billing.pages.key_verification import KeyVerification
 from usage_dashboard import health
+from usage_dashboard.monitoring.views import metrics
 
 handler403 = "accounts.pages.errors.not_allowed"
 handler404 = "accounts.pages.errors.not_found"
@@ -26,4 +27,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]

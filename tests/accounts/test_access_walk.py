@@ -175,6 +175,7 @@ EXPECTED = {
     "v1/keys/verify": (NOBODY, UNAUTHENTICATED),
     "healthz": (EVERYONE, NOBODY),
     "readyz": (EVERYONE, NOBODY),
+    "metrics": (SWITCHED_OFF, NOBODY),
 }
 Ask = Callable[[str, str, str], HttpResponse]
 CHANGING_METHODS = ("PUT", "PATCH", "DELETE")

@@ -38,6 +38,8 @@ WRONG = {
     "INVOICE_TAX_RATE": "19",
     "WEBHOOK_EXTRA_PORTS": "8443,http",
     "LOG_LEVEL": "loud",
+    "METRICS_TOKEN": "short",
+    "METRICS_ADDRESSES": "10.0.0.1/8",
     "OIDC_SERVER_URL": "login.example.com",
     "HTTPS": "1",
     "SITE_ADDRESS": "http://usage.example.com",

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from django.conf import settings
 
 from metering.intake.fast_path import WAYS
 from metering.intake.formats.events import UnreadableError
+from usage_dashboard.monitoring.routes import note_refused_body, note_request
 from usage_dashboard.web.answers import Answer, Send, WSGIApplication, ask, send_answer
 from usage_dashboard.web.bodies import Bodies, Receive, RefusedError
 from usage_dashboard.web.environ import Environ, declared_length, environ_of, has_body, put_body
@@ -48,9 +50,11 @@ class Application:
             put_body(environ, b"")
             await send_answer(send, await self._answer(environ))
             return
+        began_at = time.perf_counter()
         try:
             body = await self._bodies.take(receive, declared=declared_length(environ), most=_most_bytes(environ))
         except RefusedError as refused:
+            note_refused_body(refused.status, time.perf_counter() - began_at)
             await send_answer(send, _refusal(environ, refused))
             return
         try:
@@ -60,6 +64,12 @@ class Application:
             self._bodies.done(body)
 
     async def _answer(self, environ: Environ) -> Answer:
+        began_at = time.perf_counter()
+        answer = await self._made(environ)
+        note_request(environ, answer.status, time.perf_counter() - began_at)
+        return answer
+
+    async def _made(self, environ: Environ) -> Answer:
         if self._threads is None:
             self._threads = Threads(settings.WEB_THREADS, "request")
         try:

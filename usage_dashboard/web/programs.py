@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 API_PREFIX: Final = "/v1/"
-MONITORED: Final = ("/healthz", "/readyz")
+MONITORED: Final = ("/healthz", "/readyz", "/metrics")
 KEPT_HEADERS: Final = ("Allow", "Retry-After", "WWW-Authenticate")
 CODES: Final = {
     HTTPStatus.BAD_REQUEST: ("bad_request", "The request cannot be read."),

@@ -1,0 +1,36 @@
+"""How long Celery's tasks take, and whether they failed or found nothing to do."""
+
+import time
+from typing import Any, Final
+
+from celery import signals
+
+from usage_dashboard.monitoring.timings import TASK, is_measured, timings
+
+DONE: Final = "done"
+IDLE: Final = "idle"
+FAILED: Final = "failed"
+_began_at: dict[str, float] = {}
+
+
+def listen() -> None:
+    """Time every task that this process runs from now on."""
+    signals.task_prerun.connect(_begin)
+    signals.task_postrun.connect(_end)
+
+
+def _begin(task_id: str, **_kwargs: Any) -> None:
+    _began_at[task_id] = time.monotonic()
+
+
+def _end(task_id: str, task: Any, state: str, retval: Any, **_kwargs: Any) -> None:
+    began_at = _began_at.pop(task_id, None)
+    if began_at is not None and is_measured():
+        timings.note(TASK, task.name, _outcome(state, retval), time.monotonic() - began_at)
+
+
+def _outcome(state: str, retval: Any) -> str:
+    """A task that answers with a number says how much it did."""
+    if state != "SUCCESS":
+        return FAILED
+    return IDLE if retval == 0 else DONE
