@@ -14,9 +14,9 @@ from metering.measures import MEASURES
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of a row: an event, a refusal, or nothing for the reason that `ignored` names; by which rules it changed."""
+    """What became of a row: events or a refusal, or nothing for the reason that `ignored` names; by which rules it changed."""
 
-    event: Event | Correction | Refusal | None
+    events: Sequence[Event | Correction | Refusal]
     ignored: str = ""
     changes: Sequence[str] = ()
 
@@ -30,16 +30,16 @@ class Format:
 
 
 def _native(text: bytes, organizations: AbstractSet[str]) -> Reading:  # noqa: ARG001 - the same for all formats
-    return Reading(native.decode_one(text))
+    return Reading((native.decode_one(text),))
 
 
 def _openai(text: bytes, organizations: AbstractSet[str]) -> Reading:
-    return Reading(openai_usage.read(text, organizations))
+    return Reading((openai_usage.read(text, organizations),))
 
 
-def _litellm(text: bytes, organizations: AbstractSet[str]) -> Reading:
-    found = litellm_spend_logs.read(text, organizations)
-    return Reading(found.event, found.ignored, found.changes)
+def _litellm(text: bytes, organizations: AbstractSet[str]) -> Reading:  # noqa: ARG001 - the same for all formats
+    found = litellm_spend_logs.read(text)
+    return Reading(found.events, found.ignored, found.changes)
 
 
 NATIVE_COLUMNS: Final = Columns(

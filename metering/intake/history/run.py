@@ -109,10 +109,13 @@ def _end(order: Order, progress: Progress) -> None:
 def _read(order: Order, form: Format, following: Iterator[Row]) -> list[tuple[int, Reading]]:
     """(line, reading) of the next rows, with our ids of their keys."""
     found = [
-        (row.line, Reading(row.found) if isinstance(row.found, Refusal) else form.read(row.found, order.organizations))
+        (
+            row.line,
+            Reading((row.found,)) if isinstance(row.found, Refusal) else form.read(row.found, order.organizations),
+        )
         for row in islice(following, CHUNK)
     ]
-    events = [reading.event for _, reading in found if isinstance(reading.event, Event | Correction)]
+    events = [event for _, reading in found for event in reading.events if isinstance(event, Event | Correction)]
     order.keys.learn({event.api_key_id for event in events})
     for event in events:
         event.api_key_id = order.keys.id_of(event.api_key_id)
@@ -120,10 +123,10 @@ def _read(order: Order, form: Format, following: Iterator[Row]) -> list[tuple[in
 
 
 def _take(order: Order, chunk: Sequence[tuple[int, Reading]]) -> tuple[list[Outcome], Counter[str]]:
-    """One outcome for each reading that is not ignored, and all counts."""
+    """One outcome for each event, and all counts."""
     readings = [reading for _, reading in chunk]
-    events = [reading.event for reading in readings if reading.event is not None]
-    ignored = Counter(reading.ignored for reading in readings if reading.event is None)
+    events = [event for reading in readings for event in reading.events]
+    ignored = Counter(reading.ignored for reading in readings if not reading.events)
     changes = Counter(f"{order.format_name}/{rule}" for reading in readings for rule in reading.changes)
     caller = directory.patiently(lambda: directory.remembered().caller(order.secret_digest))
     if order.dry_run:
@@ -156,7 +159,7 @@ def _rehearsed(
 def _write_refused(file: BinaryIO, chunk: Sequence[tuple[int, Reading]], outcomes: Sequence[Outcome]) -> None:
     text = io.StringIO()
     lines = csv.writer(text)
-    taken = [(line, reading.event) for line, reading in chunk if reading.event is not None]
+    taken = [(line, event) for line, reading in chunk for event in reading.events]
     for (line, event), outcome in zip(taken, outcomes, strict=True):
         if isinstance(outcome, Refusal):
             lines.writerow([line, *_described(event, outcome)])
@@ -166,7 +169,7 @@ def _write_refused(file: BinaryIO, chunk: Sequence[tuple[int, Reading]], outcome
         file.flush()
 
 
-def _described(event: Event | Correction | Refusal | None, refusal: Refusal) -> tuple[str, str, str, str]:
+def _described(event: Event | Correction | Refusal, refusal: Refusal) -> tuple[str, str, str, str]:
     """(id, key, code, sentence)."""
     event_id = refusal.event_id or getattr(event, "id", "")
     key = refusal.key or getattr(event, "api_key_id", None)

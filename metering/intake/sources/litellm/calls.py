@@ -79,10 +79,10 @@ def decode(body: bytes, *, lines: bool) -> Decoded:
         before = len(events)
         if isinstance(payload, Refusal):
             events.append(payload)
-        elif reason := _reason_to_ignore(payload):
+        elif reason := reason_to_ignore(payload):
             ignored[reason] += 1
         else:
-            events += _events_of(payload, known, changes)
+            events += events_of(payload, known, changes)
         sizes.append(len(events) - before)
     limited(events)
     return Decoded(events, sizes=None if all(size == 1 for size in sizes) else sizes, changes=changes, ignored=ignored)
@@ -132,7 +132,8 @@ def _named(refusal: Refusal, text: bytes) -> Refusal:
     return replace(refusal, event_id=names.id if isinstance(names.id, str) else "", key=key)
 
 
-def _reason_to_ignore(payload: Payload) -> str | None:
+def reason_to_ignore(payload: Payload) -> str | None:
+    """The rule by which the call is no usage; None if it is."""
     if payload.call_type not in USAGE_TYPES:
         return IGNORED_CALL
     if payload.cache_hit in (True, "True", "true") and not settings.LITELLM_COUNT_CACHE_HITS:
@@ -160,7 +161,7 @@ def _digest(named: str | None) -> bytes | None:
     return secrets.digest(named) if named.startswith(secrets.API_KEY_PREFIX) else None
 
 
-def _events_of(
+def events_of(
     payload: Payload, known: Mapping[bytes, str], changes: Counter[tuple[str, str]]
 ) -> Sequence[Event | Refusal]:
     """The call's event, and those of the tools that were used in it."""

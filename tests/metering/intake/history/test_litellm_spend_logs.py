@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from apikeys.models import APIKey
 from metering.models import UsageEvent
@@ -148,7 +149,7 @@ def test_a_key_is_its_alias_where_that_is_one_of_our_ids(tmp_path: Path, hashed:
 
 def test_an_organization_of_ours_is_where_the_usage_counts(tmp_path: Path, world: World, hashed: str) -> None:
     rows = [
-        log(hashed, request_id="a", organization_id="org_of-litellm"),
+        log(hashed, request_id="a", organization_id="an-organization-of-litellm"),
         log(hashed, request_id="b", metadata={"user_api_key_org_id": world.acme.public_id}),
         log(hashed, request_id="c", organization_id=world.other.public_id),
     ]
@@ -156,6 +157,30 @@ def test_an_organization_of_ours_is_where_the_usage_counts(tmp_path: Path, world
     assert run(path, LITELLM)[0] == 3
     assert [code for _, _, code in refused(path)] == ["not_a_member"]
     assert set(UsageEvent.objects.values_list("organization_id", flat=True)) == {world.acme.pk}
+
+
+def test_a_row_is_the_event_that_the_callback_sends_of_the_same_call(tmp_path: Path, token: str, hashed: str) -> None:
+    """With a search, which is an event of its own."""
+    usage = {**ANTHROPIC, "server_tool_use": {"web_search_requests": 2}}
+    row = log(
+        hashed, metadata={"usage_object": usage, "user_api_key_team_alias": "search"}, request_tags=["feature:chat"]
+    )
+    at = days_ago(2, 11).replace(microsecond=345_000)
+    sent = {
+        "id": row["request_id"],
+        "endTime": at.timestamp(),
+        "cache_hit": False,
+        **{
+            name: row[name]
+            for name in ("call_type", "status", "model", "custom_llm_provider", "end_user", "request_tags")
+        },
+        "metadata": {**row["metadata"], "user_api_key_hash": hashed},
+    }
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = Client().post("/v1/integrations/litellm", [sent], content_type="application/json", headers=headers)
+    assert answer.status_code == 200, answer.content
+    assert num_events() == 2
+    assert run(write(tmp_path, [row]), LITELLM)[1].startswith(f"{NDJSON}: 1 row; 0 accepted, 2 stored already")
 
 
 def test_embeddings_have_no_output_and_ids_that_are_too_long_are_hashed(tmp_path: Path, hashed: str) -> None:
