@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,42 @@ def test_lines_of_an_access_log_become_events_once(api_key: APIKey, tmp_path: Pa
     assert json.loads(run("sh", "-c", text))["duplicates"] == 3
     assert num_events() == 3
     assert set(UsageEvent.objects.values_list("input_tokens", flat=True)) == {100, 101, 102}
+
+
+def test_what_litellms_configuration_names_takes_what_its_callback_sends(api_key: APIKey) -> None:
+    """LiteLLM itself is not run: this sends what `log_format: ndjson` sends, to the address and with the header of the page."""
+    config = (ROOT / "docs" / "litellm.md").read_text(encoding="utf-8")
+    endpoint, header = (
+        re.search(r"endpoint: \S+?(/v1/\S+)", config),
+        re.search(r'\{Authorization: "(Bearer) it-…"\}', config),
+    )
+    assert endpoint is not None
+    assert header is not None
+    call = {
+        "id": "chatcmpl-1",
+        "call_type": "acompletion",
+        "status": "success",
+        "endTime": days_ago(1).timestamp(),
+        "model": "openai/gpt-4o",
+        "custom_llm_provider": "openai",
+        "metadata": {"user_api_key_hash": bytes(api_key.digest).hex()},
+        "prompt_tokens": 12,
+        "completion_tokens": 3,
+        "total_tokens": 15,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
+    headers = {"Authorization": f"{header[1]} {os.environ['USAGE_TOKEN']}", "Content-Type": "application/x-ndjson"}
+    address = os.environ["USAGE_URL"] + endpoint[1]
+    request = urllib.request.Request(address, json.dumps(call).encode() + b"\n", headers)  # noqa: S310 - our own server
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own server
+        assert json.loads(answer.read())["accepted"] == 1
+    assert UsageEvent.objects.get().input_tokens == 12
+
+
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)", PAGE)
+    assert len(links) >= 8
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
 
 
 def test_the_log_formats_write_what_the_line_reads() -> None:
