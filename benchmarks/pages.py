@@ -28,6 +28,14 @@ WANT: Final = 1.3
 MOST_MILLISECONDS: Final = 50
 PAGES: Final = {"activity_page": "activity", "cost_page": "cost"}
 LARGEST_INSERT: Final = 500_000
+TABLES: Final = (
+    "metering_dailyusage",
+    "metering_organizationdailyusage",
+    "metering_attributeddailyusage",
+    "metering_valuedailyusage",
+    "metering_valuemonthlyusage",
+    "billing_dailycost",
+)
 OTHER_VIEWS: Final = {
     "by user": "&group=user",
     "by key": "&group=api_key",
@@ -46,21 +54,36 @@ def measure(world: World, *, quick: bool) -> list[Figure]:
     today = database_now().date()
     started = time.monotonic()
     for day in [today - timedelta(days=n) for n in range(DAYS, 0, -1)]:
-        _fill(world, day, num_events // DAYS)
-        _fill(small, day, num_events // times_more // DAYS)
+        fill(world, day, num_events // DAYS)
+        fill(small, day, num_events // times_more // DAYS)
     notes = {"events": num_events, "s to generate and roll up": time.monotonic() - started}
     notes["daily rows"] = _num_daily_rows(world)
-    _settle()
+    settle()
     collect_static()
     month = today.replace(day=1) - timedelta(days=1)  # the last whole month lies within the 60 days
     return [_page(name, (small, world), month, quick=quick, notes=notes) for name in PAGES]
 
 
 def _page(name: str, worlds: tuple[World, World], month: date, *, quick: bool, notes: dict[str, Any]) -> Figure:
+    others = {} if quick else _other_views(name, worlds[1], month, 60)
+    return page_figure(name, PAGES[name], worlds, month, quick=quick, notes=notes | others)
+
+
+def page_figure(  # noqa: PLR0913 - what a figure is of
+    name: str,
+    page: str,
+    worlds: tuple[World, World],
+    month: date,
+    *,
+    quick: bool,
+    notes: dict[str, Any],
+    query: str = "",
+) -> Figure:
+    """A page of the second world beside that of the first; `query` follows in the address."""
     rounds, requests = (3, 20) if quick else (7, 60)
     times: dict[str, list[float]] = {"limit": [], "product": []}
     visits = {
-        who: partial(_p95, _visitor(world), _address(world, PAGES[name], month), requests, times[who])
+        who: partial(_p95, _visitor(world), _address(world, page, month) + query, requests, times[who])
         for who, world in zip(times, worlds, strict=True)
     }
     found = in_turn(visits, repeats=rounds)
@@ -69,7 +92,6 @@ def _page(name: str, worlds: tuple[World, World], month: date, *, quick: bool, n
         "p50 ms": median(times["product"]),
         "p95 of all requests, ms": percentile(times["product"], 0.95),
         "most ms wanted": MOST_MILLISECONDS,
-        **({} if quick else _other_views(name, worlds[1], month, requests)),
     }
     return compare(
         name,
@@ -94,24 +116,24 @@ def _address(world: World, page: str, month: date) -> str:
     return f"/settings/organization/{world.organization.slug}/usage/{page}/?month={month:%Y-%m}"
 
 
-def _fill(world: World, day: date, num_events: int) -> None:
-    """A day of usage through the product's own rollup."""
+def fill(world: World, day: date, num_events: int, *, with_purpose: bool = False) -> None:
+    """A day of usage through the product's own rollup; with purposes if the world has them (`benchmarks.purposes`)."""
     start = datetime.combine(day, time_of_day(), tzinfo=UTC)
     left = num_events
     while left > 0:
         span = timedelta(days=1, microseconds=-1)
-        generate(world, num_events=min(left, LARGEST_INSERT), start=start, span=span, batch=10_000)
+        number = min(left, LARGEST_INSERT)
+        generate(world, num_events=number, start=start, span=span, batch=10_000, with_purpose=with_purpose)
         left -= LARGEST_INSERT
         rating.catch_up()
         new_models.price_all()
 
 
-def _settle() -> None:
+def settle() -> None:
     """As autovacuum would leave it after a while."""
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE metering_dailyusage")
-        cursor.execute("VACUUM ANALYZE metering_organizationdailyusage")
-        cursor.execute("VACUUM ANALYZE billing_dailycost")
+        for table in TABLES:
+            cursor.execute(f"VACUUM ANALYZE {table}")
         cursor.execute("CHECKPOINT")
 
 

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection, connections
 
 from benchmarks import (
+    attributed_pages,
     export,
     freshness,
     ingest_attributes,
@@ -50,6 +51,7 @@ FIGURES: dict[str, Measure] = {
     "rollup_100k": rollup.measure_hundred_thousand,
     "rollup_attributes": rollup_attributes.measure,
     "pages": pages.measure,
+    "attributed_pages": attributed_pages.measure,
     "freshness": freshness.measure,
     "export": export.measure,
 }
