@@ -31,10 +31,11 @@ UNPRICED: Final = """
     GROUP BY sku.model_id
 """
 AMOUNT: Final = sum_of_amounts("wide")
-# What has a price in all its quantities: only of that is known what a unit of it costs.
+# What has a price in all its quantities: only of that is known what a unit of it costs. (NOT IN is looked up in a table of
+# hashes; NOT EXISTS would compare each row with each, because so few rows are expected.)
 PRICED: Final = (
-    "NOT EXISTS (SELECT FROM costs AS missing WHERE missing.amount IS NULL AND missing.organization_id = {rows}.organization_id"
-    " AND missing.sku_id = {rows}.sku_id AND missing.slot = {rows}.slot)"
+    "({rows}.organization_id, {rows}.sku_id, {rows}.slot)"
+    " NOT IN (SELECT organization_id, sku_id, slot FROM costs WHERE amount IS NULL)"
 )
 OF_TOKENS: Final = ", ".join(f"{item.value}" for item, unit in UNITS.items() if unit == "tokens")
 UNIT_COSTS: Final = f"""
