@@ -4,6 +4,7 @@ Usage of one dimension alone has rows of its own, one for each value. Everything
 What says nothing of a dimension is in neither: it is the coarser row less those, so every breakdown adds up to the total.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +19,18 @@ OF_GRAIN: Final = {
     Grain.USER: ("user_id",),
     Grain.KEY: ("user_id", "api_key_id"),
 }
-LEFT_OVER: Final = ", ".join(f"usage.{measure} - coalesce(known.{measure}, 0) AS {measure}" for measure in MEASURES)
-SOME_LEFT: Final = f"({' OR '.join(f'usage.{measure} <> coalesce(known.{measure}, 0)' for measure in MEASURES)})"
+
+
+def _left_over(measures: Iterable[str]) -> str:
+    return ", ".join(f"usage.{measure} - coalesce(known.{measure}, 0) AS {measure}" for measure in measures)
+
+
+def _some_left(measures: Iterable[str]) -> str:
+    return f"({' OR '.join(f'usage.{measure} <> coalesce(known.{measure}, 0)' for measure in measures)})"
+
+
+LEFT_OVER: Final = _left_over(MEASURES)
+SOME_LEFT: Final = _some_left(MEASURES)
 
 
 @dataclass(frozen=True)
@@ -46,25 +57,28 @@ def by_attribution(query: UsageQuery, span: Span) -> str:
     return with_values(_of_attributions(query, Grain.KEY, span, whole=True), query.filtered_dimensions)
 
 
-def whole_month(query: UsageQuery, dimension: Grouping) -> str:
-    """As `rows`, the parts of one dimension over a month, without those of nothing at all."""
+def whole_month(query: UsageQuery, dimension: Grouping, measures: Sequence[str] = MEASURES) -> str:
+    """As `rows`, the parts of one dimension over a month, without those of nothing at all. Only with these measures: there may
+    be thousands of values, and each measure is added up over all of them to know what is of none."""
     slot = "%(start)s::date AS month"
+    own = ", ".join(f"usage.{measure}" for measure in measures)
     values = f"""
-        SELECT usage.organization_id, usage.month, usage.sku_id, usage.value_id::bigint AS value_0, {OWN_MEASURES}
+        SELECT usage.organization_id, usage.month, usage.sku_id, usage.value_id::bigint AS value_0, {own}
         FROM metering_valuemonthlyusage AS usage WHERE usage.month = %(start)s AND {_of_dimension(dimension)}
     """
     if not _wants_nothing(query, dimension):
         return f"({values})"
+    sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in measures)
     return f"""({values} UNION ALL
-        SELECT usage.organization_id, {slot}, usage.sku_id, {_nothing(dimension)}, {LEFT_OVER}
+        SELECT usage.organization_id, {slot}, usage.sku_id, {_nothing(dimension)}, {_left_over(measures)}
         FROM (
-            SELECT usage.organization_id, usage.sku_id, {MEASURE_SUMS} FROM metering_organizationdailyusage AS usage
+            SELECT usage.organization_id, usage.sku_id, {sums} FROM metering_organizationdailyusage AS usage
             WHERE usage.day >= %(start)s AND usage.day < %(end)s AND {_of_organizations()} GROUP BY 1, 2
         ) AS usage LEFT JOIN (
-            SELECT usage.organization_id, usage.sku_id, {MEASURE_SUMS} FROM metering_valuemonthlyusage AS usage
+            SELECT usage.organization_id, usage.sku_id, {sums} FROM metering_valuemonthlyusage AS usage
             WHERE usage.month = %(start)s AND {_of_dimension(dimension)} GROUP BY 1, 2
         ) AS known USING (organization_id, sku_id)
-        {_own_project(dimension)} WHERE {SOME_LEFT}
+        {_own_project(dimension)} WHERE {_some_left(measures)}
     )"""
 
 

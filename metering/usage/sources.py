@@ -120,9 +120,9 @@ def leading_bars(query: UsageQuery, leaders: str = "leaders") -> tuple[Source, .
     return tracked, _bars(query, Grain.UNTRACKED, query.dimensions).narrowed(f"{UNTRACKED} = {are_leaders}")
 
 
-def parts_of(query: UsageQuery) -> Source:
-    """The fewest rows that hold the parts of the whole period."""
-    return _whole(query, _grain(query, query.group.grain), query.dimensions)
+def parts_of(query: UsageQuery, measures: Sequence[str] = MEASURES) -> Source:
+    """The fewest rows that hold the parts of the whole period, and these measures at least."""
+    return _whole(query, _grain(query, query.group.grain), query.dimensions, measures)
 
 
 def keys_of(query: UsageQuery) -> Source:
@@ -181,14 +181,14 @@ def _by_users(keys: str) -> str:
     return f"usage.user_id = ANY(ARRAY(SELECT user_id FROM apikeys_apikey WHERE id = {keys}))"
 
 
-def _whole(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> Source:
+def _whole(query: UsageQuery, grain: Grain, dimensions: Dimensions, measures: Sequence[str] = MEASURES) -> Source:
     if query.step != Step.DAY:
         return _source(query, grain, _span_of_whole(query), dimensions, whole=True)
     month = Span("monthly", "month", IN_MONTH)
     if not dimensions:
         return _made(query, Grain.KEY, month, "metering_monthlyusage", dimensions)
     if len(dimensions) == 1 and grain == Grain.ORGANIZATION:
-        return _made(query, grain, month, attributed.whole_month(query, dimensions[0]), dimensions)
+        return _made(query, grain, month, attributed.whole_month(query, dimensions[0], measures), dimensions)
     return _source(query, grain, Span("daily", "day", IN_DAYS), dimensions, whole=True)
 
 
