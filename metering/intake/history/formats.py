@@ -34,7 +34,8 @@ def _native(text: bytes, organizations: AbstractSet[str]) -> Reading:  # noqa: A
 
 
 def _openai(text: bytes, organizations: AbstractSet[str]) -> Reading:
-    return Reading((openai_usage.read(text, organizations),))
+    found = openai_usage.read(text, organizations)
+    return Reading((), openai_usage.EMPTY_BUCKET) if found is None else Reading((found,))
 
 
 def _litellm(text: bytes, organizations: AbstractSet[str]) -> Reading:  # noqa: ARG001 - the same for all formats

@@ -39,6 +39,8 @@ class Columns:
     numbers: Collection[str] = ()
     json: Collection[str] = ()
     """Cells that hold JSON, or true and false."""
+    or_required: Collection[str] = ()
+    """Columns that will do instead of the required ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def _of_csv(lines: Lines, columns: Columns) -> Iterator[Row]:
 def _of_reader(reader: "_csv.Reader", columns: Columns) -> Iterator[Row]:
     first = _next(reader)
     header = [name.strip() for name in first] if isinstance(first, list) else []
-    if missing := sorted(set(columns.required) - set(header)):
+    has_others = bool(columns.or_required) and set(columns.or_required) <= set(header)
+    if not has_others and (missing := sorted(set(columns.required) - set(header))):
         raise UnreadableFileError(f"The first line must name the columns; missing: {', '.join(missing)}.")
     while (cells := _next(reader)) is not None:
         if isinstance(cells, Refusal) or cells:

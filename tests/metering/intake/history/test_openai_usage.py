@@ -143,3 +143,40 @@ def test_an_export_of_this_installation_does_not_count_twice(
     assert run(path, OPENAI)[0] == 3
     assert {code for _, _, code in refused(path)} == {"own_export"}
     assert num_events() == before
+
+
+def bucket(**cells: Any) -> dict[str, Any]:
+    """A day of one key, as the export by `start_time` has it."""
+    at = int(days_ago(3, 0).timestamp())
+    times = {"start_time": at, "end_time": at + 86_400, "start_time_iso": "", "end_time_iso": ""}
+    counts = {"num_model_requests": 7, "input_tokens": 1200, "output_tokens": 340, "input_cached_tokens": 200}
+    names = {
+        "api_key_id": "theirs",
+        "user_id": "user-1",
+        "project_id": "proj_theirs",
+        "model": "gpt-4o",
+        "batch": "False",
+    }
+    return {**times, **counts, "input_audio_tokens": 0, **names, **cells}
+
+
+def test_rows_by_start_time_are_events_and_times_without_usage_are_ignored(
+    tmp_path: Path, world: World, token: str, key: APIKey
+) -> None:
+    empty = {name: cell if name in {"start_time", "end_time"} else "" for name, cell in bucket().items()}
+    path = write_csv(tmp_path / "completions_usage.csv", [bucket(), bucket(batch="True"), empty])
+    keys = said_keys(tmp_path, key, "theirs")
+    code, said = run(path, OPENAI, "--keys", keys)
+    assert (code, said.splitlines()[1:]) == (0, ["  ignored empty_bucket: 1"])
+    assert run(path, OPENAI, "--keys", keys)[1].startswith(f"{path.name}: 3 rows; 0 accepted, 2 stored already")
+    for event in UsageEvent.objects.all():
+        assert event.occurred_at == days_ago(3, 0)
+        assert (event.num_model_requests, event.input_tokens, event.input_cached_tokens) == (7, 1200, 200)
+
+
+def test_rows_by_start_time_that_do_not_say_enough_are_refused(
+    tmp_path: Path, world: World, token: str, key: APIKey
+) -> None:
+    path = write_csv(tmp_path / "usage.csv", [bucket(num_model_requests=""), bucket(output_tokens="")])
+    assert run(path, OPENAI, "--keys", said_keys(tmp_path, key, "theirs"))[0] == 3
+    assert [code for _, _, code in refused(path)] == ["missing_field", "unknown_usage_type"]
