@@ -26,18 +26,19 @@ INCOMPLETE: Final = "INCOMPLETE: an error stopped this export here. Export it ag
 
 class Kind(Enum):
     """What a cell holds: a word, date or id of ours; a number or truth value; a whole number that is never null, which is
-    written as it is; a text that anyone chose; or a JSON object with such texts, which is one in JSON too."""
+    written as it is; a text that anyone chose; a JSON object with such texts, which is one in JSON too; or a moment in UTC."""
 
     WORD = auto()
     NUMBER = auto()
     WHOLE = auto()
     TEXT = auto()
     OBJECT = auto()
+    MOMENT = auto()
 
 
 class Source(StrEnum):
-    """What a cell is about; the value is the name in SQL. Many rows share a day, an organization, a person, a key, a SKU or a
-    purpose: their cells are written once, those that stand side by side in one piece."""
+    """What a cell is about; the value is the name in SQL. Many rows share a day, an organization, a person, a key, a SKU, a
+    purpose, or what usage of a SKU is charged at: their cells are written once, those that stand side by side in one piece."""
 
     ROW = "sums"
     DAY = "days"
@@ -46,6 +47,7 @@ class Source(StrEnum):
     KEY = "keys"
     SKU = "skus"
     PURPOSE = "purposes"
+    OFFER = "offers"
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,19 @@ def named_cell(expression: str, names: Mapping[int, str]) -> str:
     return f"CASE {expression} {choices} END"
 
 
-def _csv_text(expression: str) -> str:
-    """A quoted cell that no spreadsheet runs as a formula."""
-    return f"""'"' || replace({harmless_sql(expression)}, '"', '""') || '"'"""
-
-
 def _csv_cell(column: Column) -> str:
+    """A cell that no spreadsheet runs as a formula."""
+    is_chosen = column.kind in {Kind.TEXT, Kind.OBJECT}
+    return _plain_cell(replace(column, cell=harmless_sql(column.cell)) if is_chosen else column)
+
+
+def _plain_cell(column: Column) -> str:
+    """A cell as it is, quoted where anyone chose it: an empty one that is not quoted is null."""
     if column.kind == Kind.WHOLE:
         return column.cell
-    text = _csv_text(column.cell) if column.kind in {Kind.TEXT, Kind.OBJECT} else f"({column.cell})::text"
+    text = f"({column.cell})::text"
+    if column.kind in {Kind.TEXT, Kind.OBJECT}:
+        text = f"""'"' || replace({text}, '"', '""') || '"'"""
     return f"coalesce({text}, '')"
 
 
@@ -114,6 +120,8 @@ CSV: Final = Format(
     between="\r\n",
     tail="\r\n",
 )
+PLAIN_CSV: Final = replace(CSV, cell=_plain_cell)
+"""For programs alone, which read every text as it was chosen."""
 JSON: Final = Format(
     extension="json",
     content_type="application/json",
@@ -167,14 +175,15 @@ def chunks(form: Format, columns: Sequence[Column], lines: Callable[[], Statemen
     """
     yield form.head(columns)
     try:
-        yield from _row_chunks(form, lines)
+        yield from row_chunks(form, lines)
     except Exception:
         yield f"{form.before_first}{INCOMPLETE}{form.before_first}"
         raise
     yield form.tail
 
 
-def _row_chunks(form: Format, lines: Callable[[], Statement]) -> Iterator[str]:
+def row_chunks(form: Format, lines: Callable[[], Statement]) -> Generator[str, None, None]:
+    """The rows alone, whole ones in each piece."""
     before = form.before_first
     is_outermost = not connection.in_atomic_block
     with transaction.atomic(), connection.chunked_cursor() as cursor:

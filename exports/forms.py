@@ -33,7 +33,7 @@ class RefusedExportError(ValueError):
 def read_export_query(data: QueryDict, *, access: Access, today: date, view: View) -> UsageQuery:
     """The usage to export. Raises RefusedExportError, also for a filter that fits nothing: a page can say that it left
     one out, a file cannot."""
-    period = _period(data, today)
+    period = read_period(data, today, max_days=MAX_DAYS)
     filters = data.copy()
     for name in (*RANGE, *SHOWN):
         filters.pop(name, None)
@@ -43,8 +43,8 @@ def read_export_query(data: QueryDict, *, access: Access, today: date, view: Vie
     return replace(form.query, period=period)
 
 
-def _period(data: QueryDict, today: date) -> Period:
-    """`start` to before `end`, or to the `last` day, or a month; without any, the current month."""
+def read_period(data: QueryDict, today: date, *, max_days: int) -> Period:
+    """`start` to before `end`, or to the `last` day, or a month; without any, the current month. Raises RefusedExportError."""
     if "last" in data:
         period = _range(data.get("start", ""), f"{_day('last', data.get('last', '')) + timedelta(days=1)}")
     elif "start" in data or "end" in data:
@@ -53,9 +53,9 @@ def _period(data: QueryDict, today: date) -> Period:
         period = _month(data.get("month", ""))
     else:
         period = month_of(today)
-    if period.num_days > MAX_DAYS:
+    if period.num_days > max_days:
         raise RefusedExportError(
-            f"An export can have at most {MAX_DAYS} days; {period.start} to {period.end} is {period.num_days}."
+            f"An export can have at most {max_days} days; {period.start} to {period.end} is {period.num_days}."
             " Choose a shorter range, or export in several parts."
         )
     return period
