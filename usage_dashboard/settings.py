@@ -108,6 +108,7 @@ NEW_PROJECTS_PER_DAY = env.whole("NEW_PROJECTS_PER_DAY", default=100)
 MAX_PROJECTS_PER_ORGANIZATION = env.whole("MAX_PROJECTS_PER_ORGANIZATION", default=1_000)
 
 # Invoices: the seller, and the terms of payers whose billing details name none
+FOCUS_MAX_DAYS = env.whole("FOCUS_MAX_DAYS", default=366, least=1)
 INVOICE_GRACE_DAYS = env.whole("INVOICE_GRACE_DAYS", default=3)
 INVOICE_DUE_DAYS = env.whole("INVOICE_DUE_DAYS", default=30)
 INVOICE_TAX_NAME = env.text("INVOICE_TAX_NAME", default="Tax")

@@ -138,6 +138,8 @@ EXPECTED = {
     "settings/api-keys/<slug:public_id>/rotation/": (KEY_OWNER, KEY_OWNER),
     "settings/api-keys/<slug:public_id>/revocation/": (KEY_OWNER, KEY_OWNER_CHANGES),
     "settings/organization/<slug:slug>/billing/": (ADMINS, NOBODY),
+    "settings/organization/<slug:slug>/billing/export/": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/billing/export/focus": (OWNERS, NOBODY),
     "settings/organization/<slug:slug>/billing/details/": (LED_BACK, OWNERS),
     "settings/organization/<slug:slug>/billing/budgets/": (OWNERS, NOBODY),
     "settings/organization/<slug:slug>/billing/budgets/new/": (OWNERS, OWNERS),
