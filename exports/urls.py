@@ -1,8 +1,10 @@
 """The exports of the Usage tab and of Billing."""
 
 from django.urls import path
+from django.views.decorators.http import require_safe
 
 from exports import views
+from exports.focus.api import FocusFile
 from exports.focus.views import focus_file, focus_form
 
 app_name = "exports"
@@ -18,4 +20,5 @@ urlpatterns = [
     path(f"{COST}export.json", views.cost_json, name="cost_json"),
     path(BILLING, focus_form, name="focus_form"),
     path(f"{BILLING}focus", focus_file, name="focus"),
+    path("v1/organization/focus", require_safe(FocusFile.as_view()), name="focus_api"),
 ]

@@ -58,6 +58,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     f"{ORGANIZATION}usage/cost/export.json": EXPORT,
     f"{ORGANIZATION}billing/export/": dict.fromkeys(("dataset", "format", "start", "last"), PLAIN),
     f"{ORGANIZATION}billing/export/focus": dict.fromkeys(("dataset", "format", "month", "start", "end", "last"), PLAIN),
+    "v1/organization/focus": dict.fromkeys(("dataset", "format", "month", "start", "end", "last"), PLAIN),
     f"{ORGANIZATION}usage/why/": {"day": PLAIN, "user": "user", "api_key": "api_key"},
     f"{ORGANIZATION}keys/<slug:public_id>/": {"day": PLAIN},
     f"{ORGANIZATION}keys/<slug:public_id>/attribution/": {"changed": PLAIN},

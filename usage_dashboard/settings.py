@@ -117,8 +117,7 @@ INVOICE_SELLER_NAME = env.text("INVOICE_SELLER_NAME", default="The operator of t
 INVOICE_SELLER_ADDRESS = env.text("INVOICE_SELLER_ADDRESS").replace("\\n", "\n")
 INVOICE_SELLER_TAX_ID = env.text("INVOICE_SELLER_TAX_ID")
 INVOICE_PAYMENT_NOTE = env.text("INVOICE_PAYMENT_NOTE").replace("\\n", "\n")
-# For links in emails
-SITE_ADDRESS = env.read("SITE_ADDRESS", given_addresses.site, default=f"http://localhost:{PORT}")
+SITE_ADDRESS = env.read("SITE_ADDRESS", given_addresses.site, default=f"http://localhost:{PORT}")  # in emails
 OPERATOR_TOKEN = env.text("OPERATOR_TOKEN")
 
 # Prometheus: the page is there for who has the token and comes from one of the addresses, whatever of it is set

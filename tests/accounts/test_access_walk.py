@@ -171,6 +171,7 @@ EXPECTED = {
     "settings/ingestion/test-event/": (LED_BACK, STAFF),
     "v1/organizations/<str:public_id>/refunds": (NOBODY, SWITCHED_OFF),
     "v1/invoices/<str:number>/payment": (NOBODY, SWITCHED_OFF),
+    "v1/organization/focus": (UNAUTHENTICATED, NOBODY),
     "v1/usage/events": (NOBODY, UNAUTHENTICATED),
     "v1/usage/responses": (NOBODY, UNAUTHENTICATED),
     "v1/integrations/litellm": (NOBODY, UNAUTHENTICATED),
