@@ -166,13 +166,14 @@ class Admission:
                 and parts.memory is memory
                 and event.num_model_requests == 1
                 and 0 < (output_tokens := event.output_tokens) <= most
-                and (cached := event.input_cached_tokens) <= (input_tokens := event.input_tokens) <= short
-                and input_tokens
+                and (cached := event.input_cached_tokens) <= (tokens := event.input_tokens) <= short
+                and tokens
                 and not (
                     event.input_cache_write_tokens or event.input_cache_write_long_tokens or event.input_audio_tokens
                 )
                 and not (event.input_image_tokens or event.input_video_tokens or event.output_audio_tokens)
-                and not (event.output_image_tokens or event.output_reasoning_tokens or event.speed or event.region)
+                and (reasoning := event.output_reasoning_tokens) <= output_tokens
+                and not (event.output_image_tokens or event.speed or event.region)
                 and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
                 and " " not in (caller_id := event.id)
                 and caller_id.isprintable()
@@ -183,9 +184,8 @@ class Admission:
                 add_moment(moment)
                 hashed, who = new_hash(), parts.organization
                 hashed.update(caller_id.encode())
-                add_row(
-                    plain_row(who, moment, hashed.digest(), key, sku, batch, 1, input_tokens, cached, output_tokens)
-                )
+                event_id = hashed.digest()
+                add_row(plain_row(who, moment, event_id, key, sku, batch, 1, tokens, cached, output_tokens, reasoning))
             else:
                 others.append(place)
         return others

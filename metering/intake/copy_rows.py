@@ -52,12 +52,16 @@ _batch = Struct(">iq4si")
 _identity = Struct(">18sqi16s")
 _measure = Struct(">iq")
 
-# Most events by far: requests, input and output tokens, with or without cached ones. One pack makes the whole row.
+# Most events by far: requests, input and output tokens, with or without cached and reasoning ones. One pack makes the whole row.
 _NULL_THEN_OUTPUT: Final = _NULL * 6 + b"\0\0\0\x08"
 _CACHED_THEN_OUTPUT: Final = _NULL * 5 + b"\0\0\0\x08"
 _REST: Final = _NULL * 8
+_THEN_REASONING: Final = _NULL * 2 + b"\0\0\0\x08"
+_REST_OF_REASONING: Final = _NULL * 5
 _plain = Struct(">18sqi16s38s8s20sqiq28sq32s")
 _plain_cached = Struct(">18sqi16s38s8s20sqiqiq24sq32s")
+_reasoning = Struct(">18sqi16s38s8s20sqiq28sq12sq20s")
+_reasoning_cached = Struct(">18sqi16s38s8s20sqiqiq24sq12sq20s")
 
 
 @dataclass(slots=True)
@@ -65,21 +69,26 @@ class RowParts:
     """What the rows of a key's plain events consist of, from the moment `since` on (in microseconds), as long as `memory` is
     the one of this month.
 
-    `plain` is the second part of the row of an event that does not say what it is for, `callers` that of others: (project,
-    attributes) → part. `undeclared` are the names that were dropped from these.
+    `plain` is the second part of the row of an event that does not say what it is for, `callers` that of others by their
+    attributes, `of_projects` that of those that name a project, too: (project, attributes) → part. `undeclared` are the names
+    that were dropped from either; what stands there is in `of_projects`, and not in `callers`.
     """
 
     organization: bytes
     since: int
     memory: Memory
     plain: bytes | None = None
-    callers: dict[tuple[str | None, bytes], bytes] = field(default_factory=dict)
+    callers: dict[bytes, bytes] = field(default_factory=dict)
+    of_projects: dict[tuple[str | None, bytes], bytes] = field(default_factory=dict)
     undeclared: dict[tuple[str | None, bytes], Undeclared] = field(default_factory=dict)
 
     def said(self, event: Event, undeclared: list[Undeclared]) -> bytes | None:
         """The second part of the row of an event that says what it is for, if that was said before; notes what it drops."""
-        said = event.project, bytes(event.attributes)
-        found = self.callers.get(said)
+        attributes = bytes(event.attributes)
+        if not event.project and (found := self.callers.get(attributes)) is not None:
+            return found
+        said = event.project, attributes
+        found = self.of_projects.get(said)
         if found is not None and said in self.undeclared:
             undeclared.append(self.undeclared[said])
         return found
@@ -89,11 +98,14 @@ class RowParts:
         if not event.project and event.attributes is NO_ATTRIBUTES:
             self.plain = caller
             return 0
-        said, before = (event.project, bytes(event.attributes)), len(self.callers)
+        said, before = (event.project, bytes(event.attributes)), len(self.callers) + len(self.of_projects)
         if undeclared is not None:
             self.undeclared[said] = undeclared
-        self.callers[said] = caller
-        return len(self.callers) - before
+        if event.project or undeclared is not None:
+            self.of_projects[said] = caller
+        else:
+            self.callers[said[1]] = caller
+        return len(self.callers) + len(self.of_projects) - before
 
 
 def organization_part(organization_id: int) -> bytes:
@@ -132,8 +144,20 @@ def plain_row(  # noqa: PLR0913, PLR0917 - positional and flat, because it runs 
     input_tokens: int,
     cached: int,
     output_tokens: int,
+    reasoning: int,
 ) -> bytes:
-    """The row of an event with these measures alone, none of them 0 but `cached`. The parts are made by the functions above."""
+    """The row of an event with these measures alone, none of them 0 but `cached` and `reasoning`. The parts are made by the
+    functions above."""
+    if reasoning:
+        if cached:
+            return _reasoning_cached.pack(
+                organization, moment, 16, event_id, caller, sku, batch, requests, 8, input_tokens, 8, cached,
+                _CACHED_THEN_OUTPUT, output_tokens, _THEN_REASONING, reasoning, _REST_OF_REASONING,
+            )  # fmt: skip
+        return _reasoning.pack(
+            organization, moment, 16, event_id, caller, sku, batch, requests, 8, input_tokens,
+            _NULL_THEN_OUTPUT, output_tokens, _THEN_REASONING, reasoning, _REST_OF_REASONING,
+        )  # fmt: skip
     if cached:
         return _plain_cached.pack(
             organization, moment, 16, event_id, caller, sku, batch, requests, 8, input_tokens, 8, cached,
