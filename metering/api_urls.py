@@ -10,4 +10,5 @@ urlpatterns = [
     path("usage/events", api.view_of(api.NATIVE), name="usage_events"),
     path("usage/responses", api.view_of(ways.RESPONSES), name="usage_responses"),
     path("integrations/litellm", api.view_of(ways.LITELLM), name="litellm"),
+    path("traces", api.view_of(ways.OTLP), name="traces"),
 ]

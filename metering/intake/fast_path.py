@@ -24,6 +24,7 @@ WAYS: Final = {
     EVENTS_PATH: api.NATIVE,
     "/v1/usage/responses": ways.RESPONSES,
     "/v1/integrations/litellm": ways.LITELLM,
+    "/v1/traces": ways.OTLP,
 }
 logger = logging.getLogger("django.request")
 

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 API_PREFIX: Final = "/v1/"
+FOR_PROGRAMS: Final = ("application/json", "application/x-protobuf")
 MONITORED: Final = ("/healthz", "/readyz", "/metrics")
 KEPT_HEADERS: Final = ("Allow", "Retry-After", "WWW-Authenticate")
 CODES: Final = {
@@ -46,8 +47,8 @@ def json_errors(get_response: GetResponse) -> GetResponse:
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             return error_response(HTTPStatus.FORBIDDEN, "https_required", IN_CLEAR)
         response = get_response(request)
-        is_json = response.headers.get("Content-Type", "").startswith("application/json")
-        return response if response.status_code < HTTPStatus.BAD_REQUEST or is_json else _as_json(response)
+        is_for_programs = response.headers.get("Content-Type", "").startswith(FOR_PROGRAMS)
+        return response if response.status_code < HTTPStatus.BAD_REQUEST or is_for_programs else _as_json(response)
 
     return middleware
 

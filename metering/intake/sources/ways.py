@@ -1,4 +1,4 @@
-"""Ways in for what others write, which are answered as `POST /v1/usage/events` is."""
+"""Ways in for what others write."""
 
 from typing import Final
 
@@ -7,6 +7,7 @@ from metering.intake.api import Environ, Way, declares_lines
 from metering.intake.formats.events import Decoded
 from metering.intake.sources import responses
 from metering.intake.sources.litellm import calls
+from metering.intake.sources.otlp import answers, traces
 
 
 def _responses(body: bytes, environ: Environ) -> Decoded:
@@ -19,3 +20,4 @@ def _litellm(body: bytes, environ: Environ) -> Decoded:
 
 RESPONSES: Final = Way(Source.RESPONSES, _responses)
 LITELLM: Final = Way(Source.LITELLM, _litellm)
+OTLP: Final = Way(Source.OTLP, traces.decode, answers.stored, answers.refused)

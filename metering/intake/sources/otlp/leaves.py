@@ -1,0 +1,80 @@
+"""Which of a request's spans count: leaves do, sums do not.
+
+An agent's span repeats the sum of its calls, and so does a framework's span around the provider's own. Counting both doubles the
+bill. Spans of the same call that come in two requests cannot be told apart; for them there is OTLP_IGNORED_SCOPES.
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from django.conf import settings
+
+from metering.intake.sources.otlp.names import usage_type_of
+from metering.intake.sources.otlp.span import Span
+
+NO_MODEL_REQUEST: Final = "no_model_request"
+IGNORED_SCOPE: Final = "ignored_scope"
+FAILED: Final = "failed"
+COUNTED_INSIDE: Final = "counted_inside"
+COUNTED_OUTSIDE: Final = "counted_outside"
+REASONS: Final = frozenset({NO_MODEL_REQUEST, IGNORED_SCOPE, FAILED, COUNTED_INSIDE, COUNTED_OUTSIDE})
+
+
+def verdicts(spans: Sequence[Span]) -> list[str]:
+    """For each span its usage type, or one of REASONS for which it does not count. A span with a fault has an empty one.
+
+    A span that counts and has one below it that does is their sum. One that says nothing of tokens, below one that does, is the
+    same request as seen by somebody who knows less.
+    """
+    found = [_by_itself(span) for span in spans]
+    places = [place for place, verdict in enumerate(found) if verdict and verdict not in REASONS]
+    if len(places) < 2 or not any(spans[place].parent for place in places):
+        return found
+    parents = {span.node: span.parent for span in spans}
+    telling = {spans[place].node for place in places if spans[place].counts}
+    silent = {spans[place].node for place in places} - telling
+    sums = _above(telling, parents)
+    repeated = _below(telling - sums, silent, parents)
+    sums |= _above(silent - repeated, parents) - telling
+    for place in places:
+        if spans[place].node in sums:
+            found[place] = COUNTED_INSIDE
+        elif spans[place].node in repeated:
+            found[place] = COUNTED_OUTSIDE
+    return found
+
+
+def _by_itself(span: Span) -> str:
+    if span.fault is not None:
+        return ""
+    usage_type = usage_type_of(span.texts)
+    if usage_type is None:
+        return NO_MODEL_REQUEST
+    if span.scope in settings.OTLP_IGNORED_SCOPES:
+        return IGNORED_SCOPE
+    return FAILED if span.has_failed and not span.counts else usage_type
+
+
+def _above(nodes: AbstractSet[bytes], parents: Mapping[bytes, bytes]) -> set[bytes]:
+    """All that are above one of the nodes. No way up is gone twice, so the time is that of one look at each span."""
+    found: set[bytes] = set()
+    for node in nodes:
+        above = parents.get(node)
+        while above and above not in found:
+            found.add(above)
+            above = parents.get(above)
+    return found
+
+
+def _below(tops: AbstractSet[bytes], nodes: AbstractSet[bytes], parents: Mapping[bytes, bytes]) -> set[bytes]:
+    """Those of the nodes that are below one of `tops`."""
+    known = dict.fromkeys(tops, True)
+    for node in nodes:
+        way: dict[bytes, None] = {}
+        above: bytes | None = node
+        while above and above not in known and above not in way:
+            way[above] = None
+            above = parents.get(above)
+        known.update(dict.fromkeys(way, known.get(above or b"", False)))
+    return {node for node in nodes if known[node]}
