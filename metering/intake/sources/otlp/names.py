@@ -55,9 +55,10 @@ TEXTS: Final = {
     ),
     "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "ai.model.provider", "llm.system"),
     "tier": (
-        *("openai.response.service_tier", "gen_ai.openai.response.service_tier"),
+        *("openai.response.service_tier", "gen_ai.openai.response.service_tier", "anthropic.response.service_tier"),
         *("openai.request.service_tier", "gen_ai.openai.request.service_tier"),
     ),
+    "response_id": ("gen_ai.response.id",),
     "operation": ("gen_ai.operation.name",),
     "span_kind": ("openinference.span.kind",),
     "vercel_operation": ("ai.operationId",),

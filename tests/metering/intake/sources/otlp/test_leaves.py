@@ -10,7 +10,7 @@ import pytest
 
 from apikeys.models import APIKey
 from metering.ingestion_models import Kind
-from metering.intake.sources.otlp.leaves import COUNTED_INSIDE, COUNTED_OUTSIDE, verdicts
+from metering.intake.sources.otlp.leaves import COUNTED_BESIDE, COUNTED_INSIDE, COUNTED_OUTSIDE, verdicts
 from metering.intake.sources.otlp.protobuf import spans as read
 from metering.intake.sources.otlp.span import Owner
 from tests.metering.intake.sources.otlp.requests import Span, accept, chat, counted, in_protobuf, stored
@@ -82,6 +82,32 @@ def test_of_two_that_are_silent_the_inner_one_counts() -> None:
 
 def test_a_failed_attempt_inside_displaces_nobody() -> None:
     assert verdicts_of(span(1), span(2, 1, SILENT, failed=True)) == {1: "completions", 2: "failed"}
+
+
+def test_a_response_that_two_have_seen_side_by_side_counts_once() -> None:
+    """Anthropic's client writes a span by itself, and an instrumentation of it another one beside, in a trace or without."""
+    seen, better = (
+        chat(gen_ai__response__id="msg_1"),
+        chat(gen_ai__response__id="msg_1", gen_ai__usage__total_tokens=120),
+    )
+    other = chat(gen_ai__response__id="msg_2")
+    found = verdicts_of(
+        span(1, 9, seen, scope="client"), span(2, 9, better, scope="instrumentation"), span(3, 9, other, scope="client")
+    )
+    assert found == {1: COUNTED_BESIDE, 2: "completions", 3: "completions"}
+
+
+def test_of_two_that_say_the_same_of_a_response_the_same_one_counts_in_every_order() -> None:
+    seen = chat(gen_ai__response__id="msg_1")
+    assert verdicts_of(span(1, 0, seen, scope="b"), span(2, 0, seen, scope="a")) == {
+        1: "completions",
+        2: COUNTED_BESIDE,
+    }
+
+
+def test_one_instrumentation_that_sees_an_id_twice_has_seen_two_calls() -> None:
+    seen = chat(gen_ai__response__id="fixed")
+    assert set(verdicts_of(span(1, 0, seen), span(2, 0, seen), span(3, 0, scope="other")).values()) == {"completions"}
 
 
 def test_spans_that_are_above_each_other_end() -> None:
