@@ -36,9 +36,10 @@ def texts_of(module: Module) -> set[str]:
 def test_every_package_that_is_imported_is_declared() -> None:
     distributions = packages_distributions()
     imported = set().union(*map(imported_by, modules_of(*APPS)))
-    used = {normalized(name) for package in imported for name in distributions.get(package, ())}
-    assert {"django", "plotly"} < used
-    assert used - declared() == set()
+    used = [{normalized(name) for name in distributions[package]} for package in imported if package in distributions]
+    assert {"django"} in used
+    assert {"plotly"} in used
+    assert [names for names in used if not names & declared()] == []  # several of them share `google` and `opentelemetry`
 
 
 def test_every_package_that_is_declared_is_used() -> None:
