@@ -7,6 +7,8 @@ from django.views.generic import RedirectView
 
 from accounts.entrance.forms import email_settings
 from billing.pages.key_verification import KeyVerification
+from metering.intake import api
+from metering.intake.sources import ways
 from usage_dashboard import health
 from usage_dashboard.monitoring.views import metrics
 
@@ -15,6 +17,7 @@ handler404 = "accounts.pages.errors.not_found"
 urlpatterns = [
     # programs first: they call often, and addresses are tried in order
     path("v1/", include("metering.api_urls")),
+    path("api/v1/events", api.view_of(ways.OPENMETER), name="openmeter_events"),
     path("v1/keys/verify", require_POST(KeyVerification.as_view()), name="verify_key"),
     path("", RedirectView.as_view(pattern_name="metering:usage"), name="home"),
     path("", include("metering.urls")),

@@ -91,12 +91,16 @@ def error_in_json(environ: Environ, error: UnreadableError) -> Answer:  # noqa: 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way in: under which name its events are counted, how its bodies are read, and how it is answered."""
+    """A way in: under which name its events are counted, how its bodies are read, and how it is answered.
+
+    `instead` names another way for requests in another format to the same address.
+    """
 
     source: Source
     decode: Decode
     stored: Stored = outcome_of_each
     refused: Refused = error_in_json
+    instead: Callable[[Environ], "Way | None"] | None = None
 
 
 def view_of(way: Way) -> Callable[[HttpRequest], HttpResponse]:
@@ -118,6 +122,8 @@ def answer(environ: Environ, read: Callable[[int], bytes], way: Way) -> Answer:
     `read` gives so many bytes of the body.
     """
     caller = None
+    if way.instead is not None:
+        way = way.instead(environ) or way
     try:
         if environ["REQUEST_METHOD"] != "POST":
             return way.refused(environ, NOT_POSTED)

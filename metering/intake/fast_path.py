@@ -21,10 +21,11 @@ from metering.intake.sources import ways
 
 EVENTS_PATH: Final = "/v1/usage/events"
 WAYS: Final = {
-    EVENTS_PATH: api.NATIVE,
+    EVENTS_PATH: ways.EVENTS,
     "/v1/usage/responses": ways.RESPONSES,
     "/v1/integrations/litellm": ways.LITELLM,
     "/v1/traces": ways.OTLP,
+    "/api/v1/events": ways.OPENMETER,
 }
 logger = logging.getLogger("django.request")
 
@@ -53,6 +54,8 @@ class EventsFirst:
             status_code = {"status_code": answer.status}
             logger.error("%s: %s", _status_line(answer.status), environ["PATH_INFO"], exc_info=error, extra=status_code)
         described = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+        if answer.status == HTTPStatus.NO_CONTENT:
+            described = []  # RFC 9110, 8.6
         start_response(_status_line(answer.status), [*self._headers, *answer.headers, *described])
         return [answer.body]
 

@@ -14,9 +14,9 @@ from usage_dashboard.monitoring.routes import note_refused_body, note_request
 from usage_dashboard.web.answers import Answer, Send, WSGIApplication, ask, send_answer
 from usage_dashboard.web.bodies import Bodies, Receive, RefusedError
 from usage_dashboard.web.environ import Environ, declared_length, environ_of, has_body, put_body
+from usage_dashboard.web.programs import API_PREFIXES
 from usage_dashboard.web.threads import Threads
 
-PROGRAMS_PREFIX: Final = "/v1/"
 ALIVE_PATH: Final = "/healthz"
 ALIVE: Final = Answer(
     HTTPStatus.OK,
@@ -105,7 +105,7 @@ def _of_way(environ: Environ, refused: RefusedError) -> Answer | None:
 
 def _sentence(environ: Environ, status: HTTPStatus, code: str, message: str) -> Answer:
     """JSON for programs, and a line of text for people."""
-    for_programs = environ["PATH_INFO"].startswith(PROGRAMS_PREFIX)
+    for_programs = environ["PATH_INFO"].startswith(API_PREFIXES)
     body = json.dumps({"error": {"code": code, "message": message}}) if for_programs else f"{message}\n"
     return _answer(status, "application/json" if for_programs else "text/plain; charset=utf-8", body.encode())
 

@@ -11,8 +11,8 @@ from django.middleware.common import CommonMiddleware
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-API_PREFIX: Final = "/v1/"
-FOR_PROGRAMS: Final = ("application/json", "application/x-protobuf")
+API_PREFIXES: Final = ("/v1/", "/api/v1/")
+FOR_PROGRAMS: Final = ("application/json", "application/problem+json", "application/x-protobuf")
 MONITORED: Final = ("/healthz", "/readyz", "/metrics")
 KEPT_HEADERS: Final = ("Allow", "Retry-After", "WWW-Authenticate")
 CODES: Final = {
@@ -34,7 +34,7 @@ class HostsOfPeople(CommonMiddleware):
     """Checks the Host that a browser names. Programs come by the address of a container or the name of a service."""
 
     def process_request(self, request: HttpRequest) -> Any:
-        is_for_programs = request.path_info.startswith(API_PREFIX) or request.path_info in MONITORED
+        is_for_programs = request.path_info.startswith(API_PREFIXES) or request.path_info in MONITORED
         return None if is_for_programs else super().process_request(request)
 
 
@@ -42,7 +42,7 @@ def json_errors(get_response: GetResponse) -> GetResponse:
     """Middleware: no error of the API is a page, and no secret is sent over plain HTTP a second time."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if not request.path_info.startswith(API_PREFIX):
+        if not request.path_info.startswith(API_PREFIXES):
             return get_response(request)
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             return error_response(HTTPStatus.FORBIDDEN, "https_required", IN_CLEAR)
