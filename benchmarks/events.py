@@ -86,16 +86,19 @@ class Template:
         )
 
 
-def templates(
+def templates(  # noqa: PLR0913 - keywords, of which most callers need none
     world: World,
     number: int,
     *,
     batch: int = BATCH,
     attributes_of: Callable[[random.Random, int], dict[str, str]] | None = None,
+    path: str = PATH,
+    made: Callable[[World, Sample, str], dict[str, object]] | None = None,
 ) -> list[Template]:
     """Batches of usage of the last minutes: each holds one second, as a gateway that reports once a second would send it.
 
-    With `attributes_of`, events of the key with a rank have these attributes.
+    With `attributes_of`, events of the key with a rank have these attributes. With `made`, they are in another format, for
+    `path`.
     """
     rng = random.Random(2)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=number)
@@ -103,12 +106,12 @@ def templates(
     for second in range(number):
         at = start + timedelta(seconds=second)
         samples = _samples(rng, at, batch)
-        events = [event_of(world, sample, _id(n, TAG)) for n, sample in enumerate(samples)]
+        events = [(made or event_of)(world, sample, _id(n, TAG)) for n, sample in enumerate(samples)]
         if attributes_of is not None:
             for event, sample in zip(events, samples, strict=True):
                 event["attributes"] = attributes_of(rng, sample.key)
         body = json.dumps(events, separators=(",", ":")).encode()
-        found.append(Template(world, at, samples, post_head(PATH, token=world.token, num_bytes=len(body)) + body))
+        found.append(Template(world, at, samples, post_head(path, token=world.token, num_bytes=len(body)) + body))
     return found
 
 
