@@ -23,9 +23,9 @@ from metering.intake.formats.items import (
 )
 from metering.intake.received import shown
 from metering.intake.sources.identity import event_id
-from metering.intake.sources.litellm.payload import Metadata, Payload
+from metering.intake.sources.litellm.payload import NOTHING, Metadata, Payload, Response
 from metering.intake.sources.litellm.purposes import NO_METADATA, attributes_of
-from metering.intake.sources.litellm.usage import reading_of
+from metering.intake.sources.litellm.usage import model_of, plain_measures, reading_of
 from metering.intake.sources.names import provider_of, tier_of
 from metering.intake.sources.readings import RefusedError, event_of_tool, measures_of
 
@@ -49,6 +49,8 @@ USAGE_TYPES: Final = {
 """Call type → usage type. All others are no usage, or are logged as one of these as well."""
 UNREADABLE_CODES: Final = frozenset({"invalid_json", "invalid_utf8"})
 OWN_ORGANIZATION: Final = re.compile(r"org_[0-9A-Za-z]{17}")
+FEW_BYTES: Final = 4 * 1024 * 1024
+"""A shorter array is read without being counted first: a payload that can be read has some fifty bytes."""
 COUNTS: Final = ("Expected `int", "Integer value out of range")
 
 
@@ -81,6 +83,8 @@ def decode(body: bytes, *, lines: bool) -> Decoded:
             events.append(payload)
         elif reason := reason_to_ignore(payload):
             ignored[reason] += 1
+        elif (plain := _plain_event(payload, known)) is not None:
+            events.append(plain)
         else:
             events += events_of(payload, known, changes)
         sizes.append(len(events) - before)
@@ -91,7 +95,7 @@ def decode(body: bytes, *, lines: bool) -> Decoded:
 def _all(body: bytes, *, lines: bool) -> Sequence[Payload | Refusal]:
     """In one pass when all is well; else one by one, to tell the good from the bad."""
     text = stripped(body)
-    if text[:1] == b"[" and not lines and text.count(b",") <= MAX_EVENTS * MAX_FIELDS:
+    if text[:1] == b"[" and not lines and (len(text) <= FEW_BYTES or text.count(b",") <= MAX_EVENTS * MAX_FIELDS):
         try:
             return limited(_payloads.decode(text))
         except UNREADABLE:
@@ -143,13 +147,14 @@ def reason_to_ignore(payload: Payload) -> str | None:
     return None
 
 
-def _known_keys(payloads: Sequence[Payload | Refusal]) -> Mapping[bytes, str]:
-    """Digest → public id of the keys that the payloads name; those that nobody here has are not in it."""
+def _known_keys(payloads: Sequence[Payload | Refusal]) -> Mapping[str | None, str]:
+    """Public ids of the keys by what the payloads call them; those that nobody here has are not in it."""
     hashes = {
         payload.metadata.user_api_key_hash for payload in payloads if isinstance(payload, Payload) and payload.metadata
     }
-    digests = {digest for named in hashes if (digest := _digest(named)) is not None}
-    return directory.remembered().names_of(digests)
+    digests = {named: digest for named in hashes if (digest := _digest(named)) is not None}
+    found = directory.remembered().names_of(digests.values())
+    return {named: found[digest] for named, digest in digests.items() if digest in found}
 
 
 def _digest(named: str | None) -> bytes | None:
@@ -161,8 +166,35 @@ def _digest(named: str | None) -> bytes | None:
     return secrets.digest(named) if named.startswith(secrets.API_KEY_PREFIX) else None
 
 
+def _plain_event(payload: Payload, known: Mapping[str | None, str]) -> Event | None:
+    """The event of a completion by a key that is known, which says nothing beyond the usual: in less time."""
+    metadata, response = payload.metadata, payload.response
+    if (
+        type(response) is not Response
+        or metadata is None
+        or USAGE_TYPES[payload.call_type] != "completions"
+        or response.service_tier is not NOTHING
+        or response.output is not NOTHING
+        or metadata.user_api_key_org_id
+        or not payload.id
+        or (key := known.get(metadata.user_api_key_hash)) is None
+        or (measures := plain_measures(payload)) is None
+    ):
+        return None
+    return Event(
+        id=event_id(payload.id),
+        timestamp=_moment(payload.ended_at),
+        usage_type="completions",
+        model=model_of(payload, response),
+        api_key_id=key,
+        attributes=attributes_of(payload),
+        provider=provider_of(payload.custom_llm_provider),
+        **measures,  # type: ignore[arg-type]  # the names of measures
+    )
+
+
 def events_of(
-    payload: Payload, known: Mapping[bytes, str], changes: Counter[tuple[str, str]]
+    payload: Payload, known: Mapping[str | None, str], changes: Counter[tuple[str, str]]
 ) -> Sequence[Event | Refusal]:
     """The call's event, and those of the tools that were used in it."""
     usage_type = USAGE_TYPES[payload.call_type]
@@ -202,11 +234,12 @@ def _id(payload: Payload) -> str:
     return event_id(payload.id)
 
 
-def _key(metadata: Metadata, known: Mapping[bytes, str]) -> str | None:
+def _key(metadata: Metadata, known: Mapping[str | None, str]) -> str | None:
     """The public id by the hash, or by an alias that is one. None if the payload names no key. Raises RefusedError."""
-    named, alias = metadata.user_api_key_hash, metadata.user_api_key_alias
-    if (digest := _digest(named)) is not None and digest in known:
-        return known[digest]
+    named = metadata.user_api_key_hash
+    if (found := known.get(named)) is not None:
+        return found
+    alias = metadata.user_api_key_alias
     if alias and shown.OWN_ID.fullmatch(alias):
         return alias
     if named:

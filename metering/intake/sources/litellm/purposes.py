@@ -30,10 +30,11 @@ def attributes_of(payload: Payload) -> msgspec.Raw:
     team = metadata.user_api_key_team_alias or metadata.user_api_key_team_id or ""
     user = metadata.user_api_key_user_id or ""
     customer = payload.end_user or metadata.user_api_key_end_user_id or ""
-    free = bytes(metadata.requester_metadata), bytes(metadata.spend_logs_metadata), bytes(payload.request_tags)
-    if len(team) + len(user) + len(customer) + sum(map(len, free)) <= MAX_REMEMBERED_BYTES:
-        return _remembered(team, user, customer, *free)
-    return _attributes(team, user, customer, *free)
+    requester, spend_logs = bytes(metadata.requester_metadata), bytes(metadata.spend_logs_metadata)
+    tags = bytes(payload.request_tags)
+    num_bytes = len(team) + len(user) + len(customer) + len(requester) + len(spend_logs) + len(tags)
+    make = _remembered if num_bytes <= MAX_REMEMBERED_BYTES else _attributes
+    return make(team, user, customer, requester, spend_logs, tags)
 
 
 def _attributes(  # noqa: PLR0913, PLR0917 - flat, because it is remembered by these

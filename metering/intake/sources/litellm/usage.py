@@ -35,12 +35,45 @@ def reading_of(payload: Payload, usage_type: str) -> Reading:
         tokens=_tokens(usage, usage_type),
         counting=CACHE_BESIDE if _is_of_messages(usage) else INCLUSIVE,
         units=NO_UNITS if usage_type == "completions" else _units(usage, response, usage_type),
-        model=_without_provider(_part(_text, response.model) or payload.model or "", payload.custom_llm_provider),
+        model=model_of(payload, response),
         service_tier=_part(_text, response.service_tier) or usage.service_tier,
         speed=None if usage.speed == "standard" else usage.speed,
         region=None if usage.inference_geo in NO_GEO else usage.inference_geo,
         tools=_tools(usage, response),
     )
+
+
+def plain_measures(payload: Payload) -> dict[str, int] | None:
+    """The measures of a call that used no more than input, some of it cached, and output, which add up, as most do.
+
+    None for all others, and for those where the answer may say more. They go by `reading_of`, which gives the same for these.
+    """
+    usage = payload.metadata.usage_object if payload.metadata else None
+    if usage is None or not (whole := usage.prompt_tokens) or not (output := usage.completion_tokens):
+        return None
+    inside = usage.prompt_tokens_details or NO_INPUT_DETAILS
+    outside = usage.completion_tokens_details or NO_OUTPUT_DETAILS
+    cached = inside.cached_tokens or usage.cache_read_input_tokens or 0
+    if usage.total_tokens != whole + output or cached > whole or _says_more(usage, inside, outside):
+        return None
+    if cached:
+        return {"input_tokens": whole, "input_cached_tokens": cached, "output_tokens": output}
+    return {"input_tokens": whole, "output_tokens": output}
+
+
+def _says_more(usage: Usage, inside: InputDetails, outside: OutputDetails) -> bool:
+    return bool(
+        (inside.cache_creation_tokens or inside.cache_write_tokens or usage.cache_creation_input_tokens)
+        or (inside.audio_tokens or inside.image_tokens or inside.video_tokens or inside.web_search_requests)
+        or (outside.reasoning_tokens or outside.audio_tokens or outside.image_tokens)
+        or (usage.cache_creation or inside.cache_creation_token_details or usage.server_tool_use)
+        or (usage.service_tier or usage.speed or usage.inference_geo)
+    )
+
+
+def model_of(payload: Payload, response: Response) -> str:
+    """The model that answered, else the one that was asked for."""
+    return _without_provider(_part(_text, response.model) or payload.model or "", payload.custom_llm_provider)
 
 
 def usage_of(payload: Payload, response: Response) -> Usage:
