@@ -156,3 +156,9 @@ def test_a_body_without_a_length_is_no_body(length: str, world: World) -> None:
         "POST", EVENTS_PATH, b"[]", CONTENT_LENGTH=length, HTTP_AUTHORIZATION=f"Bearer {make_token()}"
     )
     assert (status, json.loads(answer)["error"]["code"]) == ("400 Bad Request", "empty_body")
+
+
+def test_an_answer_without_content_has_no_length() -> None:
+    status, headers, body = short_road("POST", "/api/v1/events", b"[]", HTTP_AUTHORIZATION=f"Bearer {make_token()}")
+    assert (status, body) == ("204 No Content", b"")
+    assert not {"content-length", "content-type"} & headers.keys()
