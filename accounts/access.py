@@ -7,7 +7,7 @@ see reads exactly like what does not exist.
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -17,6 +17,16 @@ from accounts.models import Membership, Organization, User
 
 Role = Membership.Role
 Row = TypeVar("Row")
+
+
+class Sight(Protocol):
+    """Whose usage somebody may see, a person or a program: that of these organizations or, with `only_of`, of it the usage of
+    the user with this id alone."""
+
+    @property
+    def organizations(self) -> tuple[Organization, ...]: ...
+    @property
+    def only_of(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,11 @@ class Access:
     def sees_all_usage(self) -> bool:
         """False for a reader of an organization that shows usage to owners and admins only: they see their own."""
         return self.is_admin or self.organization.usage_visibility == Organization.UsageVisibility.ANY_ROLE
+
+    @property
+    def only_of(self) -> int | None:
+        """The id of the user whose usage alone is seen; None if everybody's is."""
+        return None if self.sees_all_usage else self.user.pk
 
     @property
     def can_export(self) -> bool:
@@ -79,7 +94,11 @@ def find_seen(rows: "QuerySet[Any, Row]", **named: object) -> Row:
 
 def members_now(access: Access) -> QuerySet[User]:
     """The people who are in the organization now."""
-    return User.objects.filter(memberships__organization=access.organization, memberships__left_at__isnull=True)
+    return members_of(access.organization)
+
+
+def members_of(organization: Organization) -> QuerySet[User]:
+    return User.objects.filter(memberships__organization=organization, memberships__left_at__isnull=True)
 
 
 def seen_until(user: User, organization: Organization) -> datetime | None:

@@ -80,6 +80,10 @@ class AdminCaller:
         """The organizations that the key reads: its own first and, of a parent, its children."""
         return (self.organization, *self.organization.children.order_by("name", "id"))
 
+    @property
+    def only_of(self) -> None:
+        """A key reads everybody's usage."""
+
     def require(self, scope: str) -> None:
         """Raises MissingScopeError."""
         if scope not in self.key.scopes:

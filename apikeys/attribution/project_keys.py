@@ -8,8 +8,8 @@ from typing import Any, Final
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 
-from accounts.access import Access, members_now
-from accounts.models import Project
+from accounts.access import Access, members_of
+from accounts.models import Organization, Project
 from apikeys.attribution.attribution import titled, titles_of
 from apikeys.models import APIKey, KeyAttribution
 
@@ -66,15 +66,22 @@ def keys_with_project(access: Access, *, now: datetime) -> "QuerySet[Any]":
 
     Owners and admins see them all; others their own and, if they see everybody's usage, those that it shows by name.
     """
-    chosen = KeyAttribution.objects.filter(api_key=OuterRef("pk"), organization=access.organization)
-    latest = chosen.order_by("-effective_at")
-    is_here = Q(user__default_organization=access.organization)
-    active = APIKey.objects.filter(
-        Q(expires_at__isnull=True) | Q(expires_at__gt=now), is_here | Exists(chosen), revoked_at__isnull=True
-    ).filter(user__in=members_now(access).values("pk"))
+    active = keys_of_organization(access.organization, now=now)
     if not access.is_admin:
+        is_here = Q(user__default_organization=access.organization)
         shown = Q(tracked=True) & is_here if access.sees_all_usage else Q(pk__in=())
         active = active.filter(Q(user=access.user) | shown)
+    return active
+
+
+def keys_of_organization(organization: Organization, *, now: datetime) -> "QuerySet[Any]":
+    """As `keys_with_project`, all of them: for programs that read the whole organization."""
+    chosen = KeyAttribution.objects.filter(api_key=OuterRef("pk"), organization=organization)
+    latest = chosen.order_by("-effective_at")
+    is_here = Q(user__default_organization=organization)
+    active = APIKey.objects.filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=now), is_here | Exists(chosen), revoked_at__isnull=True
+    ).filter(user__in=members_of(organization).values("pk"))
     return active.annotate(
         project_id=Subquery(latest.values("project_id")[:1]), chosen_values=Subquery(latest.values("attributes")[:1])
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db import connection
 
-from accounts.access import Access
+from accounts.access import Sight
 from metering.attribution_models import PROJECT as OF_PROJECT
 from metering.price_words import Dimension
 from metering.service_tiers import BUILT_IN
@@ -125,11 +125,11 @@ class Asked:
     attributes: Collection[str] = ()
 
 
-def find_owned(access: Access, asked: Asked, declared: Declared) -> tuple[OwnedIds, Names]:
+def find_owned(sight: Sight, asked: Asked, declared: Declared) -> tuple[OwnedIds, Names]:
     """The ids behind these address values, and their names. One query, and none when nothing needs one."""
     known = {
         (ORGANIZATION, found.id): Named(found.id, found.name, found.public_id)
-        for found in access.organizations
+        for found in sight.organizations
         if found.public_id in asked.organizations
     }
     if "untracked" in asked.api_keys:
@@ -139,7 +139,7 @@ def find_owned(access: Access, asked: Asked, declared: Declared) -> tuple[OwnedI
     known |= _without_values(asked, declared)
     stored = replace(asked, organizations=(), service_tiers=set(asked.service_tiers) - set(BUILT_IN.values()))
     if any(vars(stored).values()):
-        known |= _look_up(access, stored, declared)
+        known |= _look_up(sight, stored, declared)
     return _owned_ids(known, declared), Names(known)
 
 
@@ -175,7 +175,7 @@ def _value_filters(known: Collection[tuple[Grouping, int]], declared: Declared) 
             yield ValueFilter(grouping, values, NONE in values)
 
 
-def _look_up(access: Access, asked: Asked, declared: Declared) -> dict[tuple[Grouping, int], Named]:
+def _look_up(sight: Sight, asked: Asked, declared: Declared) -> dict[tuple[Grouping, int], Named]:
     groupings = GROUPINGS | {found.word: found for found in declared.attributes}
     values = [(value, *value.partition(":")[::2]) for value in asked.attributes]
     ids = [(found.word, attribute_id) for found in declared.attributes for attribute_id in found.dimensions]
@@ -191,8 +191,8 @@ def _look_up(access: Access, asked: Asked, declared: Declared) -> dict[tuple[Gro
         "values": [value for value, _, _ in values],
         "words": [word for word, _ in ids],
         "attribute_ids": [attribute_id for _, attribute_id in ids],
-        "ids": [organization.id for organization in access.organizations],
-        "own": None if access.sees_all_usage else access.user.id,
+        "ids": [organization.id for organization in sight.organizations],
+        "own": sight.only_of,
     }
     with connection.cursor() as cursor:
         cursor.execute(OWNED_SQL, parameters)
