@@ -52,8 +52,9 @@ class ValueFilter:
 class UsageQuery:
     """Which usage. An empty filter means all; `organization_ids` is never empty.
 
-    `hour` (0–23) narrows a period of one day to one hour. Made by `metering.pages.filter_form` alone, which has checked every id
-    against the reader's access.
+    `hour` (0–23) narrows a period of one day to one hour; `moments`, within the period, any query to the hours or minutes
+    from the first to before the second. Made by `metering.pages.filter_form` and, for programs, `exports.openai_api.questions`
+    alone, which have checked every id against the reader's access.
     """
 
     organization_ids: tuple[int, ...]
@@ -68,6 +69,8 @@ class UsageQuery:
     group: Grouping = groupings.DEFAULT
     step: Step = Step.DAY
     hour: int | None = None
+    moments: tuple[datetime, datetime] | None = None
+    batch: bool | None = None
 
     @property
     def is_of_untracked(self) -> bool:
@@ -76,16 +79,21 @@ class UsageQuery:
 
     @property
     def start_at(self) -> datetime:
+        if self.moments is not None:
+            return self.moments[0]
         return self.period.start_at + timedelta(hours=self.hour or 0)
 
     @property
     def end_at(self) -> datetime:
+        if self.moments is not None:
+            return self.moments[1]
         return self.period.end_at if self.hour is None else self.start_at + timedelta(hours=1)
 
     @property
     def filters_skus(self) -> bool:
         """Whether the conditions are about `sku` as well."""
-        return bool(self.model_ids or self.usage_types or self.service_tiers or self.providers)
+        is_named = self.model_ids or self.usage_types or self.service_tiers or self.providers
+        return bool(is_named) or self.batch is not None
 
     @property
     def filtered_dimensions(self) -> tuple[Grouping, ...]:
@@ -120,6 +128,8 @@ class UsageQuery:
             filters.append("sku.service_tier = ANY(%(service_tiers)s)")
         if self.providers:
             filters.append("sku.provider = ANY(%(providers)s)")
+        if self.batch is not None:
+            filters.append("sku.batch = %(batch)s")
         return filters
 
     def parameters(self) -> dict[str, Any]:
@@ -135,6 +145,7 @@ class UsageQuery:
             "usage_types": list(self.usage_types),
             "service_tiers": list(self.service_tiers),
             "providers": list(self.providers),
+            "batch": self.batch,
             **{found.ids_parameter: list(found.dimensions) for found in self.dimensions},
             **{f"values_{place}": list(found.value_ids) for place, found in enumerate(self.values)},
         }

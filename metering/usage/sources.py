@@ -6,7 +6,7 @@ rollup, those of a day from the daily one. The minutes of one hour are the only 
 and that hour alone. What usage was for, its project and attributes, is told by `metering.usage.attributed`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -104,6 +104,14 @@ def bars_by_part(query: UsageQuery) -> Source:
     return _bars(query, _grain(query, query.group.grain), query.dimensions)
 
 
+def bars_by(query: UsageQuery, groupings: Sequence[Grouping]) -> tuple[Source, tuple[str, ...]]:
+    """The rows of the bars, told apart by all of these, and the expression of the part of each. One by `dimensions` is the
+    query's group."""
+    known = {grouping.grain for grouping in groupings}
+    grain = Grain.KEY if known >= {Grain.USER, Grain.KEY} else _grain(query, _finest(known))
+    return _bars(query, grain, query.dimensions), tuple(_part(found, grain, query.dimensions) for found in groupings)
+
+
 def leaders_of(parts: Sequence[int]) -> dict[str, list[int]]:
     """The parameter `leaders`: of parts in their order, those that have bars of their own."""
     return {"leaders": list(parts[:SHOWN_PARTS])}
@@ -166,6 +174,10 @@ def _grain(query: UsageQuery, known: Grain = Grain.ORGANIZATION) -> Grain:
     return Grain.USER if query.user_ids else known
 
 
+def _finest(grains: Collection[Grain]) -> Grain:
+    return next((grain for grain in (Grain.KEY, Grain.USER) if grain in grains), Grain.ORGANIZATION)
+
+
 def _bars(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> Source:
     if query.step == Step.MINUTE:
         return _minutes(query, dimensions)
@@ -213,15 +225,15 @@ def _made(query: UsageQuery, grain: Grain, span: Span, rows: str, dimensions: Di
     filters = query.filters("usage", by_user=grain in (Grain.KEY, Grain.USER), by_key=grain == Grain.KEY)
     values = "".join(f" AND usage.value_{place} = ANY(%(values_{place})s)" for place, _ in enumerate(query.values))
     conditions = f"{span.when} AND {filters}{values}"
-    return Source(rows, f"usage.{span.slot}", _part(query, grain, dimensions), conditions, _sku_join(query))
+    return Source(rows, f"usage.{span.slot}", _part(query.group, grain, dimensions), conditions, _sku_join(query))
 
 
-def _part(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> str:
-    if grain == Grain.UNTRACKED and query.group.has_untracked:
+def _part(group: Grouping, grain: Grain, dimensions: Dimensions) -> str:
+    if grain == Grain.UNTRACKED and group.has_untracked:
         return f"{UNTRACKED}::bigint"
-    if query.group in dimensions:
-        return f"usage.value_{dimensions.index(query.group)}"
-    return query.group.column or NO_PARTS
+    if group in dimensions:
+        return f"usage.value_{dimensions.index(group)}"
+    return group.column or NO_PARTS
 
 
 def _sku_join(query: UsageQuery) -> str:
