@@ -18,6 +18,7 @@ urlpatterns = [
     # programs first: they call often, and addresses are tried in order
     path("v1/", include("metering.api_urls")),
     path("api/v1/events", api.view_of(ways.OPENMETER), name="openmeter_events"),
+    path("v1/", include("exports.openai_api.urls")),
     path("v1/keys/verify", require_POST(KeyVerification.as_view()), name="verify_key"),
     path("", RedirectView.as_view(pattern_name="metering:usage"), name="home"),
     path("", include("metering.urls")),

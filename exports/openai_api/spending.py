@@ -1,0 +1,84 @@
+"""Budgets of the whole organization as OpenAI's admin API shows them: a hard one is its spend limit, shares of it are alerts."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from django.http import Http404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Membership, Organization
+from apikeys.adminkeys.api import AdminView
+from apikeys.models import AdminKey
+from billing.alerts import Budget, BudgetKind
+from exports.openai_api.lists import window_of
+
+
+class SpendLimit(AdminView):
+    """`GET /v1/organization/spend_limit`: 404 where the budget ends nothing, or there is none."""
+
+    scope = AdminKey.Scope.COSTS
+
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - the framework's signature
+        budget = _budget(self.caller.organization)
+        if budget is None or not budget.is_hard:
+            raise Http404("No budget of the organization ends anything.")
+        return Response(
+            {
+                "object": "organization.spend_limit",
+                "threshold_amount": _cents(budget.amount),
+                "currency": "USD",
+                "interval": "month",
+                "enforcement": {"status": "enforcing"},
+            }
+        )
+
+
+class SpendAlerts(AdminView):
+    """`GET /v1/organization/spend_alerts`: one for each share of the budget at which owners are told, few enough for one page."""
+
+    scope = AdminKey.Scope.COSTS
+
+    def get(self, request: Request) -> Response:
+        window = window_of(request.query_params, known=("order", "before"))
+        alerts = alerts_of(self.caller.organization)
+        alerts = alerts[::-1] if window.is_descending else alerts
+        ids = [found["id"] for found in alerts]
+        begin = ids.index(window.after) + 1 if window.after in ids else 0
+        data = alerts[begin : begin + window.limit]
+        return Response(
+            {
+                "object": "list",
+                "data": data,
+                "first_id": data[0]["id"] if data else None,
+                "last_id": data[-1]["id"] if data else None,
+                "has_more": begin + len(data) < len(alerts),
+            }
+        )
+
+
+def alerts_of(organization: Organization) -> list[dict[str, Any]]:
+    budget = _budget(organization)
+    if budget is None:
+        return []
+    owners = Membership.objects.filter(organization=organization, role=Membership.Role.OWNER, left_at__isnull=True)
+    recipients = list(owners.order_by("pk").values_list("user__email", flat=True))
+    return [
+        {
+            "object": "organization.spend_alert",
+            "id": f"alert_{threshold}",
+            "threshold_amount": _cents(budget.amount * threshold / 100),
+            "currency": "USD",
+            "interval": "month",
+            "notification_channel": {"type": "email", "recipients": recipients, "subject_prefix": None},
+        }
+        for threshold in sorted(budget.thresholds)
+    ]
+
+
+def _budget(organization: Organization) -> Budget | None:
+    return Budget.objects.filter(organization=organization, kind=BudgetKind.ORGANIZATION).first()
+
+
+def _cents(amount: Decimal) -> int:
+    return int((amount * 100).to_integral_value(ROUND_HALF_EVEN))

@@ -1,0 +1,43 @@
+"""The addresses of OpenAI's admin API that tell of usage and costs, for its own client with another base URL."""
+
+from typing import ClassVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.adminkeys.api import AdminView
+from apikeys.models import AdminKey
+from exports.openai_api import parameters, results
+from exports.openai_api.endpoints import COSTS, Endpoint
+from exports.openai_api.pages import Read, page_of
+from exports.openai_api.rendering import ExactJSONRenderer
+from metering.rollups.freshness import complete_through
+
+
+class Page(AdminView):
+    """A page of buckets. `x-complete-through`: every event that was acknowledged before this moment is in it."""
+
+    renderer_classes = [ExactJSONRenderer]
+    endpoint: Endpoint
+    read: ClassVar[Read]
+
+    def get(self, request: Request) -> Response:
+        asked = parameters.read(request.query_params, self.endpoint)
+        fresh = f"{complete_through():%Y-%m-%dT%H:%M:%SZ}"
+        return Response(page_of(self.caller, asked, type(self).read), headers={"x-complete-through": fresh})
+
+
+class Usage(Page):
+    """`GET /v1/organization/usage/…`: what was used, per bucket of time and group."""
+
+    scope = AdminKey.Scope.USAGE
+    endpoint: Endpoint = COSTS  # named where the address is: `as_view(endpoint=…)`
+    read = staticmethod(results.usage_results)
+
+
+class Costs(Page):
+    """`GET /v1/organization/costs`: what it cost, per UTC day and group."""
+
+    scope = AdminKey.Scope.COSTS
+    endpoint = COSTS
+    read = staticmethod(results.cost_results)
