@@ -4,13 +4,10 @@ import os
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from celery.schedules import crontab
 
 from usage_dashboard import given_addresses
 from usage_dashboard.environment import Environment
-from usage_dashboard.machine import embedded
+from usage_dashboard.machine import embedded, schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(os.environ)
@@ -352,28 +349,7 @@ CELERY_TASK_ROUTES = {"billing.tasks.deliver_*": {"queue": "deliveries"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "usage_dashboard.beat:Scheduler"
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "roll-up": {"task": "billing.tasks.roll_up", "schedule": ROLL_UP_INTERVAL_SECONDS},
-    "price-new-models": {"task": "billing.tasks.price_new_models", "schedule": 1.0},
-    "summarize": {"task": "metering.tasks.summarize", "schedule": 10.0},
-    "make-partitions": {"task": "metering.tasks.make_partitions", "schedule": 3600.0},
-    "drop-old": {"task": "metering.tasks.drop_old", "schedule": crontab(hour="2", minute="30")},
-    "drop-old-security-events": {
-        "task": "accounts.tasks.drop_old_security_events",
-        "schedule": crontab(hour="2", minute="45"),
-    },
-    "drop-expired-values": {"task": "accounts.tasks.drop_expired_values", "schedule": 3600.0},
-    "verify": {"task": "billing.tasks.verify", "schedule": crontab(hour="3", minute="30")},
-    "re-rate": {"task": "billing.tasks.re_rate", "schedule": 5.0},
-    "check-budgets": {"task": "billing.tasks.check_budgets", "schedule": 60.0},
-    "check-unpriced": {"task": "billing.tasks.check_unpriced", "schedule": 60.0},
-    "check-failures": {"task": "billing.tasks.check_failures", "schedule": 60.0},
-    "check-forecasts": {"task": "billing.tasks.check_forecasts", "schedule": 3600.0},
-    "deliver-mails": {"task": "billing.tasks.deliver_mails", "schedule": 2.0},
-    "deliver-webhooks": {"task": "billing.tasks.deliver_webhooks", "schedule": 2.0},
-    "measure": {"task": "usage_dashboard.tasks.measure", "schedule": METRICS_ORGANIZATIONS_SECONDS},
-    "close-months": {"task": "billing.tasks.close_months", "schedule": 3600.0},
-}
+CELERY_BEAT_SCHEDULE = schedule.of(roll_up=ROLL_UP_INTERVAL_SECONDS, measure=METRICS_ORGANIZATIONS_SECONDS)
 
 vars().update(env.read("EMAIL_URL", given_addresses.email, default=given_addresses.email("consolemail://")))
 EMAIL_TIMEOUT = 10

@@ -39,7 +39,9 @@ def test_every_package_that_is_imported_is_declared() -> None:
     used = [{normalized(name) for name in distributions[package]} for package in imported if package in distributions]
     assert {"django"} in used
     assert {"plotly"} in used
-    assert [names for names in used if not names & declared()] == []  # several of them share `google` and `opentelemetry`
+    assert [
+        names for names in used if not names & declared()
+    ] == []  # several of them share `google` and `opentelemetry`
 
 
 def test_every_package_that_is_declared_is_used() -> None:
