@@ -6,7 +6,6 @@ from django.http import HttpRequest
 
 from accounts.admin import ReadOnlyAdmin
 from metering import isolation
-from metering.ingestion_models import UnknownKey
 from metering.models import FailedItem, IngestBatch, Model, Sku, Verification
 
 
@@ -54,13 +53,3 @@ class FailedItemAdmin(ReadOnlyAdmin):
     @admin.action(description="Try again", permissions=["view"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[FailedItem]) -> None:
         self.message_user(request, f"Tried again soon: {isolation.try_again(chosen)}", messages.SUCCESS)
-
-
-@admin.register(UnknownKey)
-class UnknownKeyAdmin(ReadOnlyAdmin):
-    """Keys that events named and nobody here has; the Ingestion page has what can be done about them."""
-
-    list_display = ["key", "source", "token_id", "num_events", "first_seen_at", "last_seen_at"]
-    list_filter = ["source"]
-    search_fields = ["key"]
-    ordering = ["-last_seen_at", "key"]

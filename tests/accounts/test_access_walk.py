@@ -195,6 +195,7 @@ EXPECTED = {
     "v1/usage/events": (NOBODY, UNAUTHENTICATED),
     "v1/usage/responses": (NOBODY, UNAUTHENTICATED),
     "v1/integrations/litellm": (NOBODY, UNAUTHENTICATED),
+    "v1/traces": (NOBODY, UNAUTHENTICATED),
     "api/v1/events": (NOBODY, UNAUTHENTICATED),
     "v1/keys/verify": (NOBODY, UNAUTHENTICATED),
     "healthz": (EVERYONE, NOBODY),

@@ -17,11 +17,13 @@ from accounts.audit.audit import SYSTEM_ACTOR
 from accounts.changes import change
 from accounts.limits import LimitReachedError
 from accounts.members import invitations as inviting
-from accounts.models import Invitation, Membership, Organization, RoutingVersion, Spending, User
+from accounts.models import Invitation, Membership, Organization, Project, RoutingVersion, Spending, User
+from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import APIKey
 from billing.alerts import Budget, WebhookEndpoint
 from tests.engine import make_key
-from tests.world import World
+from tests.what_for import declare, make_project
+from tests.world import LONG_AGO, World
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -66,6 +68,12 @@ def test_a_new_minute_begins_anew(world: World, client_of: SignIn, settings: Set
     assert switch(client, key, "on") == 302
 
 
+def make_archived_project(organization: Organization) -> Project:
+    project = make_project(organization, "Old")
+    Project.objects.filter(pk=project.pk).update(archived_at=LONG_AGO)
+    return project
+
+
 CHANGES: list[tuple[str, str, dict[str, str]]] = [
     ("rita", "/settings/profile/default-organization/", {"organization": "acme"}),
     ("rita", "/settings/api-keys/{key}/rotation/", {"overlap_hours": "0"}),
@@ -90,6 +98,16 @@ CHANGES: list[tuple[str, str, dict[str, str]]] = [
     ("alice", "/settings/organization/acme/billing/webhooks/{webhook}/activation/", {}),
     ("alice", "/settings/organization/acme/invitations/{invitation}/resending/", {}),
     ("alice", "/settings/organization/acme/invitations/{invitation}/revocation/", {}),
+    ("rita", "/settings/organization/acme/keys/{key}/attribution/", {"project": "", "attribute_team": "red"}),
+    ("alice", "/settings/organization/acme/admin-keys/", {"name": "Reports", "scopes": "usage"}),
+    ("alice", "/settings/organization/acme/admin-keys/{admin_key}/revocation/", {}),
+    ("alice", "/settings/organization/acme/projects/", {"name": "Checkout"}),
+    ("alice", "/settings/organization/acme/projects/{project}/name/", {"name": "Checkout"}),
+    ("alice", "/settings/organization/acme/projects/{project}/archival/", {}),
+    ("alice", "/settings/organization/acme/projects/{archived}/restoration/", {}),
+    ("alice", "/settings/organization/acme/attributes/", {"name": "feature", "title": "Feature"}),
+    ("alice", "/settings/organization/acme/attributes/team/title/", {"title": "Squad"}),
+    ("alice", "/settings/organization/acme/attributes/team/withdrawal/", {}),
 ]
 
 
@@ -116,7 +134,11 @@ def test_every_change_of_keys_members_and_organizations_counts(
         webhook=webhook.pk,
         budget=Budget.objects.create(organization=world.acme, amount=1).pk,
         invitation=Invitation.objects.get().public_id,
+        project=make_project(world.acme, "Search").public_id,
+        archived=make_archived_project(world.acme).public_id,
+        admin_key=create_admin_key(organization=world.acme, name="Old", scopes=["usage"], now=now)[0].public_id,
     )
+    declare(world.acme, "team")
     if "organization" in data:
         data = {"organization": world.acme.public_id}
     answer = client_of(getattr(world, who)).post(address, data)
@@ -140,6 +162,8 @@ NOT_LIMITED = {
     "invoice_voiding": "staff",
     "invoice_release": "staff",
     "balance_refund": "staff",
+    "ingestion_key": "staff",
+    "ingestion_test_event": "staff",
 }
 
 

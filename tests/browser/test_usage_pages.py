@@ -139,7 +139,7 @@ def test_everything_is_reached_by_keyboard_and_focus_stays(browse: OpenBrowser, 
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_url("**group=user*")
+    page.wait_for_url("**group=project*")
     previous = page.get_by_label("Month before")
     previous.focus()
     page.keyboard.press("Enter")

@@ -13,8 +13,10 @@ def normalized(name: str) -> str:
 
 
 def declared() -> set[str]:
+    """Also what is wanted for an extra alone."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {normalized(re.split(r"[^A-Za-z0-9._-]", line)[0]) for line in project["dependencies"]}
+    extras = [line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines]
+    return {normalized(re.split(r"[^A-Za-z0-9._-]", line)[0]) for line in [*project["dependencies"], *extras]}
 
 
 def imported_by(module: Module) -> set[str]:

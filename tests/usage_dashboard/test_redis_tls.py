@@ -30,7 +30,7 @@ ASK_ALL_THREE: Final = """
 import django, json; django.setup()
 from django.core.cache import caches
 from usage_dashboard.celery import app
-from usage_dashboard.health import _broker_answers
+from usage_dashboard.monitoring.broker import queue_lengths
 def celery():
     with app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, timeout=3)
@@ -43,7 +43,7 @@ def answers(ask):
     except Exception as error:
         assert "CERTIFICATE_VERIFY_FAILED" in str(error), str(error)
         return False
-print(json.dumps({"celery": answers(celery), "readyz": _broker_answers(), "cache": answers(cache)}))
+print(json.dumps({"celery": answers(celery), "readyz": queue_lengths() is not None, "cache": answers(cache)}))
 """
 
 

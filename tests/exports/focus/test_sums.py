@@ -95,6 +95,7 @@ def _costs_as_invoiced() -> Decimal:
     for cost in DailyCost.objects.filter(amount__isnull=False):
         key = (cost.organization_id, models[cost.sku_id], cost.line_item, cost.day.replace(day=1))
         keys[key] = keys.get(key, Decimal(0)) + (cost.amount or 0)
-    own = InvoiceLine.objects.filter(invoice__state__in=["open", "paid"], usage_month=F("invoice__month"))
+    standing = InvoiceLine.objects.filter(invoice__kind="invoice", invoice__state__in=["open", "paid"])
+    own = standing.filter(usage_month=F("invoice__month"))
     invoiced = set(own.values_list("organization_id", "model_id", "line_item", "usage_month"))
     return sum((to_cents(cost) if key in invoiced else cost for key, cost in keys.items()), start=Decimal(0))

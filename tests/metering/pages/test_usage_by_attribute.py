@@ -73,7 +73,8 @@ def test_an_organization_without_projects_and_attributes_has_no_lists_of_them(wo
     use(world, world.rita, 1)
     page = page_of(client_of(world.alice), ACTIVITY)
     assert "Top projects" not in page
-    assert "attribute" not in page
+    assert "attribute:" not in page
+    assert "attribute=" not in page
 
 
 @pytest.mark.parametrize(
