@@ -9,7 +9,9 @@ from accounts.clock import database_now
 from accounts.models import Organization
 from exports.openai_api.endpoints import USAGE, Endpoint
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
+from tests.export_skus import make_sku
 from tests.exports.openai_api.filled import NUM_DAYS, Filled, ask, every_page, fill, make_admin_key, results_of, sums
+from tests.rollup_rows import add_usage
 from tests.what_for import make_project
 from tests.world import LONG_AGO, World, join
 
@@ -172,3 +174,12 @@ def test_the_answer_says_how_complete_it_is(world: World, secret: str) -> None:
     answer = ask(secret, ADDRESS, {"start_time": int(days_ago(1).timestamp())})
     assert answer["x-complete-through"] <= f"{database_now():%Y-%m-%dT%H:%M:%SZ}"
     assert answer["x-ratelimit-limit-requests"]
+
+
+def test_sums_of_more_than_64_bits_are_whole_numbers_all_the_same(world: World, secret: str) -> None:
+    day, key = days_ago(1).date(), make_key(world.rita)
+    add_usage(world.acme, day, world.rita, key, make_sku(), input_tokens=10**20 + 1, num_model_requests=1)
+    answer = ask(secret, ADDRESS, {"start_time": int(days_ago(1, hour=0).timestamp()), "group_by": "user_id"})
+    (row,) = results_of([answer.json()])  # type: ignore[attr-defined]
+    assert row["input_tokens"] == 10**20 + 1
+    assert isinstance(row["num_model_requests"], int)
