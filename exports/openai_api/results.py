@@ -49,7 +49,7 @@ def usage_results(query: UsageQuery, asked: Asked, organizations: Sequence[Organ
     )
 
     def fields(row: Sequence[Any]) -> Result:
-        return {name: int(number) for name, number in zip(asked.endpoint.fields, row, strict=True)}
+        return {name: _shortest(number) for name, number in zip(asked.endpoint.fields, row, strict=True)}
 
     return _found(rows, asked, groups, organizations, fields)
 
@@ -93,8 +93,9 @@ def _money(row: Sequence[Any]) -> Result:
 
 
 def _shortest(number: Decimal) -> Decimal:
-    """Without zeros at its end, and without an exponent."""
-    return Decimal(f"{number:f}".rstrip("0").rstrip(".")) if "." in f"{number:f}" else Decimal(f"{number:f}")
+    """Without zeros behind the point, and without an exponent. Sums may be larger than any integer of the encoder."""
+    text = f"{number:f}"
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _of_line_items(asked: Asked) -> str:
