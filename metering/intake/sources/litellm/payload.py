@@ -7,6 +7,7 @@ import msgspec
 
 from metering.intake.formats.events import Timestamp
 from metering.intake.sources.providers.anthropic import Lifetimes, ServerTools
+from metering.intake.sources.providers.chat import CompletionDetails
 from metering.intake.sources.providers.reading import MaybeCount, Seconds
 
 NOTHING = msgspec.Raw()
@@ -25,12 +26,6 @@ class InputDetails(msgspec.Struct, gc=False):
     image_count: MaybeCount = None
 
 
-class OutputDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: MaybeCount = None
-    audio_tokens: MaybeCount = None
-    image_tokens: MaybeCount = None
-
-
 class Usage(msgspec.Struct, gc=False):
     """In the names of chat completions, which LiteLLM makes of nearly everything, or of Responses, images and Messages."""
 
@@ -40,10 +35,10 @@ class Usage(msgspec.Struct, gc=False):
     output_tokens: MaybeCount = None
     total_tokens: MaybeCount = None
     prompt_tokens_details: InputDetails | None = None
-    completion_tokens_details: OutputDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
     input_tokens_details: InputDetails | None = None
     input_token_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
+    output_tokens_details: CompletionDetails | None = None
     cache_read_input_tokens: MaybeCount = None
     cache_creation_input_tokens: MaybeCount = None
     cache_creation: Lifetimes | None = None

@@ -4,10 +4,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from metering.intake.sources.litellm.payload import NOTHING, InputDetails, OutputDetails, Payload, Response, Usage
+from metering.intake.sources.litellm.payload import NOTHING, InputDetails, Payload, Response, Usage
 from metering.intake.sources.normaliser import CACHE_BESIDE, INCLUSIVE, Reported
 from metering.intake.sources.providers import openai_responses
 from metering.intake.sources.providers.anthropic import NO_GEO, Lifetimes
+from metering.intake.sources.providers.chat import CompletionDetails
 from metering.intake.sources.providers.openai_media import Picture
 from metering.intake.sources.providers.reading import NO_UNITS, Reading, Seconds, Tool, web_searches, whole_seconds
 from metering.intake.sources.readings import RefusedError
@@ -15,7 +16,7 @@ from metering.intake.sources.readings import RefusedError
 T = TypeVar("T")
 NO_RESPONSE: Final = Response()
 NO_INPUT_DETAILS: Final = InputDetails()
-NO_OUTPUT_DETAILS: Final = OutputDetails()
+NO_COMPLETION_DETAILS: Final = CompletionDetails()
 NO_LIFETIMES: Final = Lifetimes()
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -52,7 +53,7 @@ def plain_measures(payload: Payload) -> dict[str, int] | None:
     if usage is None or not (whole := usage.prompt_tokens) or not (output := usage.completion_tokens):
         return None
     inside = usage.prompt_tokens_details or NO_INPUT_DETAILS
-    outside = usage.completion_tokens_details or NO_OUTPUT_DETAILS
+    outside = usage.completion_tokens_details or NO_COMPLETION_DETAILS
     cached = inside.cached_tokens or usage.cache_read_input_tokens or 0
     if usage.total_tokens != whole + output or cached > whole or _says_more(usage, inside, outside):
         return None
@@ -61,7 +62,7 @@ def plain_measures(payload: Payload) -> dict[str, int] | None:
     return {"input_tokens": whole, "output_tokens": output}
 
 
-def _says_more(usage: Usage, inside: InputDetails, outside: OutputDetails) -> bool:
+def _says_more(usage: Usage, inside: InputDetails, outside: CompletionDetails) -> bool:
     return bool(
         (inside.cache_creation_tokens or inside.cache_write_tokens or usage.cache_creation_input_tokens)
         or (inside.audio_tokens or inside.image_tokens or inside.video_tokens or inside.web_search_requests)
@@ -125,7 +126,7 @@ def _tokens(usage: Usage, usage_type: str) -> Reported:
     output = usage.completion_tokens if usage.prompt_tokens is not None else usage.output_tokens
     output = output or usage.completion_tokens or 0
     all_is_picture = outside is None and usage_type == "images"
-    outside = outside or NO_OUTPUT_DETAILS
+    outside = outside or NO_COMPLETION_DETAILS
     return Reported(
         input_tokens=usage.input_tokens or 0 if usage.prompt_tokens is None else usage.prompt_tokens,
         output_tokens=output,
