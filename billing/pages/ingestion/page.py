@@ -14,6 +14,7 @@ from metering.ingestion_models import Grain, Kind, RefusedItem, Source, UnknownK
 from metering.intake.received import shown
 from metering.intake.received.received import API_KEYS, NOBODY
 from metering.intake.received.report import Report, Sums
+from metering.pages.parts import Choice
 
 COLUMNS: Final = tuple(Kind)
 REFUSED: Final = (Kind.CONFLICTING, Kind.REJECTED, Kind.UNREADABLE)
@@ -22,15 +23,6 @@ BAR_WIDTH: Final = 10
 NO_TOKENS: Final[Mapping[int, str]] = {API_KEYS: "API keys", NOBODY: "Unknown senders"}
 WORDS: Final = {Grain.MINUTE: "minute", Grain.HOUR: "hour", Grain.DAY: "day"}
 FORMATS: Final = {Grain.MINUTE: "%H:%M", Grain.HOUR: "%b %-d, %H:00", Grain.DAY: "%b %-d"}
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A grain that can be chosen."""
-
-    label: str
-    address: str
-    current: bool
 
 
 @dataclass(frozen=True)
