@@ -47,10 +47,11 @@ class Later:
         self._write_safely()
 
     def _require_thread(self) -> None:
-        if not self._seconds() or (self._thread is not None and self._thread.is_alive()):
+        if not self._seconds() or self._is_over.is_set():
             return
         with self._lock:
-            if self._thread is None and not self._is_over.is_set():
+            # A process that was forked has the object, and no thread.
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._write_on, name=self._what, daemon=True)
                 self._thread.start()
                 atexit.register(self.stop)
