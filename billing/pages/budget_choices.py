@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.access import Access
 from accounts.models import Attribute, Membership, Project, User
@@ -12,7 +12,7 @@ from apikeys.models import APIKey
 from billing.alerts import WHOLE_ORGANIZATION, BudgetKind
 from billing.budgets.targets import Target, target_of, target_of_key, target_of_model, target_of_project, target_of_user
 from metering.attribution_models import AttributeValue, AttributeValueMonth
-from metering.models import Model, OrganizationDailyUsage, Sku
+from metering.models import DailyUsage, Model, OrganizationDailyUsage, Sku
 
 MOST_SHOWN: Final = 20
 MOST_SUGGESTED: Final = 100
@@ -93,7 +93,12 @@ def _users(access: Access) -> QuerySet[User]:
 
 
 def _keys(access: Access) -> QuerySet[APIKey]:
-    return APIKey.objects.filter(user__in=_users(access)).select_related("user")
+    """Members' keys that count here by default, or whose usage shows here under their names. What others a member has, and what
+    they are called, is the business of where they count."""
+    ids = [organization.pk for organization in access.organizations]
+    shown = DailyUsage.objects.filter(organization_id__in=ids, api_key_id=OuterRef("pk"))
+    is_here = Q(user__default_organization__in=access.organizations) | Exists(shown)
+    return APIKey.objects.filter(is_here, user__in=_users(access)).select_related("user")
 
 
 def _models(access: Access) -> QuerySet[Model]:

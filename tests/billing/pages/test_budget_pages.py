@@ -16,6 +16,7 @@ from metering.attribution_models import AttributeValue, AttributeValueMonth
 from metering.models import Model
 from tests.engine import make_key
 from tests.money import ACTOR, set_price, use
+from tests.rollup_rows import add_usage, sku_of
 from tests.world import LONG_AGO, World, join
 
 SignIn = Callable[[User], Client]
@@ -107,6 +108,20 @@ def test_a_spent_hard_budget_says_that_it_blocks(parts: World, key: APIKey, clie
     page = page_of(client_of(parts.alice))
     assert "$1.00 of $1.00 used this month (100%)" in page
     assert "Blocked until next month" in page
+
+
+def test_a_members_key_that_counts_elsewhere_is_neither_offered_nor_taken(parts: World, client_of: SignIn) -> None:
+    moved = User.objects.get(pk=parts.rita.pk)
+    private = make_key(moved, "Private thing")
+    client = client_of(parts.alice)
+    assert "Private thing" in page_of(client, f"{NEW}?about=api_key&q=private")
+    join(moved, parts.other, role="reader")
+    User.objects.filter(pk=moved.pk).update(default_organization=parts.other)
+    assert "Private thing" not in page_of(client, f"{NEW}?about=api_key&q=private")
+    sent = {"about": "api_key", "target": private.public_id, **TERMS}
+    assert client.post(NEW, sent).status_code == 404
+    add_usage(parts.acme, database_now().date(), moved, private, sku_of("gpt-x"), num_model_requests=1)
+    assert "Private thing" in page_of(client, f"{NEW}?about=api_key&q=private")
 
 
 @pytest.mark.parametrize(
