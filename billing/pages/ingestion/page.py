@@ -1,5 +1,6 @@
 """What the Ingestion page shows: counts as a chart and a table, what was refused, and what can be done about it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,7 +101,7 @@ def sender_rows(report: Report, tokens: Mapping[int, str]) -> tuple[SenderRow, .
             codes=tuple(
                 f"{kind}: {code} {exact(number)}"
                 for kind in COLUMNS
-                for code, number in sums.codes.get(kind, sums.kinds.__class__()).most_common()
+                for code, number in sums.codes.get(kind, Counter()).most_common()
             ),
         )
         for sender, sums in report.senders.items()
