@@ -113,7 +113,6 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
     endpoint = WebhookEndpoint.objects.create(
         pk=NUMBER, organization=world.other, url="https://hook.example.test", encrypted_secret="s"
     )
-    budget = Budget.objects.create(pk=NUMBER, organization=world.other, amount=1)
     return {
         "model": [("everyone", "their-model"), ("reader_without_visibility", "bobs-model")],
         "user": [("everyone", world.charlie.public_id), ("reader_without_visibility", world.bob.public_id)],
@@ -131,7 +130,7 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
         "project": [("everyone", project.public_id)],
         "attribute": [("everyone", "secret")],
         "endpoint": [("everyone", str(endpoint.pk))],
-        "budget": [("everyone", str(budget.pk))],
+        "budget": [("everyone", str(make_budget(world.other).pk))],
         "invoice": [("everyone", str(make_invoice(world.other).pk))],
         "used_project": [("everyone", of_others), ("reader_without_visibility", ours)],
         "value": [("everyone", "squad:theirs"), ("reader_without_visibility", "team:bobs")],
@@ -146,6 +145,10 @@ def used_for(world: World) -> tuple[str, str]:
     say(world.bob, world.acme, ours, {"team": "bobs"})
     say(world.charlie, world.other, theirs, {"squad": "theirs"})
     return ours.public_id, theirs.public_id
+
+
+def make_budget(organization: Organization) -> Budget:
+    return Budget.objects.create(pk=NUMBER, organization=organization, amount=1)
 
 
 def make_invoice(payer: Organization) -> Invoice:
