@@ -12,6 +12,7 @@ from apikeys.models import APIKey
 from billing.alerts import Budget, BudgetKind
 from billing.models import BillingDetails, CreditGrant, LineItem, Price
 from metering.models import Model
+from usage_dashboard.demo import purposes
 
 PASSWORD: Final = "usage-dashboard-demo"  # noqa: S105 - printed by `make demo`, and for the demo only
 SIGN_INS: Final = ("owner@acme.test", "admin@acme.test", "reader@acme.test", "outsider@other.test")
@@ -129,6 +130,7 @@ class DemoKey:
     """A key of the demo and how it is used."""
 
     public_id: str
+    name: str
     kind: str
     requests_per_day: int
     organization: str | None
@@ -153,7 +155,7 @@ def find() -> Enterprise | None:
 
 
 def create(now: datetime) -> Enterprise:
-    """Make the demo's people, organizations, keys, prices and credit; to be called inside `routing_change`."""
+    """Make people, organizations, keys and what these are for, prices and credit. To be called inside `routing_change`."""
     founded_at = now - timedelta(days=700)
     users = {
         email: organizations.create_user(email=email, name=name, password=PASSWORD, now=founded_at)
@@ -166,7 +168,7 @@ def create(now: datetime) -> Enterprise:
         organizations.set_default_organization(
             user=users[email], organization=homes[slugs[0]], now=founded_at + timedelta(hours=1)
         )
-    _create_keys(users, now)
+    purposes.create(homes, _create_keys(users, now), founded_at)
     _create_prices()
     _create_credit(homes["acme"], now)
     enterprise = find()
@@ -196,7 +198,8 @@ def _join(user: User, organization: Organization, *, name: str, now: datetime) -
         organizations.add_member(organization=organization, user=user, role=role, now=now)
 
 
-def _create_keys(users: dict[str, User], now: datetime) -> None:
+def _create_keys(users: dict[str, User], now: datetime) -> dict[str, APIKey]:
+    made = {}
     for number, (email, name, _, _, year) in enumerate(KEYS):
         created_at = datetime(year, 3 + number % 8, 11, tzinfo=UTC) if year else now - timedelta(days=80 + 9 * number)
         api_key, _ = keys.create_api_key(user=users[email], name=name, created_at=created_at)
@@ -204,6 +207,8 @@ def _create_keys(users: dict[str, User], now: datetime) -> None:
             keys.set_tracking(api_key=api_key, tracked=True, now=now - timedelta(days=18))
         if name == REVOKED:
             keys.revoke_api_key(api_key=api_key, now=now - timedelta(days=9))
+        made[name] = api_key
+    return made
 
 
 def _create_prices() -> None:
@@ -255,6 +260,7 @@ def _demo_key(acme: Organization, name: str) -> DemoKey:
     api_key = APIKey.objects.get(name=name, user__email__in=[email for _, email, _ in PEOPLE])
     return DemoKey(
         public_id=api_key.public_id,
+        name=name,
         kind=kind,
         requests_per_day=requests_per_day,
         organization=acme.public_id if name in KEYS_THAT_NAME_ACME else None,

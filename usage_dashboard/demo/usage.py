@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from metering.intake.formats.events import Event
+from usage_dashboard.demo import purposes
 from usage_dashboard.demo.people import DemoKey, Enterprise
 
 HOUR: Final = timedelta(hours=1)
@@ -148,6 +149,7 @@ class Plan:
                         timestamp=at,
                         api_key_id=key.public_id,
                         organization=key.organization,
+                        attributes=purposes.attributes_of(rng, key.name),
                         **KINDS[key.kind](rng),
                     )
 
