@@ -21,6 +21,7 @@ from metering.intake.formats.events import Count, Refusal
 
 TOTAL_SAYS_CACHE_BESIDE: Final = "total_says_cache_beside"
 TOTAL_SAYS_MORE_OUTPUT: Final = "total_says_more_output"
+TOTAL_SAYS_MORE_INPUT: Final = "total_says_more_input"
 CACHE_EXCEEDS_INPUT: Final = "cache_exceeds_input"
 REASONING_EXCEEDS_OUTPUT: Final = "reasoning_exceeds_output"
 CACHED_MEDIA_TAKEN_OFF: Final = "cached_media_taken_off"
@@ -64,15 +65,20 @@ class Reported(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """How a source counts, as far as its documentation or source says: what stands beside the wholes instead of inside."""
+    """How a source counts, as far as its documentation or source says: what stands beside the wholes instead of inside.
+
+    `rest_is_input`: what its total has beyond both wholes is input, unless that is as much as it reasoned.
+    """
 
     cache_beside_input: bool = False
     reasoning_beside_output: bool = False
+    rest_is_input: bool = False
 
 
 INCLUSIVE: Final = Counting()
 CACHE_BESIDE: Final = Counting(cache_beside_input=True)
 REASONING_BESIDE: Final = Counting(reasoning_beside_output=True)
+REST_IS_INPUT: Final = Counting(rest_is_input=True)
 
 
 class Normalised(msgspec.Struct, frozen=True, gc=False):
@@ -99,8 +105,8 @@ def normalise(source: Reported, counting: Counting = INCLUSIVE) -> Normalised:
     """Our measures of what the source reports. The parts never exceed their whole, and each token is in one part at most.
 
     In this order: the source's own rule; parts that are larger than their whole stood beside it; a total that is the sum with
-    the cache says that the cache stood beside; a larger total says that output was left out, which is reasoning. A total that is
-    too small is no reason to count less.
+    the cache says that the cache stood beside; a larger total says that output was left out, which is reasoning, or input where
+    the source is known for that. A total that is too small is no reason to count less.
     """
     changes: list[str] = []
     read, write = source.cache_read_tokens, source.cache_write_tokens
@@ -136,7 +142,10 @@ def _wholes(source: Reported, counting: Counting, cached: int, changes: list[str
         whole_output += reasoning
         changes.append(REASONING_EXCEEDS_OUTPUT)
     if total is not None and total > whole_input + whole_output:
-        if total == whole_input + cached + whole_output:
+        if counting.rest_is_input and total - whole_input - whole_output != reasoning:
+            whole_input = total - whole_output
+            changes.append(TOTAL_SAYS_MORE_INPUT)
+        elif total == whole_input + cached + whole_output:
             whole_input += cached
             changes.append(TOTAL_SAYS_CACHE_BESIDE)
         else:

@@ -73,6 +73,12 @@ class Response(msgspec.Struct, gc=False):
     duration: msgspec.Raw = NOTHING
 
 
+class Parameters(msgspec.Struct, gc=False):
+    """What was asked for, of which only what the answer may leave open is read."""
+
+    service_tier: str | None = None
+
+
 class Passed(msgspec.Struct, gc=False):
     """Nothing of it is read."""
 
@@ -91,4 +97,5 @@ class Payload(msgspec.Struct, gc=False, kw_only=True):
     cache_hit: bool | str | None = None
     request_tags: msgspec.Raw = NOTHING
     end_user: str | None = None
+    model_parameters: msgspec.Raw = NOTHING
     response: Response | str | list[Passed] | None = None

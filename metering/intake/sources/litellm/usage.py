@@ -4,8 +4,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from metering.intake.sources.litellm.payload import NOTHING, InputDetails, Payload, Response, Usage
-from metering.intake.sources.normaliser import CACHE_BESIDE, INCLUSIVE, Reported
+from metering.intake.sources.litellm.payload import NOTHING, InputDetails, Parameters, Payload, Response, Usage
+from metering.intake.sources.names import provider_of
+from metering.intake.sources.normaliser import CACHE_BESIDE, INCLUSIVE, REST_IS_INPUT, Counting, Reported
 from metering.intake.sources.providers import openai_responses
 from metering.intake.sources.providers.anthropic import NO_GEO, Lifetimes
 from metering.intake.sources.providers.chat import CompletionDetails
@@ -14,6 +15,7 @@ from metering.intake.sources.providers.reading import NO_UNITS, Reading, Seconds
 from metering.intake.sources.readings import RefusedError
 
 T = TypeVar("T")
+GOOGLE: Final = "google"
 NO_RESPONSE: Final = Response()
 NO_INPUT_DETAILS: Final = InputDetails()
 NO_COMPLETION_DETAILS: Final = CompletionDetails()
@@ -24,6 +26,7 @@ _usage: Final = msgspec.json.Decoder(Usage | None)
 _text: Final = msgspec.json.Decoder(str)
 _pictures: Final = msgspec.json.Decoder(list[Picture])
 _output: Final = msgspec.json.Decoder(list[openai_responses.Item])
+_parameters: Final = msgspec.json.Decoder(Parameters)
 _seconds: Final = msgspec.json.Decoder(Seconds, strict=False)  # a text in some versions
 
 
@@ -34,10 +37,10 @@ def reading_of(payload: Payload, usage_type: str) -> Reading:
     return Reading(
         usage_type=usage_type,
         tokens=_tokens(usage, usage_type),
-        counting=CACHE_BESIDE if _is_of_messages(usage) else INCLUSIVE,
+        counting=_counting(payload, usage),
         units=NO_UNITS if usage_type == "completions" else _units(usage, response, usage_type),
         model=model_of(payload, response),
-        service_tier=_part(_text, response.service_tier) or usage.service_tier,
+        service_tier=_part(_text, response.service_tier) or usage.service_tier or _tier_asked_for(payload),
         speed=None if usage.speed == "standard" else usage.speed,
         region=None if usage.inference_geo in NO_GEO else usage.inference_geo,
         tools=_tools(usage, response),
@@ -101,7 +104,21 @@ def _of_response(raw: msgspec.Raw) -> Usage | None:
     return found
 
 
+def _counting(payload: Payload, usage: Usage) -> Counting:
+    """LiteLLM leaves what Gemini's tools have read (`toolUsePromptTokenCount`) out of the prompt, and has it in the total."""
+    if _is_of_messages(usage):
+        return CACHE_BESIDE
+    return REST_IS_INPUT if provider_of(payload.custom_llm_provider) == GOOGLE else INCLUSIVE
+
+
+def _tier_asked_for(payload: Payload) -> str | None:
+    """That of the request, where nothing is kept of the answer."""
+    asked = _part(_parameters, payload.model_parameters)
+    return asked.service_tier if asked else None
+
+
 def _says_something(usage: Usage) -> bool:
+    inside = usage.prompt_tokens_details or NO_INPUT_DETAILS
     return bool(
         usage.prompt_tokens
         or usage.completion_tokens
@@ -109,6 +126,8 @@ def _says_something(usage: Usage) -> bool:
         or usage.output_tokens
         or usage.total_tokens
         or usage.seconds
+        or inside.character_count
+        or inside.image_count
     )
 
 

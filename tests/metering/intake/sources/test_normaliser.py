@@ -18,7 +18,9 @@ from metering.intake.sources.normaliser import (
     OUTPUT_PARTS_CUT,
     REASONING_BESIDE,
     REASONING_EXCEEDS_OUTPUT,
+    REST_IS_INPUT,
     TOTAL_SAYS_CACHE_BESIDE,
+    TOTAL_SAYS_MORE_INPUT,
     TOTAL_SAYS_MORE_OUTPUT,
     Counting,
     NotACountError,
@@ -34,7 +36,7 @@ REPORTED = st.builds(
     **{name: MAYBE if "cached_" in name else COUNTS for name in Reported.__struct_fields__ if name != "total_tokens"},
     total_tokens=st.none() | st.integers(min_value=0, max_value=3_000),
 )
-COUNTINGS = st.sampled_from([INCLUSIVE, CACHE_BESIDE, REASONING_BESIDE, Counting(True, True)])
+COUNTINGS = st.sampled_from([INCLUSIVE, CACHE_BESIDE, REASONING_BESIDE, REST_IS_INPUT, Counting(True, True)])
 INPUT_PARTS = (
     "input_cached_tokens",
     "input_cache_write_tokens",
@@ -91,6 +93,27 @@ CASES = [
         {"input_tokens": 1000, "output_tokens": 50, "reasoning_tokens": 400, "total_tokens": 1450},
         INCLUSIVE,
         {"input_tokens": 1000, "output_tokens": 450, "output_reasoning_tokens": 400},
+        (TOTAL_SAYS_MORE_OUTPUT,),
+    ),
+    Case(
+        "the total has input that is not in the input, where the source is known for that",
+        {"input_tokens": 199, "output_tokens": 169, "reasoning_tokens": 140, "total_tokens": 616},
+        REST_IS_INPUT,
+        {"input_tokens": 447, "output_tokens": 169, "output_reasoning_tokens": 140},
+        (TOTAL_SAYS_MORE_INPUT,),
+    ),
+    Case(
+        "also where as much was read from a cache",
+        {"input_tokens": 199, "cache_read_tokens": 100, "output_tokens": 29, "total_tokens": 328},
+        REST_IS_INPUT,
+        {"input_tokens": 299, "input_cached_tokens": 100, "output_tokens": 29},
+        (TOTAL_SAYS_MORE_INPUT,),
+    ),
+    Case(
+        "as much as was reasoned is output there, too",
+        {"input_tokens": 199, "output_tokens": 29, "reasoning_tokens": 140, "total_tokens": 368},
+        REST_IS_INPUT,
+        {"input_tokens": 199, "output_tokens": 169, "output_reasoning_tokens": 140},
         (TOTAL_SAYS_MORE_OUTPUT,),
     ),
     Case(
