@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from apikeys.adminkeys.api import InvalidRequestError
-from exports.openai_api.parameters import ARRAY_MARK, WHOLE_NUMBER
+from exports.admin_api.query_strings import ARRAY_MARK, WHOLE_NUMBER, unknown
 
 DEFAULT: Final = 20
 MOST: Final = 100
@@ -28,7 +28,7 @@ def window_of(query: QueryDict, *, known: tuple[str, ...] = ()) -> Window:
     """`known`: what else the address takes. Raises InvalidRequestError."""
     for name in query:
         if ARRAY_MARK.sub("", name) not in ("limit", "after", *known):
-            raise InvalidRequestError(f"Unknown parameter: '{name[:40]}'.", param=name[:40], code="unknown_parameter")
+            raise unknown(name)
     limit = query.get("limit", str(DEFAULT))
     if not WHOLE_NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MOST:
         raise InvalidRequestError(f"Invalid 'limit': a whole number from 1 to {MOST}.", param="limit")

@@ -7,10 +7,10 @@ from rest_framework.response import Response
 
 from apikeys.adminkeys.api import AdminView
 from apikeys.models import AdminKey
+from exports.admin_api.rendering import ExactJSONRenderer
 from exports.openai_api import parameters, results
 from exports.openai_api.endpoints import COSTS, Endpoint
 from exports.openai_api.pages import Read, page_of
-from exports.openai_api.rendering import ExactJSONRenderer
 from metering.rollups.freshness import complete_through
 
 

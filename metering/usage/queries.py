@@ -53,7 +53,7 @@ class UsageQuery:
     """Which usage. An empty filter means all; `organization_ids` is never empty.
 
     `hour` (0–23) narrows a period of one day to one hour; `moments`, within the period, any query to the hours or minutes
-    from the first to before the second. Made by `metering.pages.filter_form` and, for programs, `exports.openai_api.questions`
+    from the first to before the second. Made by `metering.pages.filter_form` and, for programs, `exports.admin_api.questions`
     alone, which have checked every id against the reader's access.
     """
 

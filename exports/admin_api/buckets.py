@@ -1,0 +1,52 @@
+"""One page of buckets of time: whole ones, as many as are few enough together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+
+ALL: Final = 2**62
+
+
+@dataclass(frozen=True)
+class Found:
+    """One result, in the bucket that begins at `start`."""
+
+    start: datetime
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """The buckets of a page, empty ones too, each with its start and its results; and where the next page begins."""
+
+    buckets: list[tuple[datetime, list[dict[str, Any]]]]
+    end: datetime
+
+
+Find = Callable[[datetime, datetime, int], list[Found]]
+"""The first results between two moments, so many at most, in the order of their buckets."""
+
+
+def buckets_of(find: Find, start: datetime, end: datetime, width: timedelta) -> Buckets:
+    """The page begins at `start` and ends at `end`, or before the bucket with which it would have more than
+    ADMIN_API_RESULTS_PER_PAGE results; it has one bucket at least."""
+    found, end = _whole_buckets(find, start, end, width)
+    by_start: dict[datetime, list[dict[str, Any]]] = {}
+    for one in found:
+        by_start.setdefault(one.start, []).append(one.result)
+    starts = (start + number * width for number in range((end - start) // width))
+    return Buckets([(one, by_start.get(one, [])) for one in starts], end)
+
+
+def _whole_buckets(find: Find, start: datetime, end: datetime, width: timedelta) -> tuple[list[Found], datetime]:
+    most = settings.ADMIN_API_RESULTS_PER_PAGE
+    found = find(start, end, most + 1)
+    if len(found) <= most:
+        return found, end
+    cut = found[-1].start
+    if cut > found[0].start:
+        return [one for one in found if one.start < cut], cut
+    return find(cut, cut + width, ALL), cut + width
