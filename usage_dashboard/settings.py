@@ -157,6 +157,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "csp",
     "rest_framework",
+    "drf_spectacular",
     "apikeys",
     "metering",
     "billing",
@@ -327,9 +328,23 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["usage_dashboard.web.json_parser.Parser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "usage_dashboard.web.negotiation.OneFormat",
     "EXCEPTION_HANDLER": "usage_dashboard.web.programs.rest_error",
+    "DEFAULT_SCHEMA_CLASS": "usage_dashboard.apidocs.view_schema.ViewSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Usage Dashboard",
+    "DESCRIPTION": "What programs can ask and tell this installation. As a page for people: /api/docs.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": SITE_ADDRESS.rstrip("/")}],
+    "DEFAULT_GENERATOR_CLASS": "usage_dashboard.apidocs.generator.Generator",
+    "POSTPROCESSING_HOOKS": [],
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
+    "AUTHENTICATION_WHITELIST": None,
 }
 
 # Celery only triggers; PostgreSQL holds the work. No message expires: clocks of beat and worker would decide (see `beat`).

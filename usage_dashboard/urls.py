@@ -10,6 +10,7 @@ from billing.pages.key_verification import KeyVerification
 from metering.intake import api
 from metering.intake.sources import ways
 from usage_dashboard import health
+from usage_dashboard.apidocs import views as apidocs
 from usage_dashboard.monitoring.views import metrics
 
 handler403 = "accounts.pages.errors.not_allowed"
@@ -29,6 +30,8 @@ urlpatterns = [
     path("accounts/email/", email_settings, name="account_email"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/schema", apidocs.schema_json, name="api_schema"),
+    path("api/schema.yaml", apidocs.schema_yaml, name="api_schema_yaml"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),

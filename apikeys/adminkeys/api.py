@@ -1,6 +1,6 @@
 """What all views of the admin APIs share: the key, its scope and limit, the headers and the shape of errors."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypedDict
 
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.installation.described import Described, Errors
 from accounts.public_ids import random_text
 from apikeys.adminkeys.authentication import AdminCaller, AdminKeyAuthentication, Allowed, TooManyRequestsError
 
@@ -37,10 +38,26 @@ class UnavailableError(APIException):
     default_detail = "The data could not be read now; ask again."
 
 
-class AdminView(APIView):
+class AdminProblem(TypedDict):
+    """`code` is stable and for programs, `message` a sentence for people; `param` names the parameter that is wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class AdminError(TypedDict):
+    """An error, in the shape of OpenAI's."""
+
+    error: AdminProblem
+
+
+class AdminView(Described, APIView):
     """A view of an admin API: `scope` is what a key needs for it. A subclass has the vendor's shape of errors and headers."""
 
     authentication_classes = [AdminKeyAuthentication]
+    error_answer = AdminError
     scope: ClassVar[str]
     request_id = ""
     allowed: Allowed | None = None
@@ -68,6 +85,17 @@ class AdminView(APIView):
             "x-ratelimit-limit-requests": str(allowed.limit),
             "x-ratelimit-remaining-requests": str(allowed.remaining),
             "x-ratelimit-reset-requests": f"{allowed.reset_seconds}s",
+        }
+
+    def errors(self) -> Errors:
+        return {
+            401: {"invalid_api_key": "no admin key, or one that is unknown, revoked or expired"},
+            403: {"missing_scope": f"the key does not have the scope `{self.scope}`"},
+            429: {
+                "rate_limit_exceeded": "the key has made all requests of this minute; ask again after `Retry-After` seconds",
+                "too_many_unknown_secrets": "many unknown secrets came from your address",
+            },
+            503: {"unavailable": "the database does not answer; ask again after `Retry-After` seconds"},
         }
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -4,7 +4,8 @@ With `Authorization: Bearer <OPERATOR_TOKEN>`; without that setting there are no
 """
 
 import hmac
-from typing import Final
+from datetime import datetime
+from typing import Final, Literal, TypedDict
 
 from django.conf import settings
 from rest_framework import serializers
@@ -15,6 +16,7 @@ from rest_framework.views import APIView
 
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
+from accounts.installation.described import OPERATOR, Described, Errors
 from accounts.models import Organization
 from billing.invoices import balance, invoices
 from billing.invoices.balance import RefundRefusedError
@@ -33,8 +35,42 @@ class RefundFields(serializers.Serializer[dict[str, object]]):
     reference = serializers.CharField(max_length=120)
 
 
-class InvoicePayment(APIView):
-    """`POST /v1/invoices/<number>/payment`."""
+class PaidInvoice(TypedDict):
+    """The invoice as it stands now."""
+
+    number: str
+    state: Literal["paid"]
+    paid_at: datetime
+
+
+class MadeRefund(TypedDict):
+    """What was paid back, now or when the same was said before, and what is left of the balance; in dollars."""
+
+    amount: str
+    reference: str
+    balance: str
+
+
+class OperatorsView(Described, APIView):
+    """Opened by the operator's token."""
+
+    audience = OPERATOR
+
+    def errors(self) -> Errors:
+        return {
+            401: {"unauthorized": "no operator token, or a wrong one"},
+            404: {"not_found": "there is no such thing, or this installation has no operator token"},
+        }
+
+
+class InvoicePayment(OperatorsView):
+    """`POST /v1/invoices/<number>/payment`: a second time changes nothing."""
+
+    title = "Say that an invoice is paid"
+    answer = PaidInvoice
+
+    def errors(self) -> Errors:
+        return super().errors() | {409: {"not_payable": "the invoice is a draft, or void"}}
 
     def post(self, request: Request, number: str) -> Response:
         if not _is_operator(request):
@@ -50,8 +86,18 @@ class InvoicePayment(APIView):
         return Response({"number": invoice.number, "state": invoice.state, "paid_at": invoice.paid_at})
 
 
-class Refund(APIView):
-    """`POST /v1/organizations/<public id>/refunds` with `amount` and `reference`."""
+class Refund(OperatorsView):
+    """`POST /v1/organizations/<public id>/refunds`: a second time with the same `reference` changes nothing."""
+
+    title = "Say that a balance was paid back"
+    question = RefundFields
+    answer = MadeRefund
+
+    def errors(self) -> Errors:
+        return super().errors() | {
+            400: {"invalid_request": "a field is missing or wrong"},
+            409: {"not_refundable": "more than the balance, or another amount with this reference"},
+        }
 
     def post(self, request: Request, public_id: str) -> Response:
         if not _is_operator(request):

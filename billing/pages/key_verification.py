@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from django.db import InterfaceError, OperationalError
 from rest_framework import serializers
@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.installation.described import CHECKING, Described, Errors
 from accounts.models import Organization
 from apikeys import secrets
 from apikeys.authentication import Gateway, IngestTokenAuthentication
@@ -55,10 +56,53 @@ class UnavailableError(APIException):
     default_detail = "The key could not be checked now; ask again."
 
 
-class KeyVerification(APIView):
+class Verification(TypedDict):
+    """`reason` is null where `allowed`; `budget` and `message` are of a spent budget."""
+
+    valid: bool
+    allowed: bool
+    api_key_id: str | None
+    user_id: str | None
+    organization: str | None
+    tracked: bool
+    reason: (
+        Literal[
+            "unknown_key",
+            "revoked",
+            "expired",
+            "not_a_member",
+            "unknown_project",
+            "invalid_attribute",
+            "budget_exhausted",
+        ]
+        | None
+    )
+    budget: Literal["organization", "project", "api_key", "user", "model", "attribute"] | None
+    message: str | None
+
+
+class KeyVerification(Described, APIView):
     """200 for every readable question, with the same fields in every answer, whether the key exists or not."""
 
+    title = "Ask about a key"
+    audience = CHECKING
+    question = Question
+    answer = Verification
     authentication_classes = [IngestTokenAuthentication]
+
+    def errors(self) -> Errors:
+        return {
+            400: {
+                "parse_error": "the body is no JSON",
+                "invalid": "neither or both of `key` and `api_key_id`, or a wrong type",
+            },
+            401: {"authentication_failed": "no ingest token, or one that is unknown, revoked or expired"},
+            415: {"unsupported_media_type": "the `Content-Type` is not `application/json`"},
+            429: {
+                "too_many_unknown_secrets": "many unknown tokens came from your address; ask again after `Retry-After` seconds"
+            },
+            503: {"unavailable": "the database does not answer; ask again after `Retry-After` seconds"},
+        }
 
     def post(self, request: Request) -> Response:
         question = Question(data=request.data)

@@ -2,22 +2,55 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import find_seen
+from accounts.installation.described import DIRECTORY, Errors
 from apikeys.adminkeys.api import AdminView
 from apikeys.models import AdminKey
-from exports.openai_api import directory
+from exports.openai_api import directory, shapes
+from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters, public_id
 from exports.openai_api.lists import list_of, window_of
 
 
 class Listing(AdminView):
+    """Some rows, `limit` at a time."""
+
     scope: ClassVar[str] = AdminKey.Scope.MEMBERS
+    audience = DIRECTORY
+
+    def parameters(self) -> list[OpenApiParameter]:
+        return list_parameters()
+
+    def errors(self) -> Errors:
+        return super().errors() | LIST_ERRORS
+
+
+class One(AdminView):
+    """One row, by the id in the address."""
+
+    scope: ClassVar[str] = AdminKey.Scope.MEMBERS
+    audience = DIRECTORY
+    what: ClassVar[str]
+
+    def parameters(self) -> list[OpenApiParameter]:
+        return [public_id(self.what)]
+
+    def errors(self) -> Errors:
+        return super().errors() | NOT_FOUND
 
 
 class Projects(Listing):
     """`GET /v1/organization/projects`: those that are not archived, or with `include_archived=true` all."""
+
+    title = "List projects"
+    answer = shapes.List[shapes.Project]
+
+    def parameters(self) -> list[OpenApiParameter]:
+        text = "Also those that are archived."
+        return list_parameters(OpenApiParameter("include_archived", bool, default=False, description=text))
 
     def get(self, request: Request) -> Response:
         window = window_of(request.query_params, known=("include_archived",))
@@ -26,8 +59,12 @@ class Projects(Listing):
         return Response(list_of(rows, window, lambda found: list(map(directory.show_project, found)), first=first))
 
 
-class OneProject(Listing):
+class OneProject(One):
     """`GET /v1/organization/projects/{id}`."""
+
+    title = "Show a project"
+    answer = shapes.Project
+    what = "the project, `proj_…`, or `default` where there is none with an id"
 
     def get(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - the framework's signature
         unmade = directory.unmade_default(self.caller) if public_id == directory.DEFAULT_ID else None
@@ -36,6 +73,16 @@ class OneProject(Listing):
 
 class KeysOfProject(Listing):
     """`GET /v1/organization/projects/{id}/api_keys`: active keys whose usage is for it."""
+
+    title = "List API keys of a project"
+    answer = shapes.List[shapes.ProjectKey]
+
+    def parameters(self) -> list[OpenApiParameter]:
+        access = OpenApiParameter("owner_project_access", str, description="Read, and of no effect: all are active.")
+        return [public_id("the project, `proj_…`"), *list_parameters(access)]
+
+    def errors(self) -> Errors:
+        return super().errors() | NOT_FOUND
 
     def get(self, request: Request, public_id: str) -> Response:
         window = window_of(request.query_params, known=("owner_project_access",))
@@ -47,6 +94,15 @@ class KeysOfProject(Listing):
 class Users(Listing):
     """`GET /v1/organization/users`, with `emails` those of them that have one of these addresses."""
 
+    title = "List people"
+    answer = shapes.List[shapes.User]
+
+    def parameters(self) -> list[OpenApiParameter]:
+        emails = {"type": "array", "items": {"type": "string"}}
+        return list_parameters(
+            OpenApiParameter("emails", emails, description="Those with one of these addresses alone.")
+        )
+
     def get(self, request: Request) -> Response:
         window = window_of(request.query_params, known=("emails",))
         emails = [one for name in ("emails", "emails[]") for one in request.query_params.getlist(name)]
@@ -56,8 +112,12 @@ class Users(Listing):
         return Response(list_of(rows, window, lambda found: directory.show_users(self.caller, found)))
 
 
-class OneUser(Listing):
+class OneUser(One):
     """`GET /v1/organization/users/{id}`."""
+
+    title = "Show a person"
+    answer = shapes.User
+    what = "the person, `user_…`"
 
     def get(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - the framework's signature
         user = find_seen(directory.users_of(self.caller), public_id=public_id)
@@ -67,14 +127,24 @@ class OneUser(Listing):
 class AdminKeys(Listing):
     """`GET /v1/organization/admin_api_keys`."""
 
+    title = "List admin keys"
+    answer = shapes.List[shapes.AdminKey]
+
+    def parameters(self) -> list[OpenApiParameter]:
+        return list_parameters(ORDER)
+
     def get(self, request: Request) -> Response:
         window = window_of(request.query_params, known=("order",))
         rows = directory.admin_keys_of(self.caller)
         return Response(list_of(rows, window, lambda found: list(map(directory.show_admin_key, found))))
 
 
-class OneAdminKey(Listing):
+class OneAdminKey(One):
     """`GET /v1/organization/admin_api_keys/{id}`."""
+
+    title = "Show an admin key"
+    answer = shapes.AdminKey
+    what = "the key, `adminkey_…`"
 
     def get(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - the framework's signature
         found = find_seen(directory.admin_keys_of(self.caller), public_id=public_id)

@@ -4,20 +4,30 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.installation.described import READING, Errors
 from accounts.models import Membership, Organization
 from apikeys.adminkeys.api import AdminView
 from apikeys.models import AdminKey
 from billing.alerts import Budget, BudgetKind
+from exports.openai_api import shapes
+from exports.openai_api.described import LIST_ERRORS, ORDER, list_parameters
 from exports.openai_api.lists import window_of
 
 
 class SpendLimit(AdminView):
     """`GET /v1/organization/spend_limit`: 404 where the budget ends nothing, or there is none."""
 
+    title = "Show the spend limit"
+    audience = READING
+    answer = shapes.SpendLimit
     scope = AdminKey.Scope.COSTS
+
+    def errors(self) -> Errors:
+        return super().errors() | {404: {"not_found": "no budget of the organization ends anything"}}
 
     def get(self, request: Request) -> Response:  # noqa: ARG002 - the framework's signature
         budget = _budget(self.caller.organization)
@@ -37,7 +47,16 @@ class SpendLimit(AdminView):
 class SpendAlerts(AdminView):
     """`GET /v1/organization/spend_alerts`: one for each share of the budget at which owners are told, few enough for one page."""
 
+    title = "List spend alerts"
+    audience = READING
+    answer = shapes.List[shapes.SpendAlert]
     scope = AdminKey.Scope.COSTS
+
+    def parameters(self) -> list[OpenApiParameter]:
+        return list_parameters(ORDER, OpenApiParameter("before", str, description="Read, and of no effect."))
+
+    def errors(self) -> Errors:
+        return super().errors() | LIST_ERRORS
 
     def get(self, request: Request) -> Response:
         window = window_of(request.query_params, known=("order", "before"))

@@ -22,6 +22,7 @@ from metering.intake import ingest, key_limits
 from metering.intake.bodies import bodies
 from metering.intake.copy_rows import ACCEPTED, DUPLICATE, IGNORED, Outcome
 from metering.intake.formats import native
+from metering.intake.formats.answers import ItemResult
 from metering.intake.formats.events import Decoded, Refusal, UnreadableError
 from metering.intake.received import received
 
@@ -113,6 +114,7 @@ def view_of(way: Way) -> Callable[[HttpRequest], HttpResponse]:
             found.body, status=found.status, headers=dict(found.headers), content_type=found.content_type
         )
 
+    view.way = way  # type: ignore[attr-defined] # for the description of the API
     return view
 
 
@@ -218,7 +220,7 @@ def _all_accepted(num_events: int) -> bytes:
 
 
 def _encode(outcomes: list[Outcome]) -> bytes:
-    results = [
+    results: list[ItemResult] = [
         {"index": index, "status": "rejected", "code": outcome.code, "message": outcome.message}
         if isinstance(outcome, Refusal)
         else {"index": index, "status": outcome}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from struct import Struct
-from typing import Final
+from typing import Final, Literal
 
 from metering.attributions.memory import Memory
 from metering.intake.formats.events import NO_ATTRIBUTES, Event, Refusal
@@ -31,7 +31,7 @@ IGNORED: Final = "ignored"
 CONFLICT: Final = Refusal(
     "conflict", "Another event with this id and timestamp is stored; the first stays. A correction is a new event."
 )
-Outcome = str | Refusal
+Outcome = Literal["accepted", "duplicate", "ignored"] | Refusal
 """ACCEPTED, DUPLICATE, IGNORED, or why the event was refused."""
 
 Undeclared = tuple[int, tuple[str, ...]]

@@ -198,6 +198,8 @@ EXPECTED = {
     "v1/traces": (NOBODY, UNAUTHENTICATED),
     "api/v1/events": (NOBODY, UNAUTHENTICATED),
     "v1/keys/verify": (NOBODY, UNAUTHENTICATED),
+    "api/schema": (EVERYONE, NOBODY),
+    "api/schema.yaml": (EVERYONE, NOBODY),
     "healthz": (EVERYONE, NOBODY),
     "readyz": (EVERYONE, NOBODY),
     "metrics": (SWITCHED_OFF, NOBODY),

@@ -114,7 +114,8 @@ def test_every_code_has_its_count_and_thousands_of_codes_no_memory() -> None:
 
 @pytest.mark.django_db
 def test_what_could_not_be_written_is_written_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    received.note(Source.NATIVE, None, [ACCEPTED] * 3 + [Refusal("unknown_api_key", "No.", key="sk-x")])
+    refused = Refusal("unknown_api_key", "No.", key="sk-x")
+    received.note(Source.NATIVE, None, [ACCEPTED, ACCEPTED, ACCEPTED, refused])
     with monkeypatch.context() as broken:
         broken.setattr(writing, "COUNTS_SQL", "SELECT 1 FROM no_such_table")
         with pytest.raises(Exception, match="no_such_table"):
