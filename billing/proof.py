@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.clock import database_now
@@ -132,6 +133,6 @@ def _tell(run: Verification) -> None:
         "metering.view_verification",
         message_id=f"msg_proof_{run.pk}",
         event_type="proof.drift",
-        subject="Usage Dashboard: the layers from raw events to invoices differ",
+        subject=f"{settings.BRAND.name}: the layers from raw events to invoices differ",
         text="\n".join([*lines, "", *REPAIRS]) + "\n",
     )

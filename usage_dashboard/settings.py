@@ -2,12 +2,13 @@
 
 import os
 from decimal import Decimal
+from email.utils import formataddr
 from functools import partial
 from pathlib import Path
 
 from usage_dashboard import given_addresses
 from usage_dashboard.environment import Environment
-from usage_dashboard.machine import embedded, schedule
+from usage_dashboard.machine import embedded, schedule, single_sign_on, your_name
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(os.environ)
@@ -106,13 +107,16 @@ ADMIN_API_RESULTS_PER_PAGE = env.whole("ADMIN_API_RESULTS_PER_PAGE", default=10_
 NEW_PROJECTS_PER_DAY = env.whole("NEW_PROJECTS_PER_DAY", default=100)
 MAX_PROJECTS_PER_ORGANIZATION = env.whole("MAX_PROJECTS_PER_ORGANIZATION", default=1_000)
 
+# Under whose name people see it
+BRAND = your_name.brand(env, demo=DEMO)
+
 # Invoices: the seller, and the terms of payers whose billing details name none
 FOCUS_MAX_DAYS = env.whole("FOCUS_MAX_DAYS", default=366, least=1)
 INVOICE_GRACE_DAYS = env.whole("INVOICE_GRACE_DAYS", default=3)
 INVOICE_DUE_DAYS = env.whole("INVOICE_DUE_DAYS", default=30)
 INVOICE_TAX_NAME = env.text("INVOICE_TAX_NAME", default="Tax")
 INVOICE_TAX_RATE = env.share("INVOICE_TAX_RATE", default=Decimal(0))  # 0.19 is 19%
-INVOICE_SELLER_NAME = env.text("INVOICE_SELLER_NAME", default="The operator of this API")
+INVOICE_SELLER_NAME = env.text("INVOICE_SELLER_NAME", default=your_name.seller(BRAND))
 INVOICE_SELLER_ADDRESS = env.text("INVOICE_SELLER_ADDRESS").replace("\\n", "\n")
 INVOICE_SELLER_TAX_ID = env.text("INVOICE_SELLER_TAX_ID")
 INVOICE_PAYMENT_NOTE = env.text("INVOICE_PAYMENT_NOTE").replace("\\n", "\n")
@@ -245,7 +249,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", default=0)  # pro
 MFA_ADAPTER = "accounts.entrance.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_TOTP_ISSUER = "Usage Dashboard"
+MFA_TOTP_ISSUER = BRAND.name
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS  # browsers allow passkeys over HTTP on localhost alone
 USERSESSIONS_ADAPTER = "accounts.entrance.hooks.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False
@@ -257,22 +261,7 @@ OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
 OIDC_NAME = env.text("OIDC_NAME", default="Single sign-on")
 SOCIALACCOUNT_ADAPTER = "accounts.entrance.adapter.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
-SOCIALACCOUNT_PROVIDERS = {
-    "openid_connect": {
-        "OAUTH_PKCE_ENABLED": True,
-        "APPS": [
-            {
-                "provider_id": "sso",
-                "name": OIDC_NAME,
-                "client_id": OIDC_CLIENT_ID,
-                "secret": OIDC_CLIENT_SECRET,
-                "settings": {"server_url": OIDC_SERVER_URL},
-            }
-        ]
-        if OIDC_SERVER_URL
-        else [],
-    }
-}
+SOCIALACCOUNT_PROVIDERS = single_sign_on.providers(OIDC_SERVER_URL, OIDC_NAME, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/usage"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -370,7 +359,7 @@ CELERY_BEAT_SCHEDULE = schedule.of(roll_up=ROLL_UP_INTERVAL_SECONDS, measure=MET
 vars().update(env.read("EMAIL_URL", given_addresses.email, default=given_addresses.email("consolemail://")))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.read(
-    "DEFAULT_FROM_EMAIL", given_addresses.sender, default="Usage Dashboard <usage-dashboard@localhost>"
+    "DEFAULT_FROM_EMAIL", given_addresses.sender, default=formataddr((BRAND.name, "usage-dashboard@localhost"))
 )
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "usage_dashboard.error_reports.SecretsFilter"

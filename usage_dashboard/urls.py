@@ -12,6 +12,7 @@ from metering.intake.sources import ways
 from usage_dashboard import health
 from usage_dashboard.apidocs import views as apidocs
 from usage_dashboard.monitoring.views import metrics
+from usage_dashboard.web import branding
 
 handler403 = "accounts.pages.errors.not_allowed"
 handler404 = "accounts.pages.errors.not_found"
@@ -35,4 +36,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("branding/logo", branding.logo, name="brand_logo"),
+    path("branding/icon", branding.icon, name="brand_icon"),
+    path("branding/colors.css", branding.styles, name="brand_styles"),
 ]

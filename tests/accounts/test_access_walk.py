@@ -203,6 +203,9 @@ EXPECTED = {
     "healthz": (EVERYONE, NOBODY),
     "readyz": (EVERYONE, NOBODY),
     "metrics": (SWITCHED_OFF, NOBODY),
+    "branding/logo": (SWITCHED_OFF, NOBODY),
+    "branding/icon": (SWITCHED_OFF, NOBODY),
+    "branding/colors.css": (SWITCHED_OFF, NOBODY),
 }
 Ask = Callable[[str, str, str], HttpResponse]
 CHANGING_METHODS = ("PUT", "PATCH", "DELETE")

@@ -41,6 +41,11 @@ WRONG = {
     "METRICS_TOKEN": "short",
     "METRICS_ADDRESSES": "10.0.0.1/8",
     "OIDC_SERVER_URL": "login.example.com",
+    "SITE_NAME": "two\nlines",
+    "SITE_LOGO": "/nowhere/logo.png",
+    "SITE_ICON": "/dev/null",
+    "SITE_ACCENT": "#ffff00",
+    "SUPPORT_URL": "javascript:alert(1)",
     "HTTPS": "1",
     "SITE_ADDRESS": "http://usage.example.com",
 }

@@ -8,17 +8,20 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+KEPT_BY_ANYBODY: Final = "public, max-age=31536000, immutable"
 PACKAGES_PAGES: Final = ("/admin/", "/accounts/")
 """Their forms and filters hand a NUL on to PostgreSQL, whose text has none; ours say that they left the value out."""
 
 
 def keep_no_copies(get_response: GetResponse) -> GetResponse:
     """Pages tell of people and money: no proxy keeps them, and no browser of a shared computer. Static files are answered
-    before they get here; a page that updates itself asks with the ETag that it carries."""
+    before they get here, and what is said to be public and never to change is nobody's secret (`web.branding`); a page that
+    updates itself asks with the ETag that it carries."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        if "no-store" not in response.get("Cache-Control", ""):
+        said = response.get("Cache-Control", "")
+        if "no-store" not in said and said != KEPT_BY_ANYBODY:
             response["Cache-Control"] = "no-store"
         return response
 
