@@ -1,9 +1,10 @@
 """From the secret of a request to the admin key behind it, what it may read, and how much it has left in this minute."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -112,21 +113,28 @@ class AdminKeyAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, AdminCaller]:
-        digest = _digest(request)
-        if digest is None:
-            raise AuthenticationFailed(UNAUTHENTICATED)
-        try:
-            if not strangers.is_somebodys(digest, request.META):
-                raise AuthenticationFailed(UNAUTHENTICATED)
-        except TooManyUnknownSecretsError:
-            raise WaitError from None
-        key = _valid_keys().filter(digest=digest).first()
-        if key is None:
-            raise AuthenticationFailed(UNAUTHENTICATED)
-        return AnonymousUser(), _spend(key)
+        return AnonymousUser(), caller_of(_digest(request), request.META)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
         return "Bearer"
+
+
+def caller_of(digest: bytes | None, environ: Mapping[str, Any]) -> AdminCaller:
+    """Whose secret has this digest; this request is counted. `environ` says where it comes from.
+
+    Raises AuthenticationFailed, WaitError or TooManyRequestsError.
+    """
+    if digest is None:
+        raise AuthenticationFailed(UNAUTHENTICATED)
+    try:
+        if not strangers.is_somebodys(digest, environ):
+            raise AuthenticationFailed(UNAUTHENTICATED)
+    except TooManyUnknownSecretsError:
+        raise WaitError from None
+    key = _valid_keys().filter(digest=digest).first()
+    if key is None:
+        raise AuthenticationFailed(UNAUTHENTICATED)
+    return _spend(key)
 
 
 def _digest(request: Request) -> bytes | None:
