@@ -129,7 +129,7 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
         "day": day,
         "kept_days": settings.USAGE_EVENT_RETENTION_DAYS,
         "ignored": reader.ignored,
-        **_routed(routed_usage(access, one_day(day), api_key_ids=(api_key.pk,))),
+        **_routed(routed_usage(access, one_day(day), reader_id=request.user.pk, api_key_ids=(api_key.pk,))),
     }
     return render(request, "metering/key_routing.html", context)
 
@@ -151,7 +151,9 @@ def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
         "filters": filters,
         "ignored": reader.ignored,
         "has_children": len(access.organizations) > 1,
-        **_routed(routed_usage(access, one_day(day), user_ids=user_ids, api_key_ids=owned.api_keys)),
+        **_routed(
+            routed_usage(access, one_day(day), reader_id=request.user.pk, user_ids=user_ids, api_key_ids=owned.api_keys)
+        ),
     }
     return render(request, "metering/usage_routing.html", context)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.db.models import Case, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 
-from accounts.access import Access
+from accounts.access import Sight
 from accounts.periods import Period
 from apikeys.coverage.explanation import explain
 from apikeys.routing import ATTRIBUTED
@@ -46,12 +46,17 @@ class UsersMonth:
 
 
 def routed_usage(
-    access: Access, day: Period, *, user_ids: Collection[int] = (), api_key_ids: Collection[int] = ()
+    sight: Sight,
+    day: Period,
+    *,
+    reader_id: int | None,
+    user_ids: Collection[int] = (),
+    api_key_ids: Collection[int] = (),
 ) -> list[RoutedUsage]:
     """The largest first, MAX_ROWS at most; without ids, of all users and keys. Someone else's key that reads Untracked is not
-    named, and its usage is not found by the key."""
-    organizations = {found.id: found for found in access.organizations}
-    rows = _sums(access, day, user_ids=user_ids, api_key_ids=api_key_ids)
+    named, and its usage is not found by the key. `reader_id`: the person who reads; None for a program."""
+    organizations = {found.id: found for found in sight.organizations}
+    rows = _sums(sight, day, reader_id=reader_id, user_ids=user_ids, api_key_ids=api_key_ids)
     names = names_of(
         {USER: {row["user_id"] for row in rows}, API_KEY: {row["shown_key"] for row in rows} - {UNTRACKED}}
     )
@@ -65,7 +70,7 @@ def routed_usage(
             sentence=explain(
                 row["routing"],
                 organization=organizations[row["organization_id"]].name,
-                owner="your" if row["user_id"] == access.user.pk else "the user's",
+                owner="your" if row["user_id"] == reader_id else "the user's",
             ),
             what_for=parts.get(row["attribution_id"], ()),
         )
@@ -87,10 +92,10 @@ def months_of_users(organization_id: int, month: Period) -> dict[int, UsersMonth
 
 
 def _sums(
-    access: Access, day: Period, *, user_ids: Collection[int], api_key_ids: Collection[int]
+    sight: Sight, day: Period, *, reader_id: int | None, user_ids: Collection[int], api_key_ids: Collection[int]
 ) -> list[dict[str, Any]]:
     events = UsageEvent.objects.filter(
-        organization_id__in=[found.id for found in access.organizations],
+        organization_id__in=[found.id for found in sight.organizations],
         occurred_at__gte=day.start_at,
         occurred_at__lt=day.end_at,
     )
@@ -100,8 +105,10 @@ def _sums(
         shown_key=Case(When(attributed=int(ATTRIBUTED), then=F("api_key_id")), default=Value(UNTRACKED))
     )
     if api_key_ids:
-        own = Q(api_key_id__in=api_key_ids, user_id=access.user.pk)
-        shown = shown.filter(own | Q(shown_key__in=api_key_ids))
+        by_key = Q(shown_key__in=api_key_ids)
+        if reader_id is not None:
+            by_key |= Q(api_key_id__in=api_key_ids, user_id=reader_id)
+        shown = shown.filter(by_key)
     sums = shown.values("organization_id", "user_id", "shown_key", "routing", "attribution_id").annotate(
         requests=Coalesce(Sum("num_model_requests"), Value(0))
     )
