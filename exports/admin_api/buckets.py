@@ -1,7 +1,7 @@
 """One page of buckets of time: whole ones, as many as are few enough together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,10 +12,11 @@ ALL: Final = 2**62
 
 @dataclass(frozen=True)
 class Found:
-    """One result, in the bucket that begins at `start`."""
+    """One result, in the bucket that begins at `start`; `names`: how people call the ids that it is grouped by."""
 
     start: datetime
     result: dict[str, Any]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

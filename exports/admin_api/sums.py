@@ -14,21 +14,28 @@ from metering.usage.queries import UsageQuery, fetch
 from metering.usage.sources import bars_by
 
 QUANTITY: Final = quantity_of("price")
+AMOUNT: Final = "coalesce(sum(quantity * unit_price), 0)"
+WHOLE_SLOT: Final = "%(start_at)s"
 NO_PARAMETERS: Final[Mapping[str, object]] = {}
 Row = tuple[Any, ...]
 
 
-def usage_sums(query: UsageQuery, groups: Sequence[Grouping], sums: Sequence[str], *, most: int) -> list[Row]:
+def usage_sums(
+    query: UsageQuery, groups: Sequence[Grouping], sums: Sequence[str], *, most: int, whole: bool = False
+) -> list[Row]:
     """(slot, the part of each group, each sum): the first rows, `most` at most, in the order of the slots. Of `sums`, which are
-    expressions of usage rows, one at least is not zero."""
+    expressions of usage rows, one at least is not zero. `whole`: all of the query's time is one slot, and the rows with the
+    largest first sum come first."""
     bars, parts = bars_by(query, groups)
     sums = [f"sum({expression})" for expression in sums]
-    expressions = [bars.slot, *parts]
+    expressions = [WHOLE_SLOT if whole else bars.slot, *parts]
+    largest = f"{sums[0]} DESC, " if whole else ""
     numbers = ", ".join(str(place) for place, _ in enumerate(expressions, start=1))
     return fetch(
         f"""
         SELECT {", ".join([*expressions, *sums])} {bars.from_where}
-        GROUP BY {numbers} HAVING {" OR ".join(f"{one} <> 0" for one in sums)} ORDER BY {numbers} LIMIT %(most)s
+        GROUP BY {numbers} HAVING {" OR ".join(f"{one} <> 0" for one in sums)}
+        ORDER BY {largest}{numbers} LIMIT %(most)s
         """,
         {**query.parameters(), "most": most},
     )
@@ -40,18 +47,21 @@ def cost_sums(  # noqa: PLR0913 - one keyword for each thing that can be asked
     *,
     most: int,
     by_item: bool,
+    whole: bool = False,
     condition: str = "true",
     parameters: Mapping[str, object] = NO_PARAMETERS,
 ) -> list[Row]:
     """(slot, the part of each group, the line item if `by_item`, amount, quantity, whether any of it has no price): as
-    `usage_sums`, each quantity of a row at the price of its day. `condition` is about `usage`, `sku` and `price`."""
+    `usage_sums`, the largest amounts first, each quantity of a row at the price of its day. `condition` is about `usage`,
+    `sku` and `price`."""
     bars, parts = bars_by(query, groups)
-    columns = [bars.slot, *parts, *(["price.line_item"] if by_item else ())]
+    columns = [WHOLE_SLOT if whole else bars.slot, *parts, *(["price.line_item"] if by_item else ())]
+    largest = f"{AMOUNT} DESC, " if whole else ""
     names = [f"part_{place}" for place, _ in enumerate(columns)]
     selected = ", ".join(f"{column} AS {name}" for column, name in zip(columns, names, strict=True))
     return fetch(
         f"""
-        SELECT {", ".join(names)}, coalesce(sum(quantity * unit_price), 0), sum(quantity), bool_or(unit_price IS NULL)
+        SELECT {", ".join(names)}, {AMOUNT}, sum(quantity), bool_or(unit_price IS NULL)
         FROM (
             SELECT {selected}, price.unit_price, {QUANTITY} AS quantity
             FROM {bars.rows} AS usage JOIN metering_sku sku ON sku.id = usage.sku_id
@@ -59,7 +69,7 @@ def cost_sums(  # noqa: PLR0913 - one keyword for each thing that can be asked
                 ON price.organization_id = usage.organization_id AND price.day = usage.day AND price.sku_id = usage.sku_id
             WHERE {bars.conditions} AND {condition} OFFSET 0
         ) AS items
-        WHERE quantity <> 0 GROUP BY {", ".join(names)} ORDER BY {", ".join(names)} LIMIT %(most)s
+        WHERE quantity <> 0 GROUP BY {", ".join(names)} ORDER BY {largest}{", ".join(names)} LIMIT %(most)s
         """,
         {**query.parameters(), **parameters, "most": most},
     )

@@ -24,10 +24,15 @@ IN_LINE_ITEMS: Final = """(sku.model_id, price.line_item) IN (
 )"""
 
 
-def usage_results(query: UsageQuery, asked: Asked, organizations: Sequence[Organization], *, most: int) -> list[Found]:
-    """The first results of all buckets, `most` at most, in the order of the buckets. One that is nothing is left out."""
+def usage_results(
+    query: UsageQuery, asked: Asked, organizations: Sequence[Organization], *, most: int, whole: bool = False
+) -> list[Found]:
+    """The first results of all buckets, `most` at most, in the order of the buckets. One that is nothing is left out.
+
+    `whole`: all of the query's time is one bucket, and the largest results come first.
+    """
     groups = groupings_of(asked)
-    rows = usage_sums(query, groups, tuple(asked.endpoint.fields.values()), most=most)
+    rows = usage_sums(query, groups, tuple(asked.endpoint.fields.values()), most=most, whole=whole)
 
     def fields(row: Sequence[Any]) -> Result:
         return {name: shortest(number) for name, number in zip(asked.endpoint.fields, row, strict=True)}
@@ -35,7 +40,9 @@ def usage_results(query: UsageQuery, asked: Asked, organizations: Sequence[Organ
     return _found(rows, asked, groups, organizations, fields)
 
 
-def cost_results(query: UsageQuery, asked: Asked, organizations: Sequence[Organization], *, most: int) -> list[Found]:
+def cost_results(
+    query: UsageQuery, asked: Asked, organizations: Sequence[Organization], *, most: int, whole: bool = False
+) -> list[Found]:
     """As `usage_results`, what it costs: each quantity of a row at the price of its day."""
     by_item, is_of_items = LINE_ITEM in asked.group_by, "line_items" in asked.filters
     groups = (*groupings_of(asked), *([MODEL] if by_item else ()))
@@ -44,6 +51,7 @@ def cost_results(query: UsageQuery, asked: Asked, organizations: Sequence[Organi
         groups,
         most=most,
         by_item=by_item,
+        whole=whole,
         condition=IN_LINE_ITEMS if is_of_items else "true",
         parameters=_line_items(asked) if is_of_items else {},
     )
@@ -79,13 +87,15 @@ def _found(
     fields: Callable[[Sequence[Any]], Result],
 ) -> list[Found]:
     names = names_in(rows, groups, organizations)
+    told = {name: KNOWN_GROUPS[name] for name in asked.group_by if name in KNOWN_GROUPS and name != "batch"}
     found = []
     for slot, *columns in rows:
         parts = dict(zip(groups, columns, strict=False))
         result = fields(columns[len(groups) :]) | _group_fields(asked, parts, names)
         if result.get(LINE_ITEM):
             result[LINE_ITEM] = f"{names.of(MODEL, parts[MODEL]).name}, {result[LINE_ITEM]}"
-        found.append(Found(start_of(slot), {"object": asked.endpoint.object, **result}))
+        called = {name: names.of(group, parts[group]).name for name, group in told.items()}
+        found.append(Found(start_of(slot), {"object": asked.endpoint.object, **result}, called))
     return found
 
 
