@@ -28,6 +28,7 @@ WEB_WORKERS = env.whole("WEB_WORKERS", default=min(4, os.cpu_count() or 1), leas
 WEB_THREADS = env.whole("WEB_THREADS", default=16, least=1)  # of each process, like the next ones
 WEB_CONNECTIONS = env.whole("WEB_CONNECTIONS", default=2000, least=1)  # the server is told the same
 REQUEST_BODY_TIMEOUT_SECONDS = env.number("REQUEST_BODY_TIMEOUT_SECONDS", default=20.0, least=0.01)
+REQUEST_BODY_MIN_BYTES_PER_SECOND = env.whole("REQUEST_BODY_MIN_BYTES_PER_SECOND", default=32 * 1024, least=1)
 REQUEST_BODIES_MAX = env.whole("REQUEST_BODIES_MAX", default=1000, least=1)
 REQUEST_BODIES_MAX_BYTES = env.whole("REQUEST_BODIES_MAX_BYTES", default=16 * 1024 * 1024, least=1)
 EVENTS_BODY_MAX_BYTES = env.whole("EVENTS_BODY_MAX_BYTES", default=10 * 1024 * 1024, least=1)

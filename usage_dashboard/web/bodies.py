@@ -1,7 +1,7 @@
 """Bodies of requests: taken on the event loop, before a thread is, and within limits of size, time, number and memory."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -34,6 +34,16 @@ class Coming:
     began_at: float
     large_bytes: int = 0
 
+    def extend(self) -> None:
+        """A large body has as much more time as what has come of it takes at the least pace."""
+        seconds = settings.REQUEST_BODY_TIMEOUT_SECONDS
+        seconds += self.large_bytes / settings.REQUEST_BODY_MIN_BYTES_PER_SECOND
+        self.deadline.reschedule(self.began_at + seconds)
+
+    def pace(self, now: float) -> float:
+        """Bytes per second, of a large one."""
+        return self.large_bytes / (now - self.began_at)
+
 
 class Bodies:
     """The bodies of one process, from their first byte until their request is answered. For one event loop."""
@@ -42,6 +52,7 @@ class Bodies:
         self._num = 0
         self._large_bytes = 0
         self._coming: dict[Coming, None] = {}  # the oldest first
+        self._leaving: set[Coming] = set()  # those of them that give way, until they are told
 
     async def take(self, receive: Receive, *, declared: int | None, most: int) -> bytes:
         """The whole body, which counts as in flight until it is given to `done`. Raises RefusedError.
@@ -50,8 +61,8 @@ class Bodies:
         """
         if declared is not None and declared > most:
             raise _too_large(most)
-        if self._num >= settings.REQUEST_BODIES_MAX:
-            self._make_room(self._oldest())
+        if self._num - len(self._leaving) >= settings.REQUEST_BODIES_MAX:
+            self._give_up(next(self._that_may_leave(), None))
         now = asyncio.get_running_loop().time()
         coming = Coming(asyncio.timeout(settings.REQUEST_BODY_TIMEOUT_SECONDS), now)
         self._coming[coming] = None
@@ -63,12 +74,11 @@ class Bodies:
             self._num -= 1
             self._large_bytes -= coming.large_bytes
             if isinstance(error, TimeoutError):
-                raise RefusedError(
-                    HTTPStatus.REQUEST_TIMEOUT, "body_timeout", "The body of the request took too long."
-                ) from error
+                raise (_too_busy() if coming in self._leaving else _too_slow()) from error
             raise
         finally:
             del self._coming[coming]
+            self._leaving.discard(coming)
 
     def done(self, body: bytes) -> None:
         """The request is answered."""
@@ -95,23 +105,45 @@ class Bodies:
 
     def _count(self, coming: Coming, num_bytes: int) -> None:
         more = num_bytes - coming.large_bytes
-        if self._large_bytes + more > settings.REQUEST_BODIES_MAX_BYTES:
-            self._make_room(self._oldest(large=True, beside=coming))
+        leaving_bytes = sum(one.large_bytes for one in self._leaving)
+        if self._large_bytes - leaving_bytes + more > settings.REQUEST_BODIES_MAX_BYTES:
+            self._give_up(self._slowest_beside(coming))
         self._large_bytes += more
         coming.large_bytes = num_bytes
+        if coming not in self._leaving:
+            coming.extend()
 
-    def _oldest(self, *, large: bool = False, beside: Coming | None = None) -> Coming | None:
-        found = (one for one in self._coming if one is not beside and (one.large_bytes or not large))
-        return next(found, None)
+    def _that_may_leave(self) -> Iterator[Coming]:
+        """Those that have had their time, the oldest first."""
+        latest = asyncio.get_running_loop().time() - GIVE_WAY_AFTER_SECONDS
+        for one in self._coming:
+            if one.began_at > latest:
+                return
+            if one not in self._leaving and not one.deadline.expired():
+                yield one
 
-    def _make_room(self, oldest: Coming | None) -> None:
-        """Give up a body that has had its time, or raise RefusedError for the new one."""
+    def _slowest_beside(self, coming: Coming) -> Coming | None:
+        """Of the large ones."""
         now = asyncio.get_running_loop().time()
-        if oldest is None or now - oldest.began_at < GIVE_WAY_AFTER_SECONDS:
-            raise RefusedError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too_busy", "Too many requests are on their way; send it again."
-            )
-        oldest.deadline.reschedule(now)
+        others = (one for one in self._that_may_leave() if one.large_bytes and one is not coming)
+        return min(others, key=lambda one: one.pace(now), default=None)
+
+    def _give_up(self, other: Coming | None) -> None:
+        """Another body gives way to the one that is looked at, which is refused if there is none. Either can be sent again."""
+        if other is None:
+            raise _too_busy()
+        self._leaving.add(other)
+        other.deadline.reschedule(asyncio.get_running_loop().time())
+
+
+def _too_busy() -> RefusedError:
+    return RefusedError(
+        HTTPStatus.SERVICE_UNAVAILABLE, "too_busy", "Too many requests are on their way; send it again."
+    )
+
+
+def _too_slow() -> RefusedError:
+    return RefusedError(HTTPStatus.REQUEST_TIMEOUT, "body_timeout", "The body of the request took too long.")
 
 
 def _too_large(most: int) -> RefusedError:

@@ -223,11 +223,71 @@ def test_stalled_bodies_give_way_to_new_ones(settings: Settings, limit: str, mon
         bodies.done(await a_whole(bodies, num_bytes=100_000))
         with pytest.raises(RefusedError) as given_up:
             await stalled[0]
-        assert given_up.value.status == 408
+        assert (given_up.value.status, given_up.value.code) == (503, "too_busy")
         assert not stalled[1].done()
         stalled[1].cancel()
 
     asyncio.run(fill())
+
+
+def test_of_large_bodies_the_slowest_gives_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usage_dashboard.web.bodies.GIVE_WAY_AFTER_SECONDS", 0.05)
+    settings.REQUEST_BODIES_MAX_BYTES = 350_000
+
+    async def fill() -> None:
+        bodies = Bodies()
+        fast, slow = [await a_stalled(bodies, num_bytes=size) for size in (200_000, 40_000)]
+        await asyncio.sleep(0.1)
+        young = [await a_stalled(bodies, num_bytes=size) for size in (20_000, 200_000)]
+        with pytest.raises(RefusedError) as given_up:
+            await slow
+        assert given_up.value.status == 503
+        assert not any(task.done() for task in (fast, *young))
+        for task in (fast, *young):
+            task.cancel()
+
+    asyncio.run(fill())
+
+
+def test_bodies_that_come_together_make_room_one_each(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usage_dashboard.web.bodies.GIVE_WAY_AFTER_SECONDS", 0.05)
+    settings.REQUEST_BODIES_MAX = 3
+
+    async def fill() -> None:
+        bodies = Bodies()
+        stalled = [await a_stalled(bodies) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        taken = await asyncio.gather(*(a_whole(bodies) for _ in range(3)))
+        assert taken == [b"\0"] * 3
+        outcomes = await asyncio.gather(*stalled, return_exceptions=True)
+        assert [outcome.status for outcome in outcomes if isinstance(outcome, RefusedError)] == [503] * 3
+
+    asyncio.run(fill())
+
+
+@pytest.mark.parametrize(("pace", "status"), [(2_000_000, None), (100_000, 408)])
+def test_a_large_body_has_the_time_that_it_takes_at_the_least_pace(
+    settings: Settings, pace: int, status: int | None
+) -> None:
+    settings.REQUEST_BODY_TIMEOUT_SECONDS = 0.1
+    settings.REQUEST_BODY_MIN_BYTES_PER_SECOND = 400_000
+    sizes = [100_000] * 8 if status is None else [20_000] * 8
+
+    async def take() -> bytes:
+        coming = pieces(*map(bytes, sizes))
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(sizes[0] / pace)
+            return coming.pop(0)
+
+        return await Bodies().take(receive, declared=None, most=10**9)
+
+    if status is None:
+        assert len(asyncio.run(take())) == sum(sizes)
+        return
+    with pytest.raises(RefusedError) as refused:
+        asyncio.run(take())
+    assert refused.value.status == status
 
 
 def test_a_refusal_for_programs_is_json_with_the_time_to_try_again(settings: Settings) -> None:
