@@ -3,10 +3,10 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from pytest_django.live_server_helper import LiveServer
@@ -14,16 +14,10 @@ from pytest_django.live_server_helper import LiveServer
 from apikeys.models import APIKey
 from metering.models import UsageEvent
 from tests.engine import days_ago, make_key, make_token, num_events
+from tests.examples.recipes import ROOT, block, filled, page, run
 from tests.world import World
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "connect.md").read_text(encoding="utf-8")
-
-
-def block(language: str, beginning: str) -> str:
-    """The one block of the page that begins so."""
-    [found] = [text for text in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if text.startswith(beginning)]
-    return str(found)
+PAGE = page("connect.md")
 
 
 @pytest.fixture
@@ -39,39 +33,65 @@ def api_key(live_server: LiveServer, world: World, monkeypatch: pytest.MonkeyPat
     return key
 
 
-def run(*command: str) -> str:
-    """What a command prints; it must end well."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=dict(os.environ)).stdout
-
-
 def test_the_first_event_is_accepted_and_then_a_duplicate(api_key: APIKey) -> None:
-    text = block("sh", 'curl "$USAGE_URL')
+    text = block(PAGE, "sh", 'curl "$USAGE_URL')
     assert json.loads(run("sh", "-c", text))["accepted"] == 1
     event = UsageEvent.objects.get()
     assert (event.api_key_id, event.input_tokens, event.output_tokens) == (api_key.pk, 1200, 340)
 
 
 def test_the_lines_of_python_report_an_event(api_key: APIKey) -> None:
-    run(sys.executable, "-c", block("python", "import os"))
+    run(sys.executable, "-c", block(PAGE, "python", "import os"))
     event = UsageEvent.objects.get()
     assert (event.api_key_id, event.input_tokens, event.output_tokens) == (api_key.pk, 1200, 340)
 
 
-def test_lines_of_an_access_log_become_events_once(api_key: APIKey, tmp_path: Path) -> None:
+NGINX: Final = {
+    "$request_id": "{id}",
+    "$msec": "{at:.3f}",
+    "$http_x_api_key_id": "{key}",
+    "$upstream_http_x_model": "{model}",
+    "$upstream_http_x_input_tokens": "{input}",
+    "$upstream_http_x_output_tokens": "{output}",
+}
+ENVOY: Final = {
+    "%REQ(X-REQUEST-ID)%": "{id}",
+    "%START_TIME(%s.%3f)%": "{at:.3f}",
+    "%REQ(X-API-KEY-ID)%": "{key}",
+    "%RESP(X-MODEL)%": "{model}",
+    "%RESP(X-INPUT-TOKENS)%": "{input}",
+    "%RESP(X-OUTPUT-TOKENS)%": "{output}",
+}
+
+
+@pytest.mark.parametrize(
+    ("log_format", "variables", "nothing"),
+    [(r"log_format usage '(.*)';", NGINX, ""), (r'inline_string: "(.*)"', ENVOY, "-")],
+    ids=["nginx", "envoy"],
+)
+def test_lines_of_an_access_log_become_events_once(
+    api_key: APIKey, tmp_path: Path, log_format: str, variables: dict[str, str], nothing: str
+) -> None:
+    """The lines are what the proxy writes by the page's format; neither proxy is run."""
+    (written,) = re.findall(log_format, PAGE)
+    line = filled(written, variables).replace(r"\t", "\t").removesuffix(r"\n")
     at = days_ago(1).timestamp()
-    lines = [f"{number:032x}\t{at:.3f}\t{api_key.public_id}\tgpt-5\t{100 + number}\t7" for number in range(3)]
-    others = [f"{9:032x}\t{at:.3f}\t\t\t\t", f"{10:032x}\t{at:.3f}\t-\t-\t-\t-"]
-    (tmp_path / "usage.log").write_text("\n".join([*lines, *others]) + "\n", encoding="utf-8")
-    text = block("sh", "awk")
-    assert json.loads(run("sh", "-c", text))["accepted"] == 3
-    assert json.loads(run("sh", "-c", text))["duplicates"] == 3
+    calls: list[dict[str, Any]] = [
+        {"model": "gpt-5", "key": api_key.public_id, "input": 100 + number, "output": 7} for number in range(3)
+    ]
+    others: list[dict[str, Any]] = [dict.fromkeys(("model", "key", "input", "output"), nothing)]
+    lines = [line.format(id=f"{number:032x}", at=at, **call) for number, call in enumerate([*calls, *others])]
+    (tmp_path / "usage.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    recipe = block(PAGE, "sh", "awk")
+    assert json.loads(run("sh", "-c", recipe))["accepted"] == 3
+    assert json.loads(run("sh", "-c", recipe))["duplicates"] == 3
     assert num_events() == 3
     assert set(UsageEvent.objects.values_list("input_tokens", flat=True)) == {100, 101, 102}
 
 
 def test_what_litellms_configuration_names_takes_what_its_callback_sends(api_key: APIKey) -> None:
     """LiteLLM itself is not run: this sends what `log_format: ndjson` sends, to the address and with the header of the page."""
-    config = (ROOT / "docs" / "litellm.md").read_text(encoding="utf-8")
+    config = page("litellm.md")
     endpoint, header = (
         re.search(r"endpoint: \S+?(/v1/\S+)", config),
         re.search(r'\{Authorization: "(Bearer) it-…"\}', config),
@@ -103,11 +123,3 @@ def test_every_link_of_the_page_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)", PAGE)
     assert len(links) >= 8
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
-
-
-def test_the_log_formats_write_what_the_line_reads() -> None:
-    nginx = re.search(r"log_format usage '(.*)';", PAGE)
-    envoy = re.search(r'inline_string: "(.*)\\n"', PAGE)
-    assert nginx is not None
-    assert envoy is not None
-    assert len(nginx[1].split(r"\t")) == len(envoy[1].split(r"\t")) == 6
