@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from accounts.installation.site import ADDRESS, address_of
+from accounts.installation.site import ADDRESS
 
 logger = logging.getLogger(__name__)
 NO_WIDTH: Final = "\u200b"
@@ -54,7 +54,7 @@ def send(template: str, *, to: str, action: str, context: Mapping[str, Any]) -> 
 
 def unlinked(text: str, *, but: str = "") -> str:
     """The text as it reads, with nothing in it that a mail program takes for an address, except ours and the email `but`."""
-    own = rf"{re.escape(address_of('/'))}\S*"
+    own = rf"{re.escape(settings.SITE_ADDRESS)}/\S*"
     kept = rf"({own}|(?<![\w.@+-]){re.escape(but)}(?![\w@-]|\.\w))" if but else f"({own})"
     pieces = re.split(kept, HIDDEN.sub("", text))
     return "".join(
@@ -65,6 +65,6 @@ def unlinked(text: str, *, but: str = "") -> str:
 
 def _paragraph(text: str, to: str) -> dict[str, str | bool]:
     text = text.strip()
-    if ADDRESS.fullmatch(text) and text.startswith(address_of("/")):
+    if ADDRESS.fullmatch(text) and text.startswith(f"{settings.SITE_ADDRESS}/"):
         return {"text": text, "is_address": True}
     return {"text": unlinked(text, but=to), "is_address": False}

@@ -6,9 +6,12 @@ from email.utils import formataddr
 from functools import partial
 from pathlib import Path
 
+from django.http.request import validate_host
+
 from usage_dashboard import given_addresses
 from usage_dashboard.environment import Environment
 from usage_dashboard.machine import embedded, schedule, single_sign_on, your_name
+from usage_dashboard.web import content_policy, site_address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(os.environ)
@@ -18,11 +21,15 @@ DATA_DIR = env.read("DATA_DIR", given_addresses.directory, default=(BASE_DIR / "
 PORT = env.whole("PORT", default=8000, least=1, most=65535)
 DEBUG = env.switch("DEBUG", default=False)
 DEMO = env.switch("DEMO", default=False)
-ALLOWED_HOSTS = env.read("ALLOWED_HOSTS", given_addresses.hosts, default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS: list[str] = env.read("CSRF_TRUSTED_ORIGINS", given_addresses.origins, default=[])
+# The one setting that a domain needs; the next ones, and TRUSTED_PROXY_COUNT, follow from it unless they are set
+GIVEN_SITE = env.read("SITE_ADDRESS", site_address.parse, default=None)
+SITE = GIVEN_SITE or site_address.parse(f"http://localhost:{PORT}")
+SITE_ADDRESS, FORCE_SCRIPT_NAME = str(SITE), SITE.path or None
+ALLOWED_HOSTS = env.read("ALLOWED_HOSTS", given_addresses.hosts, default=SITE.hosts)
+CSRF_TRUSTED_ORIGINS = env.read("CSRF_TRUSTED_ORIGINS", given_addresses.origins, default=[SITE.origin])
+HTTPS = env.switch("HTTPS", default=SITE.is_https)
 SECRET_KEY = env.secret("SECRET_KEY", unset=partial(embedded.secret_key, DATA_DIR))
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", default=[])
-HTTPS = env.switch("HTTPS", default=False)
 WEB_HOST = env.text("WEB_HOST", default="127.0.0.1")
 WEB_WORKERS = env.whole("WEB_WORKERS", default=min(4, os.cpu_count() or 1), least=1)
 WEB_THREADS = env.whole("WEB_THREADS", default=16, least=1)  # of each process, like the next ones
@@ -124,7 +131,6 @@ INVOICE_SELLER_NAME = env.text("INVOICE_SELLER_NAME", default=your_name.seller(B
 INVOICE_SELLER_ADDRESS = env.text("INVOICE_SELLER_ADDRESS").replace("\\n", "\n")
 INVOICE_SELLER_TAX_ID = env.text("INVOICE_SELLER_TAX_ID")
 INVOICE_PAYMENT_NOTE = env.text("INVOICE_PAYMENT_NOTE").replace("\\n", "\n")
-SITE_ADDRESS = env.read("SITE_ADDRESS", given_addresses.site, default=f"http://localhost:{PORT}")  # in emails
 OPERATOR_TOKEN = env.text("OPERATOR_TOKEN")
 
 # Prometheus: the page is there for who has the token and comes from one of the addresses, whatever of it is set
@@ -249,7 +255,7 @@ INVITATIONS_PER_PERSON_AND_DAY = env.whole("INVITATIONS_PER_PERSON_AND_DAY", def
 INVITATIONS_PER_ORGANIZATION_AND_DAY = env.whole("INVITATIONS_PER_ORGANIZATION_AND_DAY", default=300)
 INVITATIONS_PER_ADDRESS_AND_DAY = env.whole("INVITATIONS_PER_ADDRESS_AND_DAY", default=5)
 SIGN_UP_OPEN = env.switch("SIGN_UP_OPEN", default=True)
-ALLAUTH_TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", default=0)  # proxies that add to X-Forwarded-For
+ALLAUTH_TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", default=int(HTTPS))  # that add to X-Forwarded-For
 MFA_ADAPTER = "accounts.entrance.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -267,35 +273,23 @@ SOCIALACCOUNT_ADAPTER = "accounts.entrance.adapter.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_PROVIDERS = single_sign_on.providers(OIDC_SERVER_URL, OIDC_NAME, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET)
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/usage"
+LOGIN_REDIRECT_URL = "metering:usage"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-# Names of our own, because cookies of one host reach every port of it; browsers take `__Host-` from this host over HTTPS alone.
-COOKIE_PREFIX = "__Host-usage-dashboard" if HTTPS else "usage-dashboard"
+COOKIE_PREFIX = SITE.cookie_prefix(https=HTTPS)
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}-session"
 CSRF_FAILURE_VIEW = "accounts.pages.errors.stale_form"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}-csrf"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}-messages"
 MESSAGE_STORAGE = "accounts.installation.messages.Storage"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = SITE.cookie_path
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True  # forms carry their token; no script needs it
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^v1/"]  # programs are not sent elsewhere
+SECURE_REDIRECT_EXEMPT = SITE.redirect_exempt()
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_SECONDS = SITE.hsts_seconds(https=HTTPS)
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "font-src": ["'self'"],
-        "connect-src": ["'self'"],
-        "form-action": ["'self'", *given_addresses.origins(OIDC_SERVER_URL)],  # signing in is a form that leads there
-        "base-uri": ["'none'"],
-        "frame-ancestors": ["'none'"],
-    }
-}
+CONTENT_SECURITY_POLICY = content_policy.policy(form_targets=given_addresses.origins(OIDC_SERVER_URL))
 
 # One calendar, one language
 LANGUAGE_CODE = "en-us"
@@ -303,7 +297,7 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-STATIC_URL = "static/"
+STATIC_URL = SITE.static_url
 STATIC_ROOT = DATA_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
@@ -376,8 +370,10 @@ LOGGING = {
     "loggers": {"django.request": {"level": "ERROR"}},  # refused requests are answered, not logged
 }
 
-if HTTPS and os.environ.get("SITE_ADDRESS") and SITE_ADDRESS.startswith("http:"):
-    env.problems.append(f"HTTPS is 1 and SITE_ADDRESS is {SITE_ADDRESS}: it must begin with https:// then.")
+if GIVEN_SITE and HTTPS and not SITE.is_https:
+    env.problems.append(f"HTTPS is 1 and SITE_ADDRESS is {SITE}: it must begin with https:// then.")
+if GIVEN_SITE and not validate_host(SITE.host, ALLOWED_HOSTS):
+    env.problems.append(f"ALLOWED_HOSTS has not {SITE.host}, the host of SITE_ADDRESS: add it, or unset ALLOWED_HOSTS.")
 if OIDC_SERVER_URL and not OIDC_CLIENT_ID:
     env.problems.append("OIDC_CLIENT_ID is not set: the server at OIDC_SERVER_URL asks for it.")
 if max(EVENTS_BODY_MAX_BYTES, FORM_BODY_MAX_BYTES) > REQUEST_BODIES_MAX_BYTES:

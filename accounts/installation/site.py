@@ -8,13 +8,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.urls import get_script_prefix
 
 ADDRESS: Final = re.compile(r"https?://\S+")
 
 
 def address_of(path: str) -> str:
-    """The full address of a path of this installation."""
-    return f"{settings.SITE_ADDRESS}{path}"
+    """The full address of a path that `reverse` made here.
+
+    In a request it has the path of SITE_ADDRESS in it already; in a thread of a worker it has not.
+    """
+    return f"{settings.SITE_ADDRESS}/{path.removeprefix(get_script_prefix()).removeprefix('/')}"
 
 
 def name_of_site() -> str:

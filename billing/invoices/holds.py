@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from django.conf import settings
+from django.urls import reverse
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
+from accounts.installation.site import address_of
 from billing.display import dollars
 from billing.models import Invoice
 from billing.notices import outbox
@@ -51,7 +52,7 @@ def hold(draft: Invoice, reason: str, now: datetime) -> None:
         event_type="invoice.held",
         subject=f"{named} is on hold",
         text=f"{named} is on hold. {reason}\n\nIf it is right, release it; if not, have its cause corrected:\n"
-        f"{settings.SITE_ADDRESS}/settings/invoices/\n",
+        f"{address_of(reverse('billing:all_invoices'))}\n",
     )
     audit.record(
         "invoice.held",

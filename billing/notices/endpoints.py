@@ -10,11 +10,13 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.clock import database_now
 from accounts.installation import encryption
+from accounts.installation.site import address_of
 from accounts.models import Organization
 from accounts.pages.words import counted
 from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint
@@ -112,8 +114,8 @@ def _tell_owners(endpoint: WebhookEndpoint) -> None:
         text=(
             f"No delivery to {endpoint.url} has succeeded since {endpoint.failing_since:%B %d, %Y, %H:%M} UTC."
             f" Last error: {endpoint.last_error}\n\nNo more events are sent there. Once it works again,"
-            f" owners can switch it on under Webhooks on the Billing page:\n\n{settings.SITE_ADDRESS}"
-            f"/settings/organization/{endpoint.organization.slug}/billing/\n"
+            f" owners can switch it on under Webhooks on the Billing page:\n\n"
+            f"{address_of(reverse('billing:billing', args=[endpoint.organization.slug]))}\n"
         ),
     )
 

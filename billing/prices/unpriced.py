@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.urls import reverse
 
+from accounts.installation.site import address_of
 from accounts.pages.words import counted
 from accounts.staff.rights import staff_with
 from billing.models import LineItem
@@ -101,8 +101,8 @@ def _paragraphs(rows: Sequence[UnpricedRow]) -> Iterator[str]:
     for row in rows[:MAX_NAMED]:
         yield (
             f"{row.model}, {row.line_item}: {row.quantity}, {row.days}, {counted(row.num_organizations, 'organization')}\n"
-            f"{settings.SITE_ADDRESS}{row.price_address}"
+            f"{address_of(row.price_address)}"
         )
     if len(rows) > MAX_NAMED:
-        yield f"And {len(rows) - MAX_NAMED:,} more:\n{settings.SITE_ADDRESS}{reverse('billing:unpriced')}"
+        yield f"And {len(rows) - MAX_NAMED:,} more:\n{address_of(reverse('billing:unpriced'))}"
     yield SENT_ONCE

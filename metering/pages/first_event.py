@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
+from django.urls import reverse
 
 from accounts.installation.site import address_of
 
@@ -21,4 +22,6 @@ def first_event_command(now: datetime) -> str:
     """
     if not settings.API_KEYS_MAY_REPORT:
         return ""
-    return COMMAND.format(address=address_of("/v1/usage/events"), timestamp=f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    return COMMAND.format(
+        address=address_of(reverse("metering_api:usage_events")), timestamp=f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    )

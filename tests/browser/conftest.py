@@ -78,6 +78,7 @@ def scene(db: None, chromium: Browser) -> Iterator[Scene]:
     with override_settings(PASSWORD_HASHERS=hashers):
         yield make_scene()
         call_command("flush", interactive=False, verbosity=0)
+        connection.close()  # the one beside Playwright's loop, which `db` cannot see
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 A fresh process asks each of the three, as web and workers do, through a TLS server of the test's own before the real Valkey.
 """
 
-import datetime as dt
 import json
 import os
 import socket
@@ -17,13 +16,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from django.conf import settings
 
+from tests.certificates import Authority
 from usage_dashboard.machine.embedded import REDIS_SOCKET, socket_directory
 
 ASK_ALL_THREE: Final = """
@@ -45,38 +40,6 @@ def answers(ask):
         return False
 print(json.dumps({"celery": answers(celery), "readyz": queue_lengths() is not None, "cache": answers(cache)}))
 """
-
-
-class Authority:
-    """A private certificate authority of the test, and a server's certificate of it."""
-
-    def __init__(self, directory: Path, server_name: str) -> None:
-        self.key, self.name = ec.generate_private_key(ec.SECP256R1()), named("Private authority")
-        self.certificates = directory / "ca.pem"
-        own = self._signed(self.name, self.key, x509.BasicConstraints(ca=True, path_length=None))
-        self.certificates.write_bytes(own.public_bytes(Encoding.PEM))
-        server_key = ec.generate_private_key(ec.SECP256R1())
-        alternative = x509.SubjectAlternativeName([x509.DNSName(server_name)])
-        server = self._signed(named(server_name), server_key, alternative)
-        pem = server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self.server = directory / "server.pem"
-        self.server.write_bytes(pem + server.public_bytes(Encoding.PEM))
-
-    def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType
-    ) -> x509.Certificate:
-        now = dt.datetime.now(dt.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(extension, critical=False)
-        )
-        return builder.sign(self.key, hashes.SHA256())
 
 
 class TLSServer:
@@ -152,10 +115,6 @@ def asked(url: str, **environment: str) -> dict[str, bool]:
     assert completed.returncode == 0, completed.stderr
     answers: dict[str, bool] = json.loads(completed.stdout)
     return answers
-
-
-def named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def pump(source: socket.socket, target: socket.socket) -> None:

@@ -27,7 +27,7 @@ def note_route(get_response: GetResponse) -> GetResponse:
         match = getattr(request, "resolver_match", None)
         if match is not None:
             request.META[ROUTE] = ADMIN if match.route.startswith(ADMIN[1:]) else f"/{match.route}"
-        elif request.path_info.startswith(settings.STATIC_URL):
+        elif request.path.startswith(settings.STATIC_URL):
             request.META[ROUTE] = STATIC
         return response
 

@@ -42,10 +42,10 @@ class Application:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
-        if scope["path"] == ALIVE_PATH and scope["method"] in ("GET", "HEAD"):
+        environ = environ_of(scope)
+        if environ["PATH_INFO"] == ALIVE_PATH and scope["method"] in ("GET", "HEAD"):
             await send_answer(send, ALIVE)  # without a thread: it is asked most urgently when none is free
             return
-        environ = environ_of(scope)
         if not has_body(environ):
             put_body(environ, b"")
             await send_answer(send, await self._answer(environ))

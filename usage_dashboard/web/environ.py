@@ -6,10 +6,14 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
+
+from usage_dashboard.web.site_address import under
+
 Environ = dict[str, Any]
 
 _ALWAYS: Final[Environ] = {
-    "SCRIPT_NAME": "",
+    "SCRIPT_NAME": settings.FORCE_SCRIPT_NAME or "",
     "wsgi.version": (1, 0),
     "wsgi.errors": sys.stderr,
     "wsgi.input_terminated": True,
@@ -44,6 +48,9 @@ def environ_of(scope: dict[str, Any]) -> Environ:
         if name in environ:
             text = f"{environ[name]}{'; ' if name == 'HTTP_COOKIE' else ','}{text}"
         environ[name] = text
+    if environ["SCRIPT_NAME"]:
+        sent = environ.get("HTTP_X_FORWARDED_PREFIX", "")
+        environ["PATH_INFO"] = under(environ["PATH_INFO"], environ["SCRIPT_NAME"], sent)
     return environ
 
 
