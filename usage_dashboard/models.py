@@ -1,4 +1,4 @@
-"""What the product measures of itself for Prometheus (`usage_dashboard.monitoring`)."""
+"""What the product measures of itself for Prometheus (`usage_dashboard.monitoring`), and which backups were made of it."""
 
 from django.db import models
 
@@ -34,3 +34,14 @@ class LeadingOrganization(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}, {self.month:%Y-%m}: {self.cost}"
+
+
+class Backup(models.Model):
+    """A file that `manage.py backup` made, with everything that was acknowledged before `as_of`."""
+
+    as_of = models.DateTimeField()
+    name = models.CharField(max_length=255)
+    num_bytes = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.as_of:%Y-%m-%d %H:%M}"

@@ -6,6 +6,7 @@ accepted any more; so nothing can be lost, and a duplicate of a dropped event is
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
@@ -60,13 +61,27 @@ def drop_old() -> list[date]:
     return dropped
 
 
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Within it no day of raw events is dropped, which would wait for a backup's locks, and ingest behind it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", [TASK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock_shared(hashtext(%s))", [TASK])
+
+
 def _older_than(first_kept: date) -> Iterator[Period]:
     return (day for day in days_with_events() if day.end <= first_kept)
 
 
 def _drop_day(day: Period) -> bool:
-    """Drop one day's partition; False, and nothing done, if something in it waits to be rolled up."""
+    """Drop one day's partition; False, and nothing done, if something in it waits to be rolled up, or if it is held back."""
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [TASK])
+        if not cursor.fetchone()[0]:
+            return False
         run.lock(cursor, wait=True)
         cursor.execute(WAITING_SQL, run.bounds_of(day))
         if cursor.fetchone()[0]:

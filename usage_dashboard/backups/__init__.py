@@ -1,0 +1,1 @@
+"""Backups: the whole database in one file by PostgreSQL's own programs, and back from it."""
