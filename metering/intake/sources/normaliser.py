@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from metering.intake.formats.events import Count, Refusal
+from metering.measures import MAX_MEASURE
 
 TOTAL_SAYS_CACHE_BESIDE: Final = "total_says_cache_beside"
 TOTAL_SAYS_MORE_OUTPUT: Final = "total_says_more_output"
@@ -99,6 +100,25 @@ def reported(counts: Mapping[str, Any], *, texts: bool = False) -> Reported:
         )
     except msgspec.ValidationError as error:
         raise NotACountError(str(error).replace("$.", "")) from error
+
+
+def plain_measures(whole: Any, cached: Any, output: Any, total: Any) -> dict[str, int] | None:
+    """What `normalise` makes of counts that say no more than this, of a source whose cache is inside its input, and that add up:
+    most calls by far, in a fifth of the time. `total` may be None.
+
+    None for all others, which go the long way; the values may be of any kind.
+    """
+    if not (
+        type(whole) is type(cached) is type(output) is int  # a truth is an int, too, and no count
+        and 0 <= cached <= whole <= MAX_MEASURE
+        and 0 < output <= MAX_MEASURE
+        and whole
+        and (total is None or (type(total) is int and total == whole + output <= MAX_MEASURE))
+    ):
+        return None
+    if cached:
+        return {"input_tokens": whole, "input_cached_tokens": cached, "output_tokens": output}
+    return {"input_tokens": whole, "output_tokens": output}
 
 
 def normalise(source: Reported, counting: Counting = INCLUSIVE) -> Normalised:

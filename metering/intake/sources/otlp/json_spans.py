@@ -13,8 +13,9 @@ from django.conf import settings
 from metering.intake.formats.events import Refusal, UnreadableError
 from metering.intake.formats.items import MAX_EVENTS, MAX_FIELDS, UNREADABLE, marked, too_many
 from metering.intake.formats.native import refusal_of
-from metering.intake.sources.otlp.names import Said, is_read, said
-from metering.intake.sources.otlp.span import MAX_ATTRIBUTES, Owner, Owners, Span, gathered, unreadable
+from metering.intake.sources.otlp.names import ID, Said, meaning_of, said
+from metering.intake.sources.otlp.remembered import REMEMBERED_BYTES, Remembered
+from metering.intake.sources.otlp.span import MAX_ATTRIBUTES, NO_WORDS, Owner, Owners, Span, gathered, unreadable
 
 MAX_COMMAS: Final = MAX_EVENTS * MAX_FIELDS
 # All up to the next comma that is not inside a string. Nothing is tried twice, so the time is that of one look at each byte.
@@ -52,7 +53,7 @@ class SpanInJSON(msgspec.Struct, rename="camel", gc=False):
     span_id: str = ""
     parent_span_id: str | None = None
     end_time_unix_nano: int | str = 0
-    attributes: list[KeyValue] | None = None
+    attributes: list[msgspec.Raw] | None = None
     status: Status | None = None
 
 
@@ -71,12 +72,14 @@ class Request(msgspec.Struct, rename="camel", gc=False):
 
 
 _request: Final = msgspec.json.Decoder(Request)
+_attribute: Final = msgspec.json.Decoder(KeyValue)
 _span_in_json: Final = msgspec.json.Decoder(SpanInJSON)
 
 
 def spans(body: bytes, owner: Owner) -> list[Span]:
     """The spans of a request, in their order; `owner` is what its headers say. Raises UnreadableError."""
     found: list[Span] = []
+    most = settings.FOREIGN_ITEM_MAX_BYTES
     for resource_spans in _decoded(body).resource_spans or ():
         owners = _owners(resource_spans.resource, owner)
         for scope_spans in resource_spans.scope_spans or ():
@@ -84,7 +87,7 @@ def spans(body: bytes, owner: Owner) -> list[Span]:
             if len(found) + len(texts) > MAX_EVENTS:
                 raise too_many(f"{MAX_EVENTS:,} spans")
             scope = scope_spans.scope.name if scope_spans.scope else ""
-            found += [_span(bytes(text), scope, owners) for text in texts]
+            found += [_span(bytes(text), most, scope, owners) for text in texts]
     return found
 
 
@@ -107,27 +110,25 @@ def _owners(resource: Resource | None, owner: Owner) -> Owners:
     attributes = (resource.attributes or []) if resource else []
     if len(attributes) > MAX_ATTRIBUTES:
         raise too_many(f"{MAX_ATTRIBUTES:,} attributes of a resource")
-    *_, own = gathered(map(_said, attributes))
-    return Owners(owner.said(own))
+    return Owners(owner.said(gathered(map(_said, attributes)).words.own))
 
 
-def _span(text: bytes, scope: str, owners: Owners) -> Span:
-    most = settings.FOREIGN_ITEM_MAX_BYTES
+def _span(text: bytes, most: int, scope: str, owners: Owners) -> Span:
     if len(text) > most:
-        return unreadable("event_too_large", f"A span can have at most {most:,} bytes.", owners.of(()))
+        return unreadable("event_too_large", f"A span can have at most {most:,} bytes.", owners.of(NO_WORDS))
     try:
         found = _span_in_json.decode(text)
+        attributes = found.attributes or []
+        if len(attributes) <= MAX_ATTRIBUTES:
+            return _read(found, attributes, scope, owners)
     except UnicodeDecodeError:
-        return unreadable("invalid_utf8", "The text of this span is not valid UTF-8.", owners.of(()))
+        return unreadable("invalid_utf8", "The text of this span is not valid UTF-8.", owners.of(NO_WORDS))
     except (*UNREADABLE, RecursionError) as error:
         refusal = _refusal(error)
-        return unreadable(refusal.code, refusal.message, owners.of(()))
-    attributes = found.attributes or []
-    if len(attributes) > MAX_ATTRIBUTES:
-        return unreadable(
-            "too_many_attributes", f"A span can have at most {MAX_ATTRIBUTES:,} attributes.", owners.of(())
-        )
-    return _read(found, attributes, scope, owners)
+        return unreadable(refusal.code, refusal.message, owners.of(NO_WORDS))
+    return unreadable(
+        "too_many_attributes", f"A span can have at most {MAX_ATTRIBUTES:,} attributes.", owners.of(NO_WORDS)
+    )
 
 
 def _refusal(error: Exception) -> Refusal:
@@ -137,8 +138,8 @@ def _refusal(error: Exception) -> Refusal:
     return Refusal(code, refusal_of(str(error)).message)
 
 
-def _read(span: SpanInJSON, attributes: list[KeyValue], scope: str, owners: Owners) -> Span:
-    counts, texts, own = gathered(map(_said, attributes))
+def _read(span: SpanInJSON, attributes: list[msgspec.Raw], scope: str, owners: Owners) -> Span:
+    counts, response_id, words = gathered(map(_remembered.__getitem__, map(bytes, attributes)))
     trace_id, parent_id = _bytes(span.trace_id), _bytes(span.parent_span_id or "")
     return Span(
         trace_id + _bytes(span.span_id),
@@ -147,15 +148,23 @@ def _read(span: SpanInJSON, attributes: list[KeyValue], scope: str, owners: Owne
         _ended_at(span.end_time_unix_nano),
         span.status is not None and span.status.code in ERRORS,
         counts,
-        texts,
-        owners.of(own),
+        response_id,
+        words,
+        owners.of(words),
     )
 
 
 def _said(attribute: KeyValue) -> Said | None:
-    if attribute.value is None or not is_read(attribute.key):
+    meaning = meaning_of(attribute.key)
+    if attribute.value is None or meaning is None:
         return None
-    return said(attribute.key, _value(attribute.value))
+    return said(meaning, _value(attribute.value))
+
+
+_remembered: Final[Remembered[bytes, Said | None]] = Remembered(
+    lambda raw: _said(_attribute.decode(raw)),
+    keeps=lambda raw, said: len(raw) <= REMEMBERED_BYTES and not (said and said.kind == ID),
+)
 
 
 def _value(value: AnyValue) -> Any:

@@ -5,13 +5,12 @@ the same client, or one beside a client that writes spans itself, stand side by 
 same call that come in two requests cannot be told apart; for them there is OTLP_IGNORED_SCOPES.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 from django.conf import settings
 
-from metering.intake.sources.otlp.names import usage_type_of
 from metering.intake.sources.otlp.span import Span
 
 NO_MODEL_REQUEST: Final = "no_model_request"
@@ -25,7 +24,8 @@ REASONS: Final = frozenset({NO_MODEL_REQUEST, IGNORED_SCOPE, FAILED, COUNTED_INS
 
 def verdicts(spans: Sequence[Span]) -> list[str]:
     """For each span its usage type, or one of REASONS for which it does not count. A span with a fault has an empty one."""
-    found = [_by_itself(span) for span in spans]
+    ignored_scopes = settings.OTLP_IGNORED_SCOPES
+    found = [_by_itself(span, ignored_scopes) for span in spans]
     places = _counted(found)
     if len(places) > 1 and any(spans[place].parent for place in places):
         _leave_out_sums(spans, places, found)
@@ -39,13 +39,13 @@ def _counted(verdicts: Sequence[str]) -> list[int]:
     return [place for place, verdict in enumerate(verdicts) if verdict and verdict not in REASONS]
 
 
-def _by_itself(span: Span) -> str:
+def _by_itself(span: Span, ignored_scopes: Collection[str]) -> str:
     if span.fault is not None:
         return ""
-    usage_type = usage_type_of(span.texts)
+    usage_type = span.words.usage_type
     if usage_type is None:
         return NO_MODEL_REQUEST
-    if span.scope in settings.OTLP_IGNORED_SCOPES:
+    if span.scope in ignored_scopes:
         return IGNORED_SCOPE
     return FAILED if span.has_failed and not span.counts else usage_type
 
@@ -72,7 +72,7 @@ def _leave_out_others(spans: Sequence[Span], places: Sequence[int], found: list[
     """Of several scopes that have seen the same response, by its id, the one that says most counts."""
     seen: dict[str, dict[str, list[int]]] = {}
     for place in places:
-        if response_id := spans[place].texts.get("response_id"):
+        if response_id := spans[place].response_id:
             seen.setdefault(response_id, {}).setdefault(spans[place].scope, []).append(place)
     for by_scope in seen.values():
         *others, _ = sorted(by_scope, key=lambda scope: (max(_says(spans[place]) for place in by_scope[scope]), scope))
@@ -82,7 +82,7 @@ def _leave_out_others(spans: Sequence[Span], places: Sequence[int], found: list[
 
 
 def _says(span: Span) -> tuple[int, int]:
-    return len(span.counts), len(span.texts)
+    return len(span.counts), span.words.num_texts + bool(span.response_id)
 
 
 def _above(nodes: AbstractSet[bytes], parents: Mapping[bytes, bytes]) -> set[bytes]:

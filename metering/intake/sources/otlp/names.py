@@ -58,12 +58,12 @@ TEXTS: Final = {
         *("openai.response.service_tier", "gen_ai.openai.response.service_tier", "anthropic.response.service_tier"),
         *("openai.request.service_tier", "gen_ai.openai.request.service_tier"),
     ),
-    "response_id": ("gen_ai.response.id",),
     "operation": ("gen_ai.operation.name",),
     "span_kind": ("openinference.span.kind",),
     "vercel_operation": ("ai.operationId",),
     "request_type": ("llm.request.type",),
 }
+RESPONSE_ID: Final = "gen_ai.response.id"
 OPERATIONS: Final = {
     **dict.fromkeys(("chat", "text_completion", "generate_content"), "completions"),
     "embeddings": "embeddings",
@@ -72,31 +72,49 @@ SPAN_KINDS: Final = {"LLM": "completions", "EMBEDDING": "embeddings"}
 VERCEL_OPERATIONS: Final = {"doGenerate": "completions", "doStream": "completions", "doEmbed": "embeddings"}
 REQUEST_TYPES: Final = {**dict.fromkeys(("chat", "completion"), "completions"), "embedding": "embeddings"}
 
-Said = tuple[bool, str, int, Any]
-"""What an attribute says: (whether it is a count, of what, the place of its name in the order, its value)."""
-_meanings: Final[Mapping[str, tuple[bool, str, int]]] = {
-    name: (is_count, field, place)
-    for fields, is_count in ((COUNTS, True), (TEXTS, False))
-    for field, names in fields.items()
-    for place, name in enumerate(names)
+COUNT: Final = 0
+WORD: Final = 1
+ID: Final = 2
+
+
+class Said(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What an attribute says: a COUNT, a WORD or an ID (of the response); of what; the place of its name in the order; its value.
+
+    Each is itself alone (`eq=False`), so that a dictionary finds it without looking into it.
+    """
+
+    kind: int
+    field: str
+    place: int
+    value: Any
+
+
+Meaning = tuple[int, str, int]
+"""The first three fields of Said."""
+_meanings: Final[Mapping[str, Meaning]] = {
+    RESPONSE_ID: (ID, "", 0),
+    **{
+        name: (kind, field, place)
+        for fields, kind in ((COUNTS, COUNT), (TEXTS, WORD))
+        for field, names in fields.items()
+        for place, name in enumerate(names)
+    },
 }
 
 
-def is_read(name: str) -> bool:
-    """Whether the attribute of this name says anything to us."""
-    return name in _meanings or name.startswith(OWN)
+def meaning_of(name: str) -> Meaning | None:
+    """What an attribute of this name is of; None if it says nothing to us. Those of ours have their own name as that."""
+    return _meanings.get(name) or ((WORD, name, OURS) if name.startswith(OWN) else None)
 
 
-def said(name: str, value: Any) -> Said | None:
-    """What the attribute says; None if that is nothing. Attributes of ours have their own name as what they are of."""
-    meaning = _meanings.get(name)
-    if meaning is None:
-        text = text_of(value)
-        return (False, name, OURS, text) if text and name.startswith(OWN) else None
-    is_count, field, place = meaning
-    if value is None or value == "" or not (is_count or isinstance(value, str)):
+def said(meaning: Meaning, value: Any) -> Said | None:
+    """What the attribute says; None if that is nothing."""
+    kind, field, place = meaning
+    if place == OURS:
+        value = text_of(value)
+    if value is None or value == "" or not (kind == COUNT or isinstance(value, str)):
         return None
-    return is_count, field, place, value
+    return Said(kind, field, place, value)
 
 
 def text_of(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
@@ -11,22 +10,37 @@ from google.protobuf.message import DecodeError
 from metering.intake.formats.events import UnreadableError
 from metering.intake.formats.items import MAX_EVENTS, too_many
 from metering.intake.sources.otlp import messages
-from metering.intake.sources.otlp.names import Said, is_read, said
-from metering.intake.sources.otlp.span import MAX_ATTRIBUTES, Owner, Owners, Span, gathered, unreadable
+from metering.intake.sources.otlp.names import Said, meaning_of, said
+from metering.intake.sources.otlp.remembered import REMEMBERED_BYTES, Remembered
+from metering.intake.sources.otlp.shapes import Raws, Shapes
+from metering.intake.sources.otlp.span import (
+    MAX_ATTRIBUTES,
+    MAX_REMEMBERED_WORDS,
+    NO_WORDS,
+    Gathered,
+    Owner,
+    Owners,
+    Span,
+    Words,
+    gathered,
+    unreadable,
+    words_of,
+)
 from metering.intake.sources.otlp.wire import WireError, parts
 
-REMEMBERED_BYTES: Final = 200
-NUM_REMEMBERED: Final = 20_000
 TAG_OF_ATTRIBUTE: Final = b"J"
 LONG_TAG_OF_ATTRIBUTE: Final = b"\xca"
+ROOM_FOR_ATTRIBUTES: Final = 2 * MAX_ATTRIBUTES
+"""Bytes that so many attributes have at least: a span of no more need not be looked through for their number."""
 Place = tuple[int, int]
 
 
 def spans(body: bytes, owner: Owner) -> list[Span]:
     """The spans of a request, in their order; `owner` is what its headers say. Raises UnreadableError."""
+    most, shapes = settings.FOREIGN_ITEM_MAX_BYTES, Shapes()
     try:
         found = [
-            _span(body[at:end], scope, of_resource)
+            _span(body[at:end], most, scope, of_resource, shapes)
             for of_resource, scope, places in _scopes(body, owner)
             for at, end in places
         ]
@@ -71,8 +85,7 @@ def _owners(body: bytes, resources: Iterable[Place], owner: Owner) -> Owners:
             if count >= MAX_ATTRIBUTES:
                 raise too_many(f"{MAX_ATTRIBUTES:,} attributes of a resource")
         attributes += messages.Resource.FromString(body[at:end]).attributes
-    *_, own = gathered(map(_said, attributes))
-    return Owners(owner.said(own))
+    return Owners(owner.said(gathered(map(_said, attributes)).words.own))
 
 
 def _scope(body: bytes, names: list[Place]) -> str:
@@ -83,30 +96,29 @@ def _scope(body: bytes, names: list[Place]) -> str:
     return name.decode(errors="replace")
 
 
-def _span(text: bytes, scope: str, owners: Owners) -> Span:
-    most = settings.FOREIGN_ITEM_MAX_BYTES
+def _span(text: bytes, most: int, scope: str, owners: Owners, shapes: Shapes) -> Span:
     if len(text) > most:
-        return unreadable("event_too_large", f"A span can have at most {most:,} bytes.", owners.of(()))
+        return unreadable("event_too_large", f"A span can have at most {most:,} bytes.", owners.of(NO_WORDS))
     try:
-        if text.count(TAG_OF_ATTRIBUTE) + text.count(LONG_TAG_OF_ATTRIBUTE) > MAX_ATTRIBUTES and _has_too_many(text):
+        if len(text) > ROOM_FOR_ATTRIBUTES and _has_too_many(text):
             return unreadable(
-                "too_many_attributes", f"A span can have at most {MAX_ATTRIBUTES:,} attributes.", owners.of(())
+                "too_many_attributes", f"A span can have at most {MAX_ATTRIBUTES:,} attributes.", owners.of(NO_WORDS)
             )
-        return _read(messages.Span.FromString(text), scope, owners)
+        return _read(messages.Span.FromString(text), scope, owners, shapes)
     except UnicodeDecodeError:
-        return unreadable("invalid_utf8", "An attribute of this span is not valid UTF-8.", owners.of(()))
+        return unreadable("invalid_utf8", "An attribute of this span is not valid UTF-8.", owners.of(NO_WORDS))
     except (WireError, DecodeError):
-        return unreadable("invalid_span", "This span cannot be read.", owners.of(()))
+        return unreadable("invalid_span", "This span cannot be read.", owners.of(NO_WORDS))
 
 
 def _has_too_many(text: bytes) -> bool:
+    if text.count(TAG_OF_ATTRIBUTE) + text.count(LONG_TAG_OF_ATTRIBUTE) <= MAX_ATTRIBUTES:
+        return False
     return any(count >= MAX_ATTRIBUTES for count, _ in enumerate(parts(text, 0, len(text))))
 
 
-def _read(span: Any, scope: str, owners: Owners) -> Span:
-    counts, texts, own = gathered(
-        [_remembered(raw) if len(raw) <= REMEMBERED_BYTES else _said(raw) for raw in span.attributes]
-    )
+def _read(span: Any, scope: str, owners: Owners, shapes: Shapes) -> Span:
+    counts, response_id, words = _gathered(span.attributes[:], shapes)
     trace_id, parent_id = span.trace_id, span.parent_span_id
     return Span(
         trace_id + span.span_id,
@@ -115,20 +127,45 @@ def _read(span: Any, scope: str, owners: Owners) -> Span:
         datetime.fromtimestamp(span.end_time_unix_nano // 1000 / 1e6, UTC),
         span.status.code == messages.ERROR,
         counts,
-        texts,
-        owners.of(own),
+        response_id,
+        words,
+        owners.of(words),
     )
+
+
+def _gathered(raws: Raws, shapes: Shapes) -> Gathered:
+    """As `gathered` of what each says. Raises DecodeError or UnicodeDecodeError."""
+    shape = shapes.of(raws)
+    if shape is None:
+        return gathered(map(_said, raws))
+    counts = {}
+    for place in shape.counts:
+        if (said := _counts[raws[place]]) is not None:
+            counts[said.field] = said.value
+    response_id = ""
+    for place in shape.response_ids:
+        response_id = _text(raws[place]) or response_id
+    return Gathered(counts, response_id, _words[shape.words(raws)])
+
+
+def _text(raw: bytes) -> str:
+    """A KeyValue's text; empty if its value is none."""
+    text: bytes = messages.KeyValue.FromString(raw).value.string_value
+    return text.decode()
 
 
 def _said(raw: bytes) -> Said | None:
     """What a KeyValue says. Raises DecodeError or UnicodeDecodeError."""
     attribute = messages.KeyValue.FromString(raw)
-    name = attribute.key.decode(errors="replace")
-    if not is_read(name):
+    meaning = meaning_of(attribute.key.decode(errors="replace"))
+    if meaning is None:
         return None
     kind = attribute.value.WhichOneof("value")
     value = getattr(attribute.value, kind) if kind else None  # None for a list, a map and bytes as well
-    return said(name, value.decode() if isinstance(value, bytes) else value)
+    return said(meaning, value.decode() if isinstance(value, bytes) else value)
 
 
-_remembered: Final = lru_cache(NUM_REMEMBERED)(_said)
+_counts: Final[Remembered[bytes, Said | None]] = Remembered(_said, keeps=lambda raw, _: len(raw) <= REMEMBERED_BYTES)
+_words: Final[Remembered[tuple[bytes, ...], Words]] = Remembered(
+    lambda raws: words_of(map(_said, raws)), keeps=lambda raws, _: sum(map(len, raws)) <= MAX_REMEMBERED_WORDS
+)

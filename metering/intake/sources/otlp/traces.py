@@ -4,6 +4,7 @@ Only what `names` knows is read of a span; what was asked and answered is neithe
 """
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Final
 
 from django.conf import settings
@@ -11,8 +12,14 @@ from django.conf import settings
 from metering.intake.api import JSON_TYPE, Environ
 from metering.intake.bodies.bodies import media_type
 from metering.intake.formats.events import Decoded, Event, Refusal, UnreadableError
-from metering.intake.sources.names import provider_of, tier_of
-from metering.intake.sources.normaliser import CACHE_BESIDE, INCLUSIVE, NotACountError, normalise, reported
+from metering.intake.sources.normaliser import (
+    CACHE_BESIDE,
+    INCLUSIVE,
+    NotACountError,
+    normalise,
+    plain_measures,
+    reported,
+)
 from metering.intake.sources.otlp import json_spans, protobuf
 from metering.intake.sources.otlp.leaves import REASONS, verdicts
 from metering.intake.sources.otlp.span import Owner, Span
@@ -21,9 +28,13 @@ from metering.measures import ALLOWED_MEASURES
 PROTOBUF_TYPES: Final = ("application/x-protobuf", "application/protobuf")
 SOURCE: Final = "spans"
 FOREIGN_MEASURE_DROPPED: Final = "foreign_measure_dropped"
+TRACE_BYTES: Final = 16
 NODE_BYTES: Final = 24
-NO_TRACE: Final = bytes(16)
+NO_TRACE: Final = bytes(TRACE_BYTES)
 NO_SPAN: Final = bytes(8)
+NEVER: Final = datetime.fromtimestamp(0, UTC)
+COMPLETIONS: Final = "completions"
+PLAIN: Final = frozenset({"input_tokens", "cache_read_tokens", "output_tokens", "total_tokens"})
 COUNTINGS: Final = {"opentelemetry.instrumentation.bedrock": CACHE_BESIDE}
 """Scopes that do not count as the conventions say."""
 ALLOWED: Final = {usage_type.label: measures for usage_type, measures in ALLOWED_MEASURES.items()}
@@ -39,11 +50,12 @@ def decode(body: bytes, environ: Environ) -> Decoded:
     events: list[Event | Refusal] = []
     changes: Counter[tuple[str, str]] = Counter()
     ignored: Counter[str] = Counter()
+    most_bytes = settings.USAGE_EVENT_MAX_TEXT_BYTES
     for span, verdict in zip(spans, verdicts(spans), strict=True):
         if verdict in REASONS:
             ignored[verdict] += 1
         else:
-            events.append(span.fault or _event(span, verdict, changes))
+            events.append(span.fault or _event(span, verdict, most_bytes, changes))
     return Decoded(events, changes=changes, ignored=ignored)
 
 
@@ -55,41 +67,58 @@ def _spans(body: bytes, content_type: str, owner: Owner) -> list[Span]:
     raise UnreadableError("unknown_content_type", f"Content-Type must be {PROTOBUF_TYPES[0]} or {JSON_TYPE}.", 415)
 
 
-def _event(span: Span, usage_type: str, changes: Counter[tuple[str, str]]) -> Event | Refusal:
-    node, at, owner, texts = span.node, span.ended_at, span.owner, span.texts
-    if len(node) != NODE_BYTES or node[:16] == NO_TRACE or node[16:] == NO_SPAN:
+def _event(span: Span, usage_type: str, most_bytes: int, changes: Counter[tuple[str, str]]) -> Event | Refusal:
+    node, at, owner, words = span.node, span.ended_at, span.owner, span.words
+    if len(node) != NODE_BYTES or node.startswith(NO_TRACE) or node.endswith(NO_SPAN):
         return _refusal(span, "invalid_id", "A span must have a trace id of 16 bytes and a span id of 8.")
-    if at is None or not at.timestamp():
+    if at is None or at == NEVER:
         return _refusal(span, "invalid_timestamp", "A span must say when it ended.")
-    if _num_bytes(span) > settings.USAGE_EVENT_MAX_TEXT_BYTES:
-        most = settings.USAGE_EVENT_MAX_TEXT_BYTES
-        return _refusal(span, "event_too_large", f"What is read of a span can have at most {most:,} bytes.")
+    if words.num_bytes + len(span.response_id) + owner.num_bytes > most_bytes:
+        return _refusal(span, "event_too_large", f"What is read of a span can have at most {most_bytes:,} bytes.")
     try:
-        found = normalise(reported(span.counts), COUNTINGS.get(span.scope, INCLUSIVE))
+        measures = _plain_measures(span, usage_type) or _measures(span, usage_type, changes)
     except NotACountError as error:
         return _refusal(span, error.refusal.code, error.refusal.message)
-    measures = found.measures
-    tier = tier_of(texts.get("tier"))
-    if not measures.keys() <= ALLOWED[usage_type]:
-        measures = {name: count for name, count in measures.items() if name in ALLOWED[usage_type]}
-        changes[SOURCE, FOREIGN_MEASURE_DROPPED] += 1
-    for change in (*found.changes, tier.change):
-        if change:
-            changes[SOURCE, change] += 1
+    tier = words.tier
+    if tier.change:
+        changes[SOURCE, tier.change] += 1
     return Event(
         id=_id(node),
         timestamp=at,
         usage_type=usage_type,
-        model=texts.get("model", ""),
+        model=words.model,
         api_key_id=owner.api_key_id,
         organization=owner.organization,
         project=owner.project,
         attributes=owner.raw_attributes,
-        provider=provider_of(texts.get("provider")) or None,
+        provider=words.provider,
         service_tier=tier.service_tier,
         batch=tier.batch,
         **measures,  # type: ignore[arg-type]  # the names of measures
     )
+
+
+def _plain_measures(span: Span, usage_type: str) -> dict[str, int] | None:
+    """Those of most spans; None for all others."""
+    counts = span.counts
+    if usage_type != COMPLETIONS or span.scope in COUNTINGS or not counts.keys() <= PLAIN:
+        return None
+    said = counts.get
+    return plain_measures(
+        said("input_tokens"), said("cache_read_tokens", 0), said("output_tokens"), said("total_tokens")
+    )
+
+
+def _measures(span: Span, usage_type: str, changes: Counter[tuple[str, str]]) -> dict[str, int]:
+    """Raises NotACountError."""
+    found = normalise(reported(span.counts), COUNTINGS.get(span.scope, INCLUSIVE))
+    measures, allowed = found.measures, ALLOWED[usage_type]
+    if not measures.keys() <= allowed:
+        measures = {name: count for name, count in measures.items() if name in allowed}
+        changes[SOURCE, FOREIGN_MEASURE_DROPPED] += 1
+    for change in found.changes:
+        changes[SOURCE, change] += 1
+    return measures
 
 
 def _refusal(span: Span, code: str, message: str) -> Refusal:
@@ -98,11 +127,4 @@ def _refusal(span: Span, code: str, message: str) -> Refusal:
 
 def _id(node: bytes) -> str:
     """<trace id>-<span id>. Not the id of the response: embeddings have none, and it is the same in two spans of one call."""
-    digits = node.hex()
-    return f"{digits[:32]}-{digits[32:]}"
-
-
-def _num_bytes(span: Span) -> int:
-    owner = span.owner
-    words = (*span.texts.values(), owner.api_key_id or "", owner.organization or "", owner.project or "")
-    return sum(map(len, words)) + len(bytes(owner.raw_attributes))
+    return node.hex("-", -TRACE_BYTES)

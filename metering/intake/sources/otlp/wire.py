@@ -22,12 +22,18 @@ def parts(body: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """
     try:
         while at < end:
-            tag, at = _varint(body, at)
+            tag = body[at]
+            at += 1
+            if tag > 127:
+                tag, at = _varint(body, at - 1)
             kind = tag & 7
             if kind == LENGTH:
                 length = body[at]
                 at += 1
-                if length > 127:
+                if length > 127 > body[at]:  # most messages have a length of two bytes
+                    length += (body[at] - 1) << 7
+                    at += 1
+                elif length > 127:
                     length, at = _varint(body, at - 1)
                 stop = at + length
                 if stop > end:

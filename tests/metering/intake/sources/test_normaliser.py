@@ -26,6 +26,7 @@ from metering.intake.sources.normaliser import (
     NotACountError,
     Reported,
     normalise,
+    plain_measures,
     reported,
 )
 
@@ -286,3 +287,19 @@ def test_other_texts_are_refused_there_too(count: str) -> None:
 def test_counts_that_are_read_from_json_are_checked_there() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'{"input_tokens":-1}', type=Reported)
+
+
+@given(*[st.sampled_from([None, True, -1, 0, 0, 1, 40, 100, 140, "100", 1.0, 2**63])] * 4)
+def test_the_short_way_of_plain_counts_gives_what_the_long_way_gives(
+    whole: Any, cached: Any, output: Any, total: Any
+) -> None:
+    plain = plain_measures(whole, cached, output, total)
+    if plain is not None:
+        counts = {"input_tokens": whole, "cache_read_tokens": cached, "output_tokens": output, "total_tokens": total}
+        found = normalise(reported(counts))
+        assert (found.measures, found.changes) == (plain, ())
+
+
+def test_plain_counts_go_the_short_way() -> None:
+    assert plain_measures(100, 40, 20, 120) == {"input_tokens": 100, "input_cached_tokens": 40, "output_tokens": 20}
+    assert plain_measures(100, 0, 20, None) == {"input_tokens": 100, "output_tokens": 20}
