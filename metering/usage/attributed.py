@@ -63,7 +63,7 @@ def whole_month(query: UsageQuery, dimension: Grouping, measures: Sequence[str] 
     slot = "%(start)s::date AS month"
     own = ", ".join(f"usage.{measure}" for measure in measures)
     values = f"""
-        SELECT usage.organization_id, usage.month, usage.sku_id, usage.value_id::bigint AS value_0, {own}
+        SELECT usage.organization_id, usage.month, usage.sku_id, usage.value_id AS value_0, {own}
         FROM metering_valuemonthlyusage AS usage WHERE usage.month = %(start)s AND {_of_dimension(dimension)}
     """
     if not _wants_nothing(query, dimension):
@@ -101,7 +101,7 @@ def _of_one_dimension(query: UsageQuery, span: Span, dimension: Grouping, *, who
     table = f"metering_value{span.tables}usage"
     key = f"usage.organization_id, usage.{span.slot}, usage.sku_id"
     values = f"""
-        SELECT {key}, usage.value_id::bigint AS value_0, {OWN_MEASURES}
+        SELECT {key}, usage.value_id AS value_0, {OWN_MEASURES}
         FROM {table} AS usage WHERE {span.when} AND {_of_dimension(dimension)}
     """
     if not _wants_nothing(query, dimension):
@@ -162,8 +162,8 @@ def _wants_nothing(query: UsageQuery, dimension: Grouping) -> bool:
 
 
 def _nothing(dimension: Grouping) -> str:
-    """The part of what has no value."""
-    return f"coalesce(own_project.id, {NONE})" if dimension.is_of_projects else f"{NONE}::bigint"
+    """The part of what has no value: a number as wide as `value_id`, whose index would not be found behind a cast."""
+    return f"coalesce(own_project.id, {NONE})::integer" if dimension.is_of_projects else f"{NONE}"
 
 
 def _own_project(dimension: Grouping) -> str:
