@@ -34,6 +34,7 @@ TABLES: Final = (
     "metering_attributeddailyusage",
     "metering_valuedailyusage",
     "metering_valuemonthlyusage",
+    "metering_valuemonthlytotal",
     "billing_dailycost",
 )
 OTHER_VIEWS: Final = {

@@ -14,6 +14,9 @@ PROJECT: Final = 0
 """In the place of an attribute's id."""
 OTHER: Final = -1
 """In the place of a value's id: “Other values”, all of a month that were too many to be told apart."""
+ALL: Final = -2
+"""In the place of a value's id, in sums alone: all values of the attribute together, so that what has none is one subtraction
+away, however many values there are."""
 NOTHING: Final = 0
 """The attribution of what is of the default project and has no values. It is in no table."""
 MAX_VALUE_LENGTH: Final = 64

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from metering import attribution_models, ingestion_models  # noqa: F401 - Django finds an app's models through this module
-from metering.measured import EventMeasures, UsageOfDays, UsageOfHours, UsageOfMonths
+from metering.measured import EventMeasures, RollupMeasures, UsageOfDays, UsageOfHours, UsageOfMonths
 from metering.measures import ServiceTier, UsageType
 from metering.price_words import Dimension
 
@@ -263,7 +263,8 @@ class AttributedDailyUsage(UsageOfDays):
 
 
 class ValueHourlyUsage(UsageOfHours):
-    """Usage per UTC hour and value of an attribute; `attribute_id` 0: per project. What has none is in no row."""
+    """Usage per UTC hour and value of an attribute, and of all its values together; `attribute_id` 0: per project. What has
+    none is in no row."""
 
     pk = models.CompositePrimaryKey("organization_id", "attribute_id", "hour", "value_id", "sku_id")
     attribute_id = models.IntegerField()
@@ -284,6 +285,21 @@ class ValueMonthlyUsage(UsageOfMonths):
     pk = models.CompositePrimaryKey("organization_id", "attribute_id", "month", "value_id", "sku_id")
     attribute_id = models.IntegerField()
     value_id = models.IntegerField()
+
+
+class ValueMonthlyTotal(RollupMeasures):
+    """Usage per calendar month and value of an attribute, as by hour, of all SKUs of a usage type together: what lists of
+    values read, of which there may be thousands."""
+
+    pk = models.CompositePrimaryKey("organization_id", "attribute_id", "month", "value_id", "usage_type")
+    organization_id = models.BigIntegerField()
+    attribute_id = models.IntegerField()
+    month = models.DateField()
+    value_id = models.IntegerField()
+    usage_type = models.SmallIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.num_model_requests} requests"
 
 
 class Verification(models.Model):

@@ -11,7 +11,7 @@ from accounts.clock import database_now
 from accounts.models import Attribute, Organization, Project
 from accounts.projects import attributes, projects
 from apikeys.models import APIKey, KeyAttribution
-from metering.attribution_models import OTHER, PROJECT, AttributeValue
+from metering.attribution_models import ALL, OTHER, PROJECT, AttributeValue
 from metering.models import (
     HourlyUsage,
     MonthlyUsage,
@@ -69,7 +69,7 @@ def requests_by(attribute: Attribute | None, organization: Organization) -> dict
     """Requests by value, or by project's name for None, in the rows of days. What there is of none has no entry."""
     rows = ValueDailyUsage.objects.filter(
         organization_id=organization.pk, attribute_id=PROJECT if attribute is None else attribute.pk
-    )
+    ).exclude(value_id=ALL)
     sums = rows.values_list("value_id").annotate(models.Sum("num_model_requests"))
     names: Mapping[int, Any] = Project.objects.in_bulk() if attribute is None else AttributeValue.objects.in_bulk()
     return {OTHERS if value_id == OTHER else str(names[value_id]): int(number) for value_id, number in sums}

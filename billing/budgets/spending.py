@@ -14,7 +14,7 @@ from django.db import connection
 from accounts.periods import Period
 from billing.alerts import Budget, BudgetKind
 from billing.priced_usage import quantity_of
-from metering.attribution_models import PROJECT
+from metering.attribution_models import ALL, PROJECT
 
 OWN_QUANTITY: Final = quantity_of("price")
 VALUES: Final = "metering_valuedailyusage"
@@ -72,7 +72,7 @@ def _priced(kind: BudgetKind, source: str, usage: str, *, sign: str = "", where:
 
 
 OF_PROJECT: Final = f"attribute_id = {PROJECT} AND value_id = project.id"
-OF_ANY_PROJECT: Final = f"attribute_id = {PROJECT}"
+OF_ANY_PROJECT: Final = f"attribute_id = {PROJECT} AND value_id = {ALL}"
 # For each kind: rows of (budget_id, day, amount); no amount without a price. What is of no project is of the default one: no
 # rows say so, and it is what the others leave of the organization's cost.
 AMOUNTS: Final = {

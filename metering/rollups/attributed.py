@@ -1,11 +1,13 @@
-"""The sums by what usage was for: by whole combinations, and by each value of each attribute.
+"""The sums by what usage was for: by whole combinations, and by each value of each attribute and by all of them together.
 
 All follow from the one table of sums that a run has made of its events. What has no attribution is in none of them, and costs
 nothing here: it is what the coarser tables have more than the sums by value.
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
+from metering.attribution_models import ALL
 from metering.rollups.sums import Sums
 from metering.rollups.tables import (
     ATTRIBUTED_DAILY,
@@ -13,6 +15,8 @@ from metering.rollups.tables import (
     VALUE_DAILY,
     VALUE_HOURLY,
     VALUE_MONTHLY,
+    VALUE_TOTALS,
+    WITH_SKU,
 )
 
 # Parts are looked up by their key (OFFSET): statistics know nothing of new ones.
@@ -23,16 +27,22 @@ attributed_delta CROSS JOIN LATERAL (
 ) AS part
 """
 
+# The values of an hour, all together as one more.
+ALL_VALUES: Final = replace(VALUE_HOURLY, finer_key=VALUE_HOURLY.key.replace("value_id", f"{ALL}"))
+
 
 def add(cursor: Any, sums: Sums) -> None:
     """Add `attributed_delta` to the tables by attribution and by value."""
     one_hour, one_day = sums.is_of_one_hour, sums.is_of_one_day
     ATTRIBUTED_HOURLY.add(cursor, sums.of(ATTRIBUTED_HOURLY, "attributed_delta", is_one_to_one=True), sums.used)
     ATTRIBUTED_DAILY.add(cursor, sums.of(ATTRIBUTED_DAILY, "attributed_delta", is_one_to_one=one_hour), sums.used)
-    VALUE_HOURLY.add(cursor, _kept(cursor, "value_hourly_delta", sums.of(VALUE_HOURLY, WITH_PARTS)), sums.used)
+    values = _kept(cursor, "value_hourly_delta", sums.of(VALUE_HOURLY, WITH_PARTS))
+    cursor.execute(f"INSERT INTO value_hourly_delta {sums.of(ALL_VALUES, 'value_hourly_delta')}")
+    VALUE_HOURLY.add(cursor, values, sums.used)
     of_days = sums.of(VALUE_DAILY, "value_hourly_delta", is_one_to_one=one_hour)
     VALUE_DAILY.add(cursor, _kept(cursor, "value_daily_delta", of_days), sums.used)
     VALUE_MONTHLY.add(cursor, sums.of(VALUE_MONTHLY, "value_daily_delta", is_one_to_one=one_day), sums.used)
+    VALUE_TOTALS.add(cursor, sums.of(VALUE_TOTALS, f"value_daily_delta {WITH_SKU}"), sums.used)
     cursor.execute("DROP TABLE value_hourly_delta, value_daily_delta")
 
 

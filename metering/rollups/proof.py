@@ -23,7 +23,9 @@ from metering.rollups.tables import (
     VALUE_DAILY,
     VALUE_HOURLY,
     VALUE_MONTHLY,
+    VALUE_TOTALS,
     WITH_PARTS,
+    WITH_SKU,
     Rollup,
 )
 
@@ -50,6 +52,7 @@ LAYERS: Final = (
 MONTHS: Final = (
     _layer("daily = monthly", DAILY, MONTHLY, finer_in=IN_DAYS),
     _layer("value daily = value monthly", VALUE_DAILY, VALUE_MONTHLY, finer_in=IN_DAYS),
+    _layer("value daily = value totals", VALUE_DAILY, VALUE_TOTALS, finer_in=IN_DAYS, join=WITH_SKU),
 )
 
 

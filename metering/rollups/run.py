@@ -36,6 +36,8 @@ from metering.rollups.tables import (
     SUMS,
     VALUE_DAILY,
     VALUE_MONTHLY,
+    VALUE_TOTALS,
+    WITH_SKU,
 )
 from metering.rollups.touched import Touched, touch
 
@@ -112,6 +114,12 @@ _RAW_WITH_ATTRIBUTION: Final = f"""
 SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, attribution_id, sku_id, {{sums}} {_RAW}
 """
 RAW_ATTRIBUTED_SQL: Final = f"{_RAW_WITH_ATTRIBUTION.format(sums=SUMS)} AND {ATTRIBUTED_ONLY} GROUP BY 1, 2, 3, 4, 5, 6"
+# What months are added up of when a day is computed again.
+DAYS_OF_MONTHS: Final = (
+    (MONTHLY, DAILY.table),
+    (VALUE_MONTHLY, VALUE_DAILY.table),
+    (VALUE_TOTALS, f"{VALUE_DAILY.table} {WITH_SKU}"),
+)
 EPSILON: Final = timedelta.resolution
 DROP_DELTAS_SQL: Final = "DROP TABLE hourly_delta, daily_delta"
 
@@ -249,10 +257,10 @@ def rebuild_day(cursor: Any, day: Period) -> Touched:
 
     with_fast_sums(add_up)
     month = month_of(day.start)
-    for monthly, finer in ((MONTHLY, DAILY), (VALUE_MONTHLY, VALUE_DAILY)):
+    for monthly, days in DAYS_OF_MONTHS:
         cursor.execute(f"DELETE FROM {monthly.table} WHERE month = %s", [month.start])
         cursor.execute(
-            f"INSERT INTO {monthly.table} ({monthly.key}, {COLUMNS}) {monthly.sums_of(finer.table, when=IN_DAYS)}",
+            f"INSERT INTO {monthly.table} ({monthly.key}, {COLUMNS}) {monthly.sums_of(days, when=IN_DAYS)}",
             bounds_of(month),
         )
     return _end_with(cursor)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from metering.attribution_models import ALL
 from metering.measures import MEASURES
 
 COLUMNS: Final = ", ".join(MEASURES)
@@ -90,7 +91,7 @@ MONTHLY: Final = Rollup(
     "organization_id, month, user_id, api_key_id, sku_id",
     f"organization_id, {MONTH}, user_id, api_key_id, sku_id",
 )
-# What has an attribution, by that and by the values of its parts, which are found in the dictionary.
+# What has an attribution, by that and by the values of its parts, which are found in the dictionary, and all of them together.
 ATTRIBUTED_ONLY: Final = "attribution_id <> 0"
 ATTRIBUTED_HOURLY: Final = _hourly(
     "attributed", "organization_id, hour, user_id, api_key_id, attribution_id, sku_id", ATTRIBUTED_ONLY
@@ -101,7 +102,10 @@ ATTRIBUTED_DAILY: Final = Rollup(
     f"organization_id, {DAY}, user_id, api_key_id, attribution_id, sku_id",
     ATTRIBUTED_ONLY,
 )
-WITH_PARTS: Final = "JOIN metering_attributionpart USING (attribution_id)"
+WITH_PARTS: Final = f"""JOIN (
+    SELECT attribution_id, attribute_id, value_id FROM metering_attributionpart
+    UNION ALL SELECT attribution_id, attribute_id, {ALL} FROM metering_attributionpart
+) AS part USING (attribution_id)"""
 VALUE_HOURLY: Final = _hourly("value", "organization_id, attribute_id, hour, value_id, sku_id")
 VALUE_DAILY: Final = Rollup(
     "metering_valuedailyusage",
@@ -112,6 +116,13 @@ VALUE_MONTHLY: Final = Rollup(
     "metering_valuemonthlyusage",
     "organization_id, attribute_id, month, value_id, sku_id",
     f"organization_id, attribute_id, {MONTH}, value_id, sku_id",
+)
+# A value of one customer meets many SKUs in a month, and few usage types.
+WITH_SKU: Final = "JOIN metering_sku AS sku ON sku.id = sku_id"
+VALUE_TOTALS: Final = Rollup(
+    "metering_valuemonthlytotal",
+    "organization_id, attribute_id, month, value_id, usage_type",
+    f"organization_id, attribute_id, {MONTH}, value_id, usage_type",
 )
 # The coarser grains, by what they are called in a report of the nightly proof.
 OF_HOURS: Final = {"user": USER_HOURLY, "untracked": UNTRACKED_HOURLY, "organization": ORGANIZATION_HOURLY}

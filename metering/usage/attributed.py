@@ -1,14 +1,15 @@
 """Rows of usage that know what it was for: one column for each dimension that a query needs, `value_0`, `value_1` …
 
 Usage of one dimension alone has rows of its own, one for each value. Everything else comes from the rows of whole attributions.
-What says nothing of a dimension is in neither: it is the coarser row less those, so every breakdown adds up to the total.
+What says nothing of a dimension is in neither: it is the coarser row less those, so every breakdown adds up to the total. Of
+one dimension, all its values together have a row for that.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from metering.attribution_models import NOTHING
+from metering.attribution_models import ALL, NOTHING
 from metering.measures import MEASURES
 from metering.usage.groupings import NONE, Grain, Grouping
 from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, UsageQuery, ValueFilter
@@ -19,6 +20,9 @@ OF_GRAIN: Final = {
     Grain.USER: ("user_id",),
     Grain.KEY: ("user_id", "api_key_id"),
 }
+
+IS_VALUE: Final = f"usage.value_id <> {ALL}"
+IS_ALL: Final = f"usage.value_id = {ALL}"
 
 
 def _left_over(measures: Iterable[str]) -> str:
@@ -31,6 +35,23 @@ def _some_left(measures: Iterable[str]) -> str:
 
 LEFT_OVER: Final = _left_over(MEASURES)
 SOME_LEFT: Final = _some_left(MEASURES)
+
+
+@dataclass(frozen=True)
+class Months:
+    """A table of months by value, what its rows are told apart by beside it, and where the days of all usage know that."""
+
+    table: str
+    apart: str
+    days: str
+
+
+BY_SKU: Final = Months("metering_valuemonthlyusage", "sku_id", "metering_organizationdailyusage AS usage")
+BY_USAGE_TYPE: Final = Months(
+    "metering_valuemonthlytotal",
+    "usage_type",
+    "metering_organizationdailyusage AS usage JOIN metering_sku AS sku ON sku.id = usage.sku_id",
+)
 
 
 @dataclass(frozen=True)
@@ -57,27 +78,26 @@ def by_attribution(query: UsageQuery, span: Span) -> str:
     return with_values(_of_attributions(query, Grain.KEY, span, whole=True), query.filtered_dimensions)
 
 
-def whole_month(query: UsageQuery, dimension: Grouping, measures: Sequence[str] = MEASURES) -> str:
-    """As `rows`, the parts of one dimension over a month, without those of nothing at all. Only with these measures: there may
-    be thousands of values, and each measure is added up over all of them to know what is of none."""
-    slot = "%(start)s::date AS month"
+def whole_month(query: UsageQuery, dimension: Grouping, months: Months, measures: Sequence[str]) -> str:
+    """As `rows`, the parts of one dimension over a month, without those of nothing at all, with these measures alone."""
+    apart, slot = months.apart, "%(start)s::date AS month"
     own = ", ".join(f"usage.{measure}" for measure in measures)
     values = f"""
-        SELECT usage.organization_id, usage.month, usage.sku_id, usage.value_id AS value_0, {own}
-        FROM metering_valuemonthlyusage AS usage WHERE usage.month = %(start)s AND {_of_dimension(dimension)}
+        SELECT usage.organization_id, usage.month, usage.{apart}, usage.value_id AS value_0, {own}
+        FROM {months.table} AS usage WHERE usage.month = %(start)s AND {_of_dimension(dimension)} AND {IS_VALUE}
     """
     if not _wants_nothing(query, dimension):
         return f"({values})"
     sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in measures)
     return f"""({values} UNION ALL
-        SELECT usage.organization_id, {slot}, usage.sku_id, {_nothing(dimension)}, {_left_over(measures)}
+        SELECT usage.organization_id, {slot}, usage.{apart}, {_nothing(dimension)}, {_left_over(measures)}
         FROM (
-            SELECT usage.organization_id, usage.sku_id, {sums} FROM metering_organizationdailyusage AS usage
+            SELECT usage.organization_id, {apart}, {sums} FROM {months.days}
             WHERE usage.day >= %(start)s AND usage.day < %(end)s AND {_of_organizations()} GROUP BY 1, 2
         ) AS usage LEFT JOIN (
-            SELECT usage.organization_id, usage.sku_id, {sums} FROM metering_valuemonthlyusage AS usage
-            WHERE usage.month = %(start)s AND {_of_dimension(dimension)} GROUP BY 1, 2
-        ) AS known USING (organization_id, sku_id)
+            SELECT usage.organization_id, usage.{apart}, {sums} FROM {months.table} AS usage
+            WHERE usage.month = %(start)s AND {_of_dimension(dimension)} AND {IS_ALL} GROUP BY 1, 2
+        ) AS known USING (organization_id, {apart})
         {_own_project(dimension)} WHERE {_some_left(measures)}
     )"""
 
@@ -102,7 +122,7 @@ def _of_one_dimension(query: UsageQuery, span: Span, dimension: Grouping, *, who
     key = f"usage.organization_id, usage.{span.slot}, usage.sku_id"
     values = f"""
         SELECT {key}, usage.value_id AS value_0, {OWN_MEASURES}
-        FROM {table} AS usage WHERE {span.when} AND {_of_dimension(dimension)}
+        FROM {table} AS usage WHERE {span.when} AND {_of_dimension(dimension)} AND {IS_VALUE}
     """
     if not _wants_nothing(query, dimension):
         return f"({values})"
@@ -110,7 +130,8 @@ def _of_one_dimension(query: UsageQuery, span: Span, dimension: Grouping, *, who
         SELECT {key}, {_nothing(dimension)}, {LEFT_OVER}
         FROM metering_organization{span.tables}usage AS usage
         LEFT JOIN (
-            SELECT {key}, {MEASURE_SUMS} FROM {table} AS usage WHERE {span.when} AND {_of_dimension(dimension)} GROUP BY 1, 2, 3
+            SELECT {key}, {MEASURE_SUMS} FROM {table} AS usage
+            WHERE {span.when} AND {_of_dimension(dimension)} AND {IS_ALL} GROUP BY 1, 2, 3
         ) AS known USING (organization_id, {span.slot}, sku_id)
         {_own_project(dimension)} WHERE {span.when} AND {_of_organizations()}{_and_some_left(whole)}
     )"""

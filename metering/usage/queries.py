@@ -96,6 +96,11 @@ class UsageQuery:
         return bool(is_named) or self.batch is not None
 
     @property
+    def filters_below_usage_types(self) -> bool:
+        """Whether the conditions on `sku` are about more than usage types."""
+        return bool(self.model_ids or self.service_tiers or self.providers) or self.batch is not None
+
+    @property
     def filtered_dimensions(self) -> tuple[Grouping, ...]:
         return tuple(found.dimension for found in self.values)
 

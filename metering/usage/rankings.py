@@ -6,7 +6,7 @@ from typing import Final
 
 from metering.usage.groupings import GROUPINGS, UNTRACKED, Grouping
 from metering.usage.queries import Rank, UsageQuery, fetch
-from metering.usage.sources import days_of, keys_of, parts_of
+from metering.usage.sources import days_of, keys_of, totals_of
 
 TOP_ROWS: Final = 8
 PAGE_ROWS: Final = 50
@@ -77,7 +77,7 @@ def top_lists(query: UsageQuery, rank: Rank, groups: Sequence[Grouping] = ()) ->
 
 def _parts_sql(query: UsageQuery) -> str:
     """The parts of a grouping that the rows of users and keys do not tell, from rows that do not grow with the keys."""
-    parts = parts_of(query, LISTED) if query.group.dimensions else days_of(query)
+    parts = totals_of(query, LISTED) if query.group.dimensions else days_of(query)
     return f"""
         SELECT '{query.group.word}', {parts.part}, sum(usage.num_model_requests), {TOKENS}
         {parts.from_where if query.group.column else parts.lean_from_where} GROUP BY 2
@@ -89,7 +89,7 @@ def ranking_page(query: UsageQuery, group: Grouping, rank: Rank, *, search: str,
     named = f"SELECT id FROM ({group.words}) AS named WHERE id IN (SELECT part FROM parts) AND words ILIKE %(pattern)s"
     matches = f"WHERE part IN ({named})"
     query = replace(query, group=group)
-    parts = parts_of(query, LISTED)
+    parts = totals_of(query, LISTED)
     sql = f"""
         WITH parts AS (
             SELECT {parts.part} AS part, sum(usage.num_model_requests) AS requests, {TOKENS} AS tokens

@@ -19,6 +19,8 @@ from metering.usage.groupings import UNTRACKED, Grain, Grouping
 from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, SHOWN_PARTS, Step, UsageQuery, fetch
 
 SKU_JOIN: Final = "JOIN metering_sku sku ON sku.id = usage.sku_id"
+USAGE_TYPE_JOIN: Final = "CROSS JOIN LATERAL (SELECT usage.usage_type) AS sku"
+"""… of rows that know of their SKUs this alone."""
 IN_MONTH: Final = "usage.month = %(start)s"
 IN_DAYS: Final = "usage.day >= %(start)s AND usage.day < %(end)s"
 IN_HOURS: Final = "usage.hour >= %(start_at)s AND usage.hour < %(end_at)s"
@@ -34,6 +36,7 @@ MINUTES_SQL: Final = f"""(
 )"""
 
 
+MONTH: Final = Span("monthly", "month", IN_MONTH)
 NO_PARTS: Final = "NULL::bigint"
 Dimensions = tuple[Grouping, ...]
 
@@ -51,10 +54,12 @@ class Source:
     conditions: str
     sku_join: str = SKU_JOIN
     """What joins `sku` where only its filters are needed: nothing where there are none."""
+    known_sku: str = SKU_JOIN
+    """What joins all that the rows know of `sku`."""
 
     @property
     def from_where(self) -> str:
-        return f"FROM {self.rows} AS usage {SKU_JOIN} WHERE {self.conditions}"
+        return f"FROM {self.rows} AS usage {self.known_sku} WHERE {self.conditions}"
 
     @property
     def lean_from_where(self) -> str:
@@ -133,6 +138,15 @@ def parts_of(query: UsageQuery, measures: Sequence[str] = MEASURES) -> Source:
     return _whole(query, _grain(query, query.group.grain), query.dimensions, measures)
 
 
+def totals_of(query: UsageQuery, measures: Sequence[str] = MEASURES) -> Source:
+    """As `parts_of`, for what asks of `sku` the usage type at most: of the values of a month, a row for each of these."""
+    if not _is_of_values(query) or query.filters_below_usage_types:
+        return parts_of(query, measures)
+    rows = attributed.whole_month(query, query.dimensions[0], attributed.BY_USAGE_TYPE, measures)
+    found = _made(query, Grain.ORGANIZATION, MONTH, rows, query.dimensions)
+    return replace(found, known_sku=USAGE_TYPE_JOIN, sku_join=USAGE_TYPE_JOIN if found.sku_join else "")
+
+
 def keys_of(query: UsageQuery) -> Source:
     """The fewest rows that hold the users and keys of the whole period."""
     return _whole(query, Grain.KEY, query.filtered_dimensions)
@@ -196,12 +210,18 @@ def _by_users(keys: str) -> str:
 def _whole(query: UsageQuery, grain: Grain, dimensions: Dimensions, measures: Sequence[str] = MEASURES) -> Source:
     if query.step != Step.DAY:
         return _source(query, grain, _span_of_whole(query), dimensions, whole=True)
-    month = Span("monthly", "month", IN_MONTH)
     if not dimensions:
-        return _made(query, Grain.KEY, month, "metering_monthlyusage", dimensions)
+        return _made(query, Grain.KEY, MONTH, "metering_monthlyusage", dimensions)
     if len(dimensions) == 1 and grain == Grain.ORGANIZATION:
-        return _made(query, grain, month, attributed.whole_month(query, dimensions[0], measures), dimensions)
+        rows = attributed.whole_month(query, dimensions[0], attributed.BY_SKU, measures)
+        return _made(query, grain, MONTH, rows, dimensions)
     return _source(query, grain, Span("daily", "day", IN_DAYS), dimensions, whole=True)
+
+
+def _is_of_values(query: UsageQuery) -> bool:
+    """Whether it is of the parts of a month that are told by one dimension, and of nothing else that needs attributions."""
+    is_of_all = _grain(query, query.group.grain) == Grain.ORGANIZATION
+    return query.step == Step.DAY and query.dimensions == (query.group,) and is_of_all
 
 
 def _span_of_whole(query: UsageQuery) -> Span:

@@ -6,10 +6,11 @@ from typing import Final
 
 from accounts.access import Access
 from accounts.periods import Period
+from metering.measures import MEASURES
 from metering.usage.breakdown import Amount, Breakdown, break_down
 from metering.usage.groupings import Grouping
 from metering.usage.queries import SHOWN_PARTS, Slot, Step, UsageQuery, fetch
-from metering.usage.sources import bars_by_part, bars_of, is_wide, leading_bars, other_days, parts_of
+from metering.usage.sources import bars_by_part, bars_of, is_wide, leading_bars, other_days, totals_of
 
 # What the charts show, each a sum over usage rows. Context is all input that was not read from the cache.
 QUANTITIES: Final = {
@@ -26,6 +27,10 @@ QUANTITIES: Final = {
     "reasoning_tokens": "sum(usage.output_reasoning_tokens)",
     "searches": "sum(CASE WHEN sku.usage_type IN (9, 10) THEN usage.num_model_requests ELSE 0 END)",
 }
+RANKED_BY: Final = tuple(
+    measure for measure in MEASURES if any(f"usage.{measure})" in of for of in QUANTITIES.values())
+)
+"""The measures that they are made of."""
 # Whether any row has some of each quantity.
 HAS_BARS: Final = tuple(f"bool_or({expression.replace('sum(', '(')} <> 0)" for expression in QUANTITIES.values())
 
@@ -117,7 +122,7 @@ def _ranked_parts(
     """For each quantity the parts that have any of it, the largest first; the quantities that there are; and those of the
     compared period. Sums are near enough to rank parts by."""
     knows_bars = query.step == Step.DAY and not query.group.has_many_parts
-    whole = bars_by_part(query) if knows_bars else parts_of(query)
+    whole = bars_by_part(query) if knows_bars else totals_of(query, RANKED_BY)
     near = ", ".join(f"({expression})::float8" for expression in QUANTITIES.values())
     has = ", ".join(HAS_BARS if knows_bars else (f"{expression} <> 0" for expression in QUANTITIES.values()))
     sql = f"SELECT 'part', {whole.part} AS part, {near}, {has} {whole.from_where} GROUP BY 2"

@@ -9,6 +9,7 @@ from apikeys import directory
 from apikeys.models import APIKey
 from billing.alerts import Budget, BudgetKind, Scope
 from billing.budgets import budgets
+from metering.attribution_models import ALL
 from metering.intake import skus
 from metering.measures import MEASURES
 from metering.models import Model, ValueDailyUsage
@@ -30,15 +31,17 @@ COST = {
 
 
 def add_value(organization: Organization, attribute_id: int, value_id: int, tokens: int) -> None:
-    measures = dict.fromkeys(MEASURES, 0) | {"input_tokens": tokens}
-    ValueDailyUsage.objects.create(
-        organization_id=organization.pk,
-        attribute_id=attribute_id,
-        day=database_now().date(),
-        value_id=value_id,
-        sku_id=sku_of("m").pk,
-        **measures,
-    )
+    for found_id in (value_id, ALL):
+        row, _ = ValueDailyUsage.objects.get_or_create(
+            organization_id=organization.pk,
+            attribute_id=attribute_id,
+            day=database_now().date(),
+            value_id=found_id,
+            sku_id=sku_of("m").pk,
+            defaults=dict.fromkeys(MEASURES, 0),
+        )
+        row.input_tokens += tokens
+        row.save()
 
 
 def scope_of(kind: str, world: World, key: APIKey) -> Scope:

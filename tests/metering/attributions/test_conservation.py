@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from accounts.models import Attribute
-from metering.attribution_models import AttributeValueMonth, Attribution
+from metering.attribution_models import ALL, AttributeValueMonth, Attribution
 from metering.models import (
     AttributedDailyUsage,
     AttributedHourlyUsage,
@@ -24,6 +24,7 @@ from metering.models import (
     UsageEvent,
     ValueDailyUsage,
     ValueHourlyUsage,
+    ValueMonthlyTotal,
     ValueMonthlyUsage,
 )
 from tests import memories
@@ -135,7 +136,8 @@ def expected(moment: Callable[[datetime], Any]) -> tuple[Keyed, Keyed]:
     ):
         pairs = zip(parts[attribution_id][::2], parts[attribution_id][1::2], strict=True)
         sums = [by_attribution[organization_id, moment(at), attribution_id]]
-        sums += [by_value[organization_id, attribute_id, moment(at), value_id] for attribute_id, value_id in pairs]
+        for attribute_id, value_id in pairs:
+            sums += [by_value[organization_id, attribute_id, moment(at), part] for part in (value_id, ALL)]
         for total in sums:
             for place, measure in enumerate(measures):
                 total[place] += measure or 0
@@ -163,6 +165,7 @@ def test_the_values_of_each_attribute_and_none_are_all_usage(
             (lambda at: at.replace(minute=0, second=0, microsecond=0), "hour", ValueHourlyUsage),
             (lambda at: at.date(), "day", ValueDailyUsage),
             (lambda at: at.date().replace(day=1), "month", ValueMonthlyUsage),
+            (lambda at: at.date().replace(day=1), "month", ValueMonthlyTotal),
         )
         attributed = {"hour": AttributedHourlyUsage, "day": AttributedDailyUsage}
         totals = {"hour": OrganizationHourlyUsage, "day": OrganizationDailyUsage, "month": MonthlyUsage}
@@ -175,8 +178,9 @@ def test_the_values_of_each_attribute_and_none_are_all_usage(
             num_requests = UsageEvent.objects.aggregate(total=Sum("num_model_requests"))["total"] or 0
             assert sum(requests for requests, _ in all_usage.values()) == num_requests
             told_apart: dict[tuple[Any, ...], int] = defaultdict(int)
-            for (organization_id, attribute_id, when, _), (requests, _) in by_value.items():
-                told_apart[organization_id, attribute_id, when] += requests
+            for (organization_id, attribute_id, when, value_id), (requests, _) in by_value.items():
+                if value_id != ALL:
+                    told_apart[organization_id, attribute_id, when] += requests
             for (organization_id, _, when), requests in told_apart.items():
                 assert requests <= all_usage.get((organization_id, when), (0, 0))[0]
         assert all(

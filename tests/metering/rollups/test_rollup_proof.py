@@ -88,6 +88,11 @@ BREAKS = [
         {"value hourly = value daily", "value daily = value monthly"},
     ),
     ("UPDATE metering_valuemonthlyusage SET seconds = 1", {"value daily = value monthly"}),
+    (
+        "DELETE FROM metering_valuehourlyusage WHERE value_id = -2",  # all values together
+        {"attributed hourly = value hourly", "value hourly = value daily"},
+    ),
+    ("DELETE FROM metering_valuemonthlytotal WHERE attribute_id = 0", {"value daily = value totals"}),
     ("DELETE FROM billing_dailycost WHERE unit_price IS NULL", {"organization = cost"}),
     (
         "UPDATE billing_dailycost SET quantity = quantity + 1, amount = (quantity + 1) * unit_price",
