@@ -360,6 +360,8 @@ DEFAULT_FROM_EMAIL = env.read(
     "DEFAULT_FROM_EMAIL", given_addresses.sender, default=formataddr((BRAND.name, "usage-dashboard@localhost"))
 )
 
+BACKUP_MAX_AGE_HOURS = env.whole("BACKUP_MAX_AGE_HOURS", default=48)  # 0: not asked for
+
 DEFAULT_EXCEPTION_REPORTER_FILTER = "usage_dashboard.error_reports.SecretsFilter"
 LOGGING = {
     "version": 1,

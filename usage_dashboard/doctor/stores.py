@@ -1,0 +1,73 @@
+"""The database and Redis: do they answer, are they what the product needs, and do the clocks agree?"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from accounts.clock import database_now
+from accounts.pages.words import counted
+from usage_dashboard.doctor.findings import Finding, fine, note, wrong
+from usage_dashboard.monitoring.broker import queue_lengths
+
+LEAST_POSTGRESQL: Final = 15
+MOST_SECONDS_APART: Final = 10
+"""Codes of second factors are of half a minute, by the clock of web."""
+
+
+def database() -> Iterator[Finding]:
+    """Raises django.db.OperationalError if it does not answer."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW client_connection_check_interval")
+        (interval,) = cursor.fetchone()
+    version = connection.connection.server_version // 10_000
+    if version < LEAST_POSTGRESQL:
+        yield wrong(f"PostgreSQL is {version}.", f"Move to PostgreSQL {LEAST_POSTGRESQL} or newer.")
+    else:
+        yield fine(f"PostgreSQL {version} answers.")
+    if interval == "0":
+        yield note(
+            "PostgreSQL does not notice that a program was killed, and lets its statement hold the locks on.",
+            "ALTER SYSTEM SET client_connection_check_interval = '2s'; SELECT pg_reload_conf();",
+        )
+
+
+def migrations() -> Iterator[Finding]:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    known = set(executor.loader.disk_migrations)
+    ours = {app for app, _ in known}
+    later = [each for each in executor.loader.applied_migrations if each not in known and each[0] in ours]
+    if plan:
+        yield wrong(f"The schema is behind: {counted(len(plan), 'migration')} to apply.", "Run manage.py migrate.")
+    elif later:
+        yield wrong(
+            f"The schema is of a newer version ({later[0][0]}.{later[0][1]}).",
+            "Start that version, or restore a backup from before it.",
+        )
+    else:
+        yield fine("The schema is up to date.")
+
+
+def clocks() -> Iterator[Finding]:
+    """The clock of this machine and the database's."""
+    apart = abs((datetime.now(UTC) - database_now()).total_seconds())
+    if apart > MOST_SECONDS_APART:
+        yield wrong(
+            f"The clocks of this machine and of the database are {apart:.0f} s apart.",
+            "Let NTP set both: else codes of second factors are refused.",
+        )
+    else:
+        yield fine("The clocks of this machine and of the database agree.")
+
+
+def redis() -> Iterator[Finding]:
+    if queue_lengths() is None:
+        yield wrong(
+            "Redis does not answer: rollups, prices, emails and webhooks stand still.",
+            "Start it, or set REDIS_URL.",
+        )
+    else:
+        yield fine("Redis answers.")
