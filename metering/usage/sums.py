@@ -10,7 +10,7 @@ from metering.measures import MEASURES
 from metering.usage.breakdown import Amount, Breakdown, break_down
 from metering.usage.groupings import Grouping
 from metering.usage.queries import SHOWN_PARTS, Slot, Step, UsageQuery, fetch
-from metering.usage.sources import bars_by_part, bars_of, is_wide, leading_bars, other_days, totals_of
+from metering.usage.sources import Source, bars_by_part, bars_of, is_wide, leading_bars, other_days, totals_of
 
 # What the charts show, each a sum over usage rows. Context is all input that was not read from the cache.
 QUANTITIES: Final = {
@@ -78,20 +78,23 @@ def activity_of(query: UsageQuery, compared_with: Period | None = None) -> Activ
     The parts are ranked by the sums of the whole period first. What is drawn, and every total, comes from one statement.
     """
     ranked, present, compared = _ranked_parts(query, compared_with)
-    rows = _bars(query, present, ranked)
-    if hidden := [name for name in present if len(ranked[name]) <= SHOWN_PARTS and _has_rest(rows, name)]:
+    leaders = {name: found.leaders for name, found in ranked.items()}
+    num_parts = {name: found.number for name, found in ranked.items()}
+    rows = _bars(query, present, leaders)
+    if hidden := [name for name in present if num_parts[name] <= SHOWN_PARTS and _has_rest(rows, name)]:
         for name, parts in _parts_with_bars(query, hidden).items():
-            ranked[name] += sorted(parts - set(ranked[name]))
-        rows = _bars(query, present, ranked)
-    return Activity(rows, {name: len(parts) for name, parts in ranked.items()}, compared)
+            leaders[name] += sorted(parts - set(leaders[name]))
+            num_parts[name] = len(leaders[name])
+        rows = _bars(query, present, leaders)
+    return Activity(rows, num_parts, compared)
 
 
-def _bars(query: UsageQuery, present: Sequence[str], ranked: Mapping[str, Sequence[int]]) -> tuple[PartSums, ...]:
+def _bars(query: UsageQuery, present: Sequence[str], leaders: Mapping[str, Sequence[int]]) -> tuple[PartSums, ...]:
     """The bars of the parts that lead in any quantity, and of the others as one."""
     if not present:
         return ()
-    leaders = set().union(*(parts[:SHOWN_PARTS] for parts in ranked.values()))
-    parameters = query.parameters() | {"leaders": sorted(leaders)}
+    leading = set().union(*(parts[:SHOWN_PARTS] for parts in leaders.values()))
+    parameters = query.parameters() | {"leaders": sorted(leading)}
     found = fetch(_wide_sql(query, present) if is_wide(query) else _bars_sql(query, present), parameters)
     return tuple(PartSums(slot, part, _quantities(present, columns)) for slot, part, *columns in found)
 
@@ -116,39 +119,55 @@ def _parts_with_bars(query: UsageQuery, quantities: Sequence[str]) -> dict[str, 
     return {name: {part for part, *has in found if has[place]} for place, name in enumerate(quantities)}
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """The parts that have any of a quantity: how many, and the largest of them in order."""
+
+    number: int
+    leaders: list[int]
+
+
 def _ranked_parts(
     query: UsageQuery, compared_with: Period | None
-) -> tuple[dict[str, list[int]], list[str], dict[str, int]]:
-    """For each quantity the parts that have any of it, the largest first; the quantities that there are; and those of the
-    compared period. Sums are near enough to rank parts by."""
+) -> tuple[dict[str, Ranked], list[str], dict[str, int]]:
+    """Each quantity's parts; the quantities that there are, of parts or of the whole; and those of the compared period."""
     knows_bars = query.step == Step.DAY and not query.group.has_many_parts
     whole = bars_by_part(query) if knows_bars else totals_of(query, RANKED_BY)
-    near = ", ".join(f"({expression})::float8" for expression in QUANTITIES.values())
-    has = ", ".join(HAS_BARS if knows_bars else (f"{expression} <> 0" for expression in QUANTITIES.values()))
-    sql = f"SELECT 'part', {whole.part} AS part, {near}, {has} {whole.from_where} GROUP BY 2"
+    sql = _ranking_sql(whole, HAS_BARS if knows_bars else [f"{expression} <> 0" for expression in QUANTITIES.values()])
     parameters = query.parameters()
-    nothing = ", ".join(["NULL"] * len(QUANTITIES))
     if not knows_bars and query.step != Step.MINUTE:
-        sql += f" UNION ALL SELECT 'whole', NULL, {nothing}, {', '.join(HAS_BARS)} {bars_of(query).from_where}"
+        has = ", ".join(f"({expression})::integer" for expression in HAS_BARS)
+        sql += f" UNION ALL SELECT 'whole', ARRAY[{has}]::numeric[], NULL {bars_of(query).from_where}"
     if compared_with is not None:
         days = other_days(query, "compared_start", "compared_end")
-        sql += f" UNION ALL SELECT 'before', NULL, {_sums(QUANTITIES)}, {nothing} {days.from_where}"
+        sums = ", ".join(QUANTITIES.values())
+        sql += f" UNION ALL SELECT 'before', ARRAY[{sums}]::numeric[], NULL {days.from_where}"
         parameters |= {"compared_start": compared_with.start, "compared_end": compared_with.end}
-    ranked: dict[str, list[tuple[float, int]]] = {name: [] for name in QUANTITIES}
-    present: set[str] = set()
-    compared: dict[str, int] = {}
-    for kind, part, *columns in fetch(sql, parameters):
-        sums = dict(zip(QUANTITIES, columns, strict=False))
-        if kind == "before":
-            compared = {name: int(number or 0) for name, number in sums.items()}
-            continue
-        owned = [name for name, has_any in zip(QUANTITIES, columns[len(QUANTITIES) :], strict=True) if has_any]
-        present.update(owned)
-        if kind == "part":
-            for name in owned:
-                ranked[name].append((-sums[name], part))
-    in_order = {name: [part for _, part in sorted(parts)] for name, parts in ranked.items()}
-    return in_order, [name for name in QUANTITIES if name in present], compared
+    found = {kind: (numbers, leaders) for kind, numbers, leaders in fetch(sql, parameters)}
+    num_parts, has_any, before = (_by_quantity(found.get(kind)) for kind in ("parts", "whole", "before"))
+    ranked = {name: Ranked(number, found[name][1]) for name, number in num_parts.items()}
+    return ranked, [name for name in QUANTITIES if num_parts[name] or has_any.get(name)], before
+
+
+def _by_quantity(row: tuple[Sequence[int | None], object] | None) -> dict[str, int]:
+    return {} if row is None else {name: int(number or 0) for name, number in zip(QUANTITIES, row[0], strict=True)}
+
+
+def _ranking_sql(whole: Source, has: Iterable[str]) -> str:
+    """kind, numbers, parts: of the kind `parts` how many have any of each quantity; of a quantity's name the largest of them.
+    Of thousands of parts those few are all that leaves the database. Sums are near enough to rank by."""
+    near = ", ".join(f"({expression})::float8 AS {name}" for name, expression in QUANTITIES.items())
+    owned = ", ".join(f"{condition} AS has_{name}" for name, condition in zip(QUANTITIES, has, strict=True))
+    numbers = ", ".join(f"count(*) FILTER (WHERE has_{name})" for name in QUANTITIES)
+    largest = " ".join(
+        f"UNION ALL SELECT '{name}', NULL, ARRAY("
+        f"SELECT part FROM ranked WHERE has_{name} ORDER BY {name} DESC, part LIMIT {SHOWN_PARTS})"
+        for name in QUANTITIES
+    )
+    return f"""
+        WITH ranked AS MATERIALIZED (SELECT {whole.part}::bigint AS part, {near}, {owned} {whole.from_where} GROUP BY 1)
+        SELECT 'parts' AS kind, ARRAY[{numbers}]::numeric[] AS numbers, NULL::bigint[] AS parts FROM ranked {largest}
+    """
 
 
 def _quantities(names: Iterable[str], columns: Iterable[int]) -> dict[str, int]:

@@ -30,6 +30,7 @@ NUM_VALUES = 400
 MODELS = ("gpt-4o", "o3", "o4-mini")
 FEW = 31 * NUM_VALUES * len(MODELS) // 10
 """Of the rows of days."""
+ANSWER = "what leaves the database"
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def query(world: World) -> UsageQuery:
 
 
 def rows_read(ask: Callable[[], object]) -> Counter[str]:
-    """How many rows of each table the statements look at, those that they leave out as well."""
+    """How many rows of each table the statements look at, those that they leave out as well, and how many they answer."""
     with CaptureQueriesContext(connection) as asked:
         ask()
     found: Counter[str] = Counter()
@@ -72,7 +73,9 @@ def rows_read(ask: Callable[[], object]) -> Counter[str]:
         for statement in asked.captured_queries:
             cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement['sql'].replace('%', '%%')}", [])
             ((plan,),) = cursor.fetchall()
-            for node in _nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]):
+            top = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+            found[ANSWER] += round(top["Actual Rows"])
+            for node in _nodes(top):
                 looked_at = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
                 found[node.get("Relation Name", "")] += round(looked_at * node["Actual Loops"])
     return found
@@ -89,6 +92,15 @@ def test_the_activity_page_reads_a_row_for_each_value_and_the_days_of_those_it_d
     assert 0 < read[VALUE_DAILY.table] <= FEW
     assert read[VALUE_MONTHLY.table] == 0
     assert read[VALUE_TOTALS.table] == NUM_VALUES + 2  # and all together, to know what is of none
+
+
+def test_the_activity_page_knows_the_largest_values_and_counts_the_others_in_the_database(query: UsageQuery) -> None:
+    activity = activity_of(query)
+    assert activity.num_parts["requests"] == NUM_VALUES
+    assert {row.part for row in activity.rows} == {*range(NUM_VALUES - SHOWN_PARTS + 1, NUM_VALUES + 1), None}
+    days = (query.period.end - query.period.start).days
+    assert activity.total("requests") == sum(range(NUM_VALUES + 1)) * len(MODELS) * days
+    assert rows_read(lambda: activity_of(query))[ANSWER] < NUM_VALUES
 
 
 def test_lists_of_values_read_a_row_for_each(query: UsageQuery) -> None:
