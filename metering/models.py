@@ -116,7 +116,8 @@ class IngestBatch(models.Model):
                 fields=["id"],
                 condition=models.Q(rolled_up_at__isnull=True),
                 name="ingest_batch_waiting",
-            )
+            ),
+            models.Index(fields=["rolled_up_at"], name="ingest_batch_rolled_up"),
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("v1/", include("metering.api_urls")),
     path("api/v1/events", api.view_of(ways.OPENMETER), name="openmeter_events"),
     path("v1/", include("exports.openai_api.urls")),
+    path("v1/", include("exports.anthropic_api.urls")),
     path("v1/keys/verify", require_POST(KeyVerification.as_view()), name="verify_key"),
     path("", RedirectView.as_view(pattern_name="metering:usage"), name="home"),
     path("", include("metering.urls")),

@@ -66,7 +66,7 @@ def cost_sums(  # noqa: PLR0913 - one keyword for each thing that can be asked
             SELECT {selected}, price.unit_price, {QUANTITY} AS quantity
             FROM {bars.rows} AS usage JOIN metering_sku sku ON sku.id = usage.sku_id
             JOIN billing_dailycost price
-                ON price.organization_id = usage.organization_id AND price.day = usage.day AND price.sku_id = usage.sku_id
+                ON price.organization_id = usage.organization_id AND price.day = {bars.day} AND price.sku_id = usage.sku_id
             WHERE {bars.conditions} AND {condition} OFFSET 0
         ) AS items
         WHERE quantity <> 0 GROUP BY {", ".join(names)} ORDER BY {largest}{", ".join(names)} LIMIT %(most)s

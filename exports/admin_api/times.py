@@ -7,6 +7,7 @@ from django.conf import settings
 
 from accounts.periods import midnight
 from apikeys.adminkeys.api import InvalidRequestError
+from metering.rollups.retention import HOURLY_DAYS
 from metering.usage.queries import Step
 
 WIDTHS: Final = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
@@ -40,11 +41,12 @@ def require_past(start: datetime, end: datetime, *, name: str) -> None:
 
 
 def require_kept(start: datetime, width: str, now: datetime, *, name: str) -> None:
-    """Raises InvalidRequestError for minutes whose events are not kept any more."""
-    kept_since = midnight(now.date() - timedelta(days=settings.USAGE_EVENT_RETENTION_DAYS - 1))
-    if width == "1m" and start < kept_since:
+    """Raises InvalidRequestError for minutes whose events, and hours whose sums, are not kept any more."""
+    kept = {"1m": ("minutes", settings.USAGE_EVENT_RETENTION_DAYS), "1h": ("hours", HOURLY_DAYS)}
+    words, days = kept.get(width, ("", 0))
+    if words and start < midnight(now.date() - timedelta(days=days - 1)):
         raise InvalidRequestError(
-            f"Invalid '{name}': minutes are kept for {settings.USAGE_EVENT_RETENTION_DAYS} days. Ask for hours or days.",
+            f"Invalid '{name}': {words} are kept for {days} days. Ask for {'hours or ' if width == '1m' else ''}days.",
             param=name,
             code="range_not_kept",
         )

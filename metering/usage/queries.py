@@ -49,12 +49,20 @@ class ValueFilter:
 
 
 @dataclass(frozen=True)
+class SkuFilter:
+    """Usage of these parts alone, of a grouping whose column is an expression of `sku`."""
+
+    group: Grouping
+    parts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class UsageQuery:
     """Which usage. An empty filter means all; `organization_ids` is never empty.
 
     `hour` (0–23) narrows a period of one day to one hour; `moments`, within the period, any query to the hours or minutes
-    from the first to before the second. Made by `metering.pages.filter_form` and, for programs, `exports.admin_api.questions`
-    alone, which have checked every id against the reader's access.
+    from the first to before the second. `as_of`: as the rollups had it at that moment. Made by `metering.pages.filter_form`
+    and, for programs, `exports.admin_api.questions` alone, which have checked every id against the reader's access.
     """
 
     organization_ids: tuple[int, ...]
@@ -71,6 +79,8 @@ class UsageQuery:
     hour: int | None = None
     moments: tuple[datetime, datetime] | None = None
     batch: bool | None = None
+    sku_filters: tuple[SkuFilter, ...] = ()
+    as_of: datetime | None = None
 
     @property
     def is_of_untracked(self) -> bool:
@@ -92,7 +102,7 @@ class UsageQuery:
     @property
     def filters_skus(self) -> bool:
         """Whether the conditions are about `sku` as well."""
-        is_named = self.model_ids or self.usage_types or self.service_tiers or self.providers
+        is_named = self.model_ids or self.usage_types or self.service_tiers or self.providers or self.sku_filters
         return bool(is_named) or self.batch is not None
 
     @property
@@ -135,7 +145,7 @@ class UsageQuery:
             filters.append("sku.provider = ANY(%(providers)s)")
         if self.batch is not None:
             filters.append("sku.batch = %(batch)s")
-        return filters
+        return [*filters, *(f"{found.group.column} = ANY(%({_of(found)})s)" for found in self.sku_filters)]
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -151,9 +161,16 @@ class UsageQuery:
             "service_tiers": list(self.service_tiers),
             "providers": list(self.providers),
             "batch": self.batch,
+            "as_of": self.as_of,
+            **{_of(found): list(found.parts) for found in self.sku_filters},
             **{found.ids_parameter: list(found.dimensions) for found in self.dimensions},
             **{f"values_{place}": list(found.value_ids) for place, found in enumerate(self.values)},
         }
+
+
+def _of(found: SkuFilter) -> str:
+    """The parameter that holds its parts."""
+    return f"parts of {found.group.word}"
 
 
 def fetch(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

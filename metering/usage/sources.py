@@ -13,7 +13,7 @@ from typing import Final
 from metering.attribution_models import NOTHING
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
-from metering.usage import attributed
+from metering.usage import as_of, attributed
 from metering.usage.attributed import Span
 from metering.usage.groupings import UNTRACKED, Grain, Grouping
 from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, SHOWN_PARTS, Step, UsageQuery, fetch
@@ -32,7 +32,7 @@ MINUTES_SQL: Final = f"""(
     FROM metering_usageevent
     WHERE organization_id = ANY(%(organization_ids)s)
       AND occurred_at >= %(start_at)s AND occurred_at < %(end_at)s
-      AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
+      AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL OR {as_of.AFTERWARDS})
 )"""
 
 
@@ -56,6 +56,11 @@ class Source:
     """What joins `sku` where only its filters are needed: nothing where there are none."""
     known_sku: str = SKU_JOIN
     """What joins all that the rows know of `sku`."""
+
+    @property
+    def day(self) -> str:
+        """The expression of the UTC day that a row belongs to."""
+        return self.slot if self.slot == "usage.day" else f"({self.slot} AT TIME ZONE 'UTC')::date"
 
     @property
     def from_where(self) -> str:
@@ -238,6 +243,8 @@ def _source(query: UsageQuery, grain: Grain, span: Span, dimensions: Dimensions,
     rows = f"metering_{grain}{span.tables}usage"
     if dimensions:
         rows = attributed.rows(query, grain, span, dimensions, whole=whole)
+    if query.as_of is not None:
+        rows = as_of.rows(rows, grain, span.slot, dimensions)
     return _made(query, grain, span, rows, dimensions)
 
 
