@@ -57,7 +57,7 @@ class AdminView(Described, APIView):
     """A view of an admin API: `scope` is what a key needs for it. A subclass has the vendor's shape of errors and headers."""
 
     authentication_classes = [AdminKeyAuthentication]
-    error_answer = AdminError
+    error_answer: ClassVar[Any] = AdminError
     scope: ClassVar[str]
     request_id = ""
     allowed: Allowed | None = None

@@ -4,15 +4,17 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.installation.described import READING, Errors
 from apikeys.adminkeys.api import AdminView, code_of
 from apikeys.adminkeys.authentication import Allowed
 from apikeys.models import AdminKey
 from exports.admin_api.rendering import ExactJSONRenderer
-from exports.anthropic_api import costs, ranking, report_requests, reports, requests, usage
+from exports.anthropic_api import costs, described, ranking, report_requests, reports, requests, shapes, usage
 from metering.rollups.freshness import complete_through
 
 ERROR_TYPES: Final = {
@@ -29,6 +31,11 @@ class AnthropicView(AdminView):
     stand beside what the vendor says."""
 
     renderer_classes = [ExactJSONRenderer]
+    error_answer = shapes.AnthropicError
+    audience = READING
+
+    def errors(self) -> Errors:
+        return super().errors() | described.ERRORS
 
     def error_body(self, exc: APIException, *, request_id: str) -> dict[str, Any]:
         return {
@@ -36,8 +43,8 @@ class AnthropicView(AdminView):
             "error": {
                 "type": ERROR_TYPES.get(exc.status_code, "invalid_request_error"),
                 "message": str(exc.detail),
-                "x_code": code_of(exc),
-                "x_param": getattr(exc, "param", None),
+                "code": code_of(exc),
+                "param": getattr(exc, "param", None),
             },
             "request_id": request_id,
         }
@@ -63,6 +70,9 @@ class Analytics(AnthropicView):
     read: ClassVar[ranking.Read]
     show: ClassVar[ranking.Show]
 
+    def parameters(self) -> list[OpenApiParameter]:
+        return described.rows_parameters(self.endpoint)
+
     def get(self, request: Request) -> Response:
         asked = requests.read(request.query_params, self.endpoint, self.caller.now)
         kind = type(self)
@@ -72,7 +82,9 @@ class Analytics(AnthropicView):
 class AnalyticsUsage(Analytics):
     """`GET /v1/organizations/analytics/usage`: what was used, a row for each combination of groups and bucket of time."""
 
+    title = "Usage, a row for each combination"
     scope = AdminKey.Scope.USAGE
+    answer = shapes.ANALYTICS_USAGE
     endpoint = requests.USAGE
     read = staticmethod(usage.read)
     show = staticmethod(usage.show)
@@ -81,7 +93,9 @@ class AnalyticsUsage(Analytics):
 class AnalyticsCost(Analytics):
     """`GET /v1/organizations/analytics/cost`: what it cost, as `AnalyticsUsage`."""
 
+    title = "Costs, a row for each combination"
     scope = AdminKey.Scope.COSTS
+    answer = shapes.ANALYTICS_COST
     endpoint = requests.COST
     read = staticmethod(costs.read)
     show = staticmethod(costs.show)
@@ -93,6 +107,9 @@ class Report(AnthropicView):
     report: ClassVar[report_requests.Report]
     read: ClassVar[reports.Read]
 
+    def parameters(self) -> list[OpenApiParameter]:
+        return described.report_parameters(self.report)
+
     def get(self, request: Request) -> Response:
         asked = report_requests.read(request.query_params, self.report)
         fresh = f"{complete_through():%Y-%m-%dT%H:%M:%SZ}"
@@ -102,7 +119,9 @@ class Report(AnthropicView):
 class MessagesReport(Report):
     """`GET /v1/organizations/usage_report/messages`: tokens and searches, per bucket of time and group."""
 
+    title = "Tokens of messages, the older report"
     scope = AdminKey.Scope.USAGE
+    answer = shapes.MESSAGES
     report = report_requests.MESSAGES
     read = staticmethod(reports.message_results)
 
@@ -110,6 +129,8 @@ class MessagesReport(Report):
 class CostReport(Report):
     """`GET /v1/organizations/cost_report`: what all usage cost, per UTC day and group."""
 
+    title = "Costs, the older report"
     scope = AdminKey.Scope.COSTS
+    answer = shapes.COSTS
     report = report_requests.COST
     read = staticmethod(reports.cost_results)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from drf_spectacular.utils import OpenApiParameter
 
 from accounts.installation.described import Errors
-from exports.admin_api.query_strings import MAX_LENGTH, MAX_VALUES
+from exports.admin_api.described import array
 from exports.openai_api import lists
 from exports.openai_api.endpoints import Endpoint
 from exports.openai_api.parameters import LAST_MOMENT, OUR_FILTER, OUR_GROUP
@@ -55,8 +55,8 @@ def page_parameters(endpoint: Endpoint) -> list[OpenApiParameter]:
         OpenApiParameter(
             "bucket_width", str, enum=list(endpoint.limits), default="1d", description="How long each bucket is."
         ),
-        _array("group_by", "What results are told apart by.", enum=[*endpoint.groups, OUR_GROUP]),
-        *(_array(name, FILTERS[name]) for name in (*endpoint.filters, OUR_FILTER)),
+        array("group_by", "What results are told apart by.", enum=[*endpoint.groups, OUR_GROUP]),
+        *(array(name, FILTERS[name]) for name in (*endpoint.filters, OUR_FILTER)),
         OpenApiParameter("limit", _limit(endpoint), description=_of_widths(endpoint)),
         OpenApiParameter("page", str, description="`next_page` of the page before, for the one that follows."),
     ]
@@ -96,10 +96,3 @@ def _limit(endpoint: Endpoint) -> dict[str, Any]:
 def _of_widths(endpoint: Endpoint) -> str:
     widths = [f"{default} of `{width}`, at most {most}" for width, (default, most) in endpoint.limits.items()]
     return f"How many buckets a page has: {'; '.join(widths)}."
-
-
-def _array(name: str, text: str, *, enum: list[str] | None = None) -> OpenApiParameter:
-    values: dict[str, Any] = {"type": "string", "maxLength": MAX_LENGTH} | ({"enum": enum} if enum else {})
-    several = {"type": "array", "items": values, "maxItems": MAX_VALUES}
-    spelled = f"{text} Several as `{name}=a&{name}=b` or `{name}[]=a&{name}[]=b`."
-    return OpenApiParameter(name, several, description=spelled, style="form", explode=True)

@@ -133,7 +133,7 @@ def test_a_bad_parameter_is_named_with_a_stable_code_and_a_sentence(
     assert answer.status_code == 400, answer.content
     body = json.loads(answer.content)
     assert (body["type"], body["error"]["type"]) == ("error", "invalid_request_error")
-    assert (body["error"]["x_param"], body["error"]["x_code"]) == (param, code)
+    assert (body["error"]["param"], body["error"]["code"]) == (param, code)
     assert part in body["error"]["message"]
     assert body["request_id"] == answer["request-id"] == answer["x-request-id"]
 

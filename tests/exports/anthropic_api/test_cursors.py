@@ -142,7 +142,7 @@ def test_a_cursor_opens_the_next_page_of_its_own_question_and_key_alone(
         answer = ask(other, where, query | {"page": cursor} | changed)
         assert answer.status_code == 400, (where, changed)
         error = json.loads(answer.content)["error"]
-        assert (error["type"], error["x_code"], error["x_param"]) == ("invalid_request_error", "invalid_cursor", "page")
+        assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "invalid_cursor", "page")
 
 
 def test_a_cursor_opens_nothing_after_its_key_was_revoked(world: World, filled: Filled) -> None:
