@@ -81,8 +81,13 @@ ORDER: Final = OpenApiParameter(
 
 
 def public_id(what: str) -> OpenApiParameter:
-    """The id at the end of an address."""
-    return OpenApiParameter("public_id", str, OpenApiParameter.PATH, description=f"The id of {what}.")
+    """The id that an address ends with, or with which it is of one thing."""
+    return path_id("public_id", what)
+
+
+def path_id(name: str, what: str) -> OpenApiParameter:
+    """An id in an address, by the name that its pattern has for it."""
+    return OpenApiParameter(name, str, OpenApiParameter.PATH, description=f"The id of {what}.")
 
 
 def _seconds() -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.http import Http404
 
 from accounts.access import find_seen
-from accounts.models import Membership, Project, User
+from accounts.models import Membership, Organization, Project, User
 from accounts.projects.projects import DEFAULT_NAME
 from apikeys.adminkeys.authentication import AdminCaller
 from apikeys.attribution.project_keys import keys_of_organization
-from apikeys.models import AdminKey
+from apikeys.models import AdminKey, APIKey
 from exports.openai_api.lists import Row
 from metering.usage.names import DEFAULT_PROJECT
 
@@ -25,10 +26,25 @@ def projects_of(caller: AdminCaller, *, archived: bool) -> "QuerySet[Project]":
 
 def unmade_default(caller: AdminCaller) -> Row | None:
     """The default project where an organization has none that has an id."""
-    made = Project.objects.filter(organization__in=caller.organizations, is_default=True).count()
-    if made == len(caller.organizations):
+    if not _without_default(caller):
         return None
     return _project_row(DEFAULT_ID, DEFAULT_NAME, caller.organization.created_at)
+
+
+def keys_of_unmade_default(caller: AdminCaller) -> "QuerySet[Any]":
+    """The active keys of all organizations whose default project has no id: these have no other project. Http404 without any."""
+    organizations = _without_default(caller)
+    if not organizations:
+        raise Http404("Every organization that the key reads has a default project with an id.")
+    unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=caller.now)
+    rows = APIKey.objects.filter(unexpired, revoked_at__isnull=True, user__default_organization__in=organizations)
+    return rows.select_related("user")
+
+
+def _without_default(caller: AdminCaller) -> list[Organization]:
+    made = Project.objects.filter(organization__in=caller.organizations, is_default=True)
+    known = set(made.values_list("organization_id", flat=True))
+    return [found for found in caller.organizations if found.pk not in known]
 
 
 def show_project(project: Project) -> Row:
@@ -42,8 +58,11 @@ def find_project(caller: AdminCaller, public_id: str) -> Project:
     return find_seen(projects_of(caller, archived=True).select_related("organization"), public_id=public_id)
 
 
-def keys_of_project(caller: AdminCaller, project: Project) -> "QuerySet[Any]":
-    """The active keys whose usage is for the project, as of now."""
+def keys_of_project(caller: AdminCaller, public_id: str) -> "QuerySet[Any]":
+    """The active keys whose usage is for the project, as of now. Http404 for one that the key does not read."""
+    if public_id == DEFAULT_ID:
+        return keys_of_unmade_default(caller)
+    project = find_project(caller, public_id)
     keys = keys_of_organization(project.organization, now=caller.now).select_related("user")
     return keys.filter(project_id__isnull=True) if project.is_default else keys.filter(project_id=project.pk)
 

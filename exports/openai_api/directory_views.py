@@ -1,6 +1,6 @@
 """The addresses of OpenAI's admin API that tell who and what there is: projects, users and keys."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -11,7 +11,7 @@ from accounts.installation.described import DIRECTORY, Errors
 from apikeys.adminkeys.api import AdminView
 from apikeys.models import AdminKey
 from exports.openai_api import directory, shapes
-from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters, public_id
+from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters, path_id, public_id
 from exports.openai_api.lists import list_of, window_of
 
 
@@ -79,16 +79,33 @@ class KeysOfProject(Listing):
 
     def parameters(self) -> list[OpenApiParameter]:
         access = OpenApiParameter("owner_project_access", str, description="Read, and of no effect: all are active.")
-        return [public_id("the project, `proj_…`"), *list_parameters(access)]
+        return [
+            public_id("the project, `proj_…`, or `default` where there is none with an id"),
+            *list_parameters(access),
+        ]
 
     def errors(self) -> Errors:
         return super().errors() | NOT_FOUND
 
     def get(self, request: Request, public_id: str) -> Response:
         window = window_of(request.query_params, known=("owner_project_access",))
-        project = directory.find_project(self.caller, public_id)
-        rows: Any = directory.keys_of_project(self.caller, project)
+        rows = directory.keys_of_project(self.caller, public_id)
         return Response(list_of(rows, window, lambda found: list(map(directory.show_api_key, found))))
+
+
+class OneKeyOfProject(One):
+    """`GET /v1/organization/projects/{id}/api_keys/{key id}`."""
+
+    title = "Show an API key of a project"
+    answer = shapes.ProjectKey
+    what = "the project, `proj_…`, or `default` where there is none with an id"
+
+    def parameters(self) -> list[OpenApiParameter]:
+        return [*super().parameters(), path_id("key_id", "the key, `key_…`")]
+
+    def get(self, request: Request, public_id: str, key_id: str) -> Response:  # noqa: ARG002 - the framework's signature
+        rows = directory.keys_of_project(self.caller, public_id)
+        return Response(directory.show_api_key(find_seen(rows, public_id=key_id)))
 
 
 class Users(Listing):

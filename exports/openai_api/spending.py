@@ -14,7 +14,7 @@ from apikeys.adminkeys.api import AdminView
 from apikeys.models import AdminKey
 from billing.alerts import Budget, BudgetKind
 from exports.openai_api import shapes
-from exports.openai_api.described import LIST_ERRORS, ORDER, list_parameters
+from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters, public_id
 from exports.openai_api.lists import window_of
 
 
@@ -74,6 +74,27 @@ class SpendAlerts(AdminView):
                 "has_more": begin + len(data) < len(alerts),
             }
         )
+
+
+class OneSpendAlert(AdminView):
+    """`GET /v1/organization/spend_alerts/{id}`."""
+
+    title = "Show a spend alert"
+    audience = READING
+    answer = shapes.SpendAlert
+    scope = AdminKey.Scope.COSTS
+
+    def parameters(self) -> list[OpenApiParameter]:
+        return [public_id("the alert, like `alert_80`")]
+
+    def errors(self) -> Errors:
+        return super().errors() | NOT_FOUND
+
+    def get(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - the framework's signature
+        alert = next((found for found in alerts_of(self.caller.organization) if found["id"] == public_id), None)
+        if alert is None:
+            raise Http404("The organization's budget has no such share.")
+        return Response(alert)
 
 
 def alerts_of(organization: Organization) -> list[dict[str, Any]]:

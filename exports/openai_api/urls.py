@@ -20,6 +20,11 @@ urlpatterns = [
         require_safe(directory_views.KeysOfProject.as_view()),
         name="keys_of_project",
     ),
+    path(
+        "organization/projects/<str:public_id>/api_keys/<str:key_id>",
+        require_safe(directory_views.OneKeyOfProject.as_view()),
+        name="key_of_project",
+    ),
     path("organization/users", require_safe(directory_views.Users.as_view()), name="users"),
     path("organization/users/<str:public_id>", require_safe(directory_views.OneUser.as_view()), name="user"),
     path("organization/admin_api_keys", require_safe(directory_views.AdminKeys.as_view()), name="admin_keys"),
@@ -29,5 +34,8 @@ urlpatterns = [
         name="admin_key",
     ),
     path("organization/spend_alerts", require_safe(spending.SpendAlerts.as_view()), name="spend_alerts"),
+    path(
+        "organization/spend_alerts/<str:public_id>", require_safe(spending.OneSpendAlert.as_view()), name="spend_alert"
+    ),
     path("organization/spend_limit", require_safe(spending.SpendLimit.as_view()), name="spend_limit"),
 ]

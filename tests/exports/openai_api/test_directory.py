@@ -95,7 +95,20 @@ def test_a_project_has_the_keys_whose_usage_is_for_it(world: World, secret: str)
     assert names(get(secret, f"projects/{shop.public_id}/api_keys")) == ["Ritas"]
     assert names(get(secret, f"projects/{default.public_id}/api_keys")) == ["Bobs"]
     (key,) = get(secret, f"projects/{shop.public_id}/api_keys")["data"]
+    assert get(secret, f"projects/{shop.public_id}/api_keys/{key['id']}") == key
+    assert ask(secret, f"projects/{default.public_id}/api_keys/{key['id']}").status_code == 404
     assert (key["owner"]["user"]["email"], key["redacted_value"][:6]) == ("rita@acme.test", "sk-...")
+
+
+def test_the_default_project_without_an_id_has_the_keys_of_who_never_needed_another(world: World, secret: str) -> None:
+    make_key(world.bob, "Bobs")
+    make_key(world.charlie, "Charlies")
+    make_key(world.rita, "Ritas", expires_at=days_ago(1))
+    assert names(get(secret, "projects/default/api_keys")) == ["Bobs"]
+    make_project(world.acme, "Shop")  # from now on Acme's default project has an id, and its children's still has none
+    assert names(get(secret, "projects/default/api_keys")) == []
+    make_project(world.other, "Shop")
+    assert ask(make_admin_key(world.other), "projects/default/api_keys").status_code == 404
 
 
 def test_the_list_of_admin_keys_never_shows_a_secret(world: World, secret: str) -> None:
@@ -119,6 +132,8 @@ def test_a_hard_budget_is_the_spend_limit_and_its_shares_are_alerts(world: World
     alerts = get(secret, "spend_alerts", order="desc", limit=2)
     assert [one["threshold_amount"] for one in alerts["data"]] == [12_345, 9_876]
     assert alerts["has_more"]
+    assert get(secret, f"spend_alerts/{alerts['last_id']}") == alerts["data"][-1]
+    assert ask(secret, "spend_alerts/alert_1").status_code == 404
     (last,) = get(secret, "spend_alerts", order="desc", limit=2, after=alerts["last_id"])["data"]
     assert last["threshold_amount"] == 6_172  # half of a cent is rounded to the even one
     assert last["notification_channel"]["recipients"] == ["alice@acme.test"]
