@@ -58,7 +58,7 @@ class Asked:
 
 def read(query: QueryDict, endpoint: Endpoint) -> Asked:
     """Raises InvalidRequestError."""
-    given = gathered(query)
+    given = _plural(gathered(query), endpoint)
     _require_known(given, endpoint)
     width = one_of("bucket_width", single(given, "bucket_width") or "1d", tuple(endpoint.limits))
     require(given, "start_time")
@@ -84,6 +84,16 @@ def read(query: QueryDict, endpoint: Endpoint) -> Asked:
         batch=truth_of(given, "batch"),
         page=single(given, "page"),
     )
+
+
+def _plural(given: Given, endpoint: Endpoint) -> Given:
+    """Filters by one value are found in the wild without the plural's s: `project_id=proj_…`. They are not passed over, because
+    the answer would have too much in it."""
+    plurals = {name.removesuffix("s"): name for name in (*endpoint.filters, *endpoint.refused, OUR_FILTER)}
+    found: dict[str, list[str]] = {}
+    for name, values in given.items():
+        found.setdefault(plurals.get(name, name), []).extend(values)
+    return found
 
 
 def _require_known(given: Given, endpoint: Endpoint) -> None:

@@ -33,6 +33,7 @@ BAD: list[tuple[str, dict[str, Any], str | None, str, str]] = [
     ("usage/embeddings", {"start_time": START, "batch": "true"}, "batch", "unknown_parameter", "'batch'"),
     ("usage/vector_stores", {"start_time": START, "group_by": "model"}, "group_by[0]", "invalid_value", "'project_id'"),
     ("usage/images", {"start_time": START, "sizes": "256x256"}, "sizes", "unsupported_parameter", "'sizes'"),
+    ("usage/images", {"start_time": START, "size": "256x256"}, "sizes", "unsupported_parameter", "'sizes'"),
     ("costs", {"start_time": START, "bucket_width": "1h"}, "bucket_width", "invalid_value", "values are: '1d'."),
     ("costs", {"start_time": START, "limit": 181}, "limit", "integer_above_max_value", "<= 180"),
     ("costs", {"start_time": START, "group_by": "model"}, "group_by[0]", "invalid_value", "'line_item'"),
