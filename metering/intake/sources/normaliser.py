@@ -102,23 +102,27 @@ def reported(counts: Mapping[str, Any], *, texts: bool = False) -> Reported:
         raise NotACountError(str(error).replace("$.", "")) from error
 
 
-def plain_measures(whole: Any, cached: Any, output: Any, total: Any) -> dict[str, int] | None:
-    """What `normalise` makes of counts that say no more than this, of a source whose cache is inside its input, and that add up:
-    most calls by far, in a fifth of the time. `total` may be None.
+def plain_measures(whole: Any, cached: Any, output: Any, reasoning: Any, total: Any) -> dict[str, int] | None:
+    """What `normalise` makes of counts that say no more than this, of a source which has the cache inside its input and reasoning
+    inside its output, and that add up: most calls by far, in a fifth of the time. `total` may be None.
 
     None for all others, which go the long way; the values may be of any kind.
     """
     if not (
-        type(whole) is type(cached) is type(output) is int  # a truth is an int, too, and no count
+        type(whole) is type(cached) is type(output) is type(reasoning) is int  # a truth is an int, too, and no count
         and 0 <= cached <= whole <= MAX_MEASURE
-        and 0 < output <= MAX_MEASURE
+        and 0 <= reasoning <= output <= MAX_MEASURE
         and whole
+        and output
         and (total is None or (type(total) is int and total == whole + output <= MAX_MEASURE))
     ):
         return None
+    measures = {"input_tokens": whole, "output_tokens": output}
     if cached:
-        return {"input_tokens": whole, "input_cached_tokens": cached, "output_tokens": output}
-    return {"input_tokens": whole, "output_tokens": output}
+        measures["input_cached_tokens"] = cached
+    if reasoning:
+        measures["output_reasoning_tokens"] = reasoning
+    return measures
 
 
 def normalise(source: Reported, counting: Counting = INCLUSIVE) -> Normalised:

@@ -25,7 +25,7 @@ from metering.intake.received import shown
 from metering.intake.sources.identity import event_id
 from metering.intake.sources.litellm.payload import NOTHING, Metadata, Payload, Response
 from metering.intake.sources.litellm.purposes import NO_METADATA, attributes_of
-from metering.intake.sources.litellm.usage import model_of, plain_measures, reading_of
+from metering.intake.sources.litellm.usage import model_of, plain_measures, reading_of, tier_word_of
 from metering.intake.sources.names import provider_of, tier_of
 from metering.intake.sources.readings import RefusedError, event_of_tool, measures_of
 
@@ -83,7 +83,7 @@ def decode(body: bytes, *, lines: bool) -> Decoded:
             events.append(payload)
         elif reason := reason_to_ignore(payload):
             ignored[reason] += 1
-        elif (plain := _plain_event(payload, known)) is not None:
+        elif (plain := plain_event(payload, known)) is not None:
             events.append(plain)
         else:
             events += events_of(payload, known, changes)
@@ -166,19 +166,19 @@ def _digest(named: str | None) -> bytes | None:
     return secrets.digest(named) if named.startswith(secrets.API_KEY_PREFIX) else None
 
 
-def _plain_event(payload: Payload, known: Mapping[str | None, str]) -> Event | None:
+def plain_event(payload: Payload, known: Mapping[str | None, str]) -> Event | None:
     """The event of a completion by a key that is known, which says nothing beyond the usual: in less time."""
     metadata, response = payload.metadata, payload.response
     if (
         type(response) is not Response
         or metadata is None
         or USAGE_TYPES[payload.call_type] != "completions"
-        or response.service_tier is not NOTHING
         or response.output is not NOTHING
         or metadata.user_api_key_org_id
         or not payload.id
         or (key := known.get(metadata.user_api_key_hash)) is None
         or (measures := plain_measures(payload)) is None
+        or (tier := tier_of(tier_word_of(response))).change is not None
     ):
         return None
     return Event(
@@ -189,6 +189,8 @@ def _plain_event(payload: Payload, known: Mapping[str | None, str]) -> Event | N
         api_key_id=key,
         attributes=attributes_of(payload),
         provider=provider_of(payload.custom_llm_provider),
+        service_tier=tier.service_tier,
+        batch=tier.batch,
         **measures,  # type: ignore[arg-type]  # the names of measures
     )
 

@@ -4,6 +4,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from metering.intake.sources import normaliser
 from metering.intake.sources.litellm.payload import NOTHING, InputDetails, Parameters, Payload, Response, Usage
 from metering.intake.sources.names import provider_of
 from metering.intake.sources.normaliser import CACHE_BESIDE, INCLUSIVE, REST_IS_INPUT, Counting, Reported
@@ -48,28 +49,31 @@ def reading_of(payload: Payload, usage_type: str) -> Reading:
 
 
 def plain_measures(payload: Payload) -> dict[str, int] | None:
-    """The measures of a call that used no more than input, some of it cached, and output, which add up, as most do.
+    """The measures of a call that used no more than input, some of it cached, and output, some of it reasoning, which add up.
 
     None for all others, and for those where the answer may say more. They go by `reading_of`, which gives the same for these.
     """
     usage = payload.metadata.usage_object if payload.metadata else None
-    if usage is None or not (whole := usage.prompt_tokens) or not (output := usage.completion_tokens):
+    if usage is None:
         return None
     inside = usage.prompt_tokens_details or NO_INPUT_DETAILS
     outside = usage.completion_tokens_details or NO_COMPLETION_DETAILS
-    cached = inside.cached_tokens or usage.cache_read_input_tokens or 0
-    if usage.total_tokens != whole + output or cached > whole or _says_more(usage, inside, outside):
+    if _says_more(usage, inside, outside):
         return None
-    if cached:
-        return {"input_tokens": whole, "input_cached_tokens": cached, "output_tokens": output}
-    return {"input_tokens": whole, "output_tokens": output}
+    return normaliser.plain_measures(
+        usage.prompt_tokens,
+        inside.cached_tokens or usage.cache_read_input_tokens or 0,
+        usage.completion_tokens,
+        outside.reasoning_tokens or 0,
+        usage.total_tokens or None,
+    )
 
 
 def _says_more(usage: Usage, inside: InputDetails, outside: CompletionDetails) -> bool:
     return bool(
         (inside.cache_creation_tokens or inside.cache_write_tokens or usage.cache_creation_input_tokens)
         or (inside.audio_tokens or inside.image_tokens or inside.video_tokens or inside.web_search_requests)
-        or (outside.reasoning_tokens or outside.audio_tokens or outside.image_tokens)
+        or (outside.audio_tokens or outside.image_tokens)
         or (usage.cache_creation or inside.cache_creation_token_details or usage.server_tool_use)
         or (usage.service_tier or usage.speed or usage.inference_geo)
     )
@@ -78,6 +82,11 @@ def _says_more(usage: Usage, inside: InputDetails, outside: CompletionDetails) -
 def model_of(payload: Payload, response: Response) -> str:
     """The model that answered, else the one that was asked for."""
     return _without_provider(_part(_text, response.model) or payload.model or "", payload.custom_llm_provider)
+
+
+def tier_word_of(response: Response) -> str | None:
+    """The answer's word for its service tier."""
+    return _part(_text, response.service_tier)
 
 
 def usage_of(payload: Payload, response: Response) -> Usage:
@@ -192,7 +201,7 @@ def _tools(usage: Usage, response: Response) -> tuple[Tool, ...]:
 
 
 def _without_provider(model: str, provider: str | None) -> str:
-    return model.removeprefix(f"{provider}/") if provider else model
+    return model.removeprefix(f"{provider}/") if provider and "/" in model else model
 
 
 def _part(decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw) -> T | None:

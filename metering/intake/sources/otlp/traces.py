@@ -34,7 +34,7 @@ NO_TRACE: Final = bytes(TRACE_BYTES)
 NO_SPAN: Final = bytes(8)
 NEVER: Final = datetime.fromtimestamp(0, UTC)
 COMPLETIONS: Final = "completions"
-PLAIN: Final = frozenset({"input_tokens", "cache_read_tokens", "output_tokens", "total_tokens"})
+PLAIN: Final = frozenset({"input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens", "total_tokens"})
 COUNTINGS: Final = {"opentelemetry.instrumentation.bedrock": CACHE_BESIDE}
 """Scopes that do not count as the conventions say."""
 ALLOWED: Final = {usage_type.label: measures for usage_type, measures in ALLOWED_MEASURES.items()}
@@ -105,7 +105,11 @@ def _plain_measures(span: Span, usage_type: str) -> dict[str, int] | None:
         return None
     said = counts.get
     return plain_measures(
-        said("input_tokens"), said("cache_read_tokens", 0), said("output_tokens"), said("total_tokens")
+        said("input_tokens"),
+        said("cache_read_tokens", 0),
+        said("output_tokens"),
+        said("reasoning_tokens", 0),
+        said("total_tokens"),
     )
 
 

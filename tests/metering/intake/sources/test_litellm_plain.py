@@ -1,14 +1,16 @@
 """The short way of the calls that most are gives what the long way gives."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from metering.intake.sources.litellm.calls import events_of, plain_event
 from metering.intake.sources.litellm.payload import Payload
-from metering.intake.sources.litellm.usage import plain_measures, reading_of
-from metering.intake.sources.readings import measures_of
 from tests.metering.intake.sources.litellm_payloads import USAGE
 
 COUNTS: Final = st.sampled_from([None, 0, 0, 0, 1, 5, 100])
@@ -38,21 +40,59 @@ USAGES: Final = st.fixed_dictionaries(
 )
 
 
-def make(usage: dict[str, Any]) -> Payload:
-    payload = {"id": "a", "call_type": "acompletion", "endTime": 1, "model": "m", "metadata": {"usage_object": usage}}
+USUAL: Final = st.builds(
+    lambda cached, reasoning: {
+        **USAGE,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    },
+    st.sampled_from([None, 0, 40, 100, 101]),
+    st.sampled_from([None, 0, 12, 20, 21]),
+)
+KEY: Final = "ab" * 32
+KNOWN: Final[Mapping[str | None, str]] = {KEY: "key_1"}
+ANSWERS: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "service_tier": st.sampled_from(
+            [None, 5, "default", "Flex", "priority", "batch", "provisioned_throughput", "x y"]
+        ),
+        "model": st.sampled_from([None, 5, "m-2026", "openai/m"]),
+        "output": st.sampled_from([[], [{"type": "web_search_call"}]]),
+    },
+)
+
+
+def make(usage: dict[str, Any], answer: dict[str, Any]) -> Payload:
+    payload = {
+        "id": "a",
+        "call_type": "acompletion",
+        "endTime": 1,
+        "model": "m",
+        "custom_llm_provider": "openai",
+        "metadata": {"usage_object": usage, "user_api_key_hash": KEY},
+        "response": answer,
+    }
     return msgspec.json.decode(msgspec.json.encode(payload), type=Payload)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(USAGES)
-def test_the_short_way_gives_what_the_long_way_gives(usage: dict[str, Any]) -> None:
-    payload = make(usage)
-    plain = plain_measures(payload)
+@given(USAGES | USUAL, ANSWERS)
+def test_the_short_way_gives_what_the_long_way_gives(usage: dict[str, Any], answer: dict[str, Any]) -> None:
+    payload, changes = make(usage, answer), Counter[tuple[str, str]]()
+    plain = plain_event(payload, KNOWN)
     if plain is not None:
-        reading = reading_of(payload, "completions")
-        assert measures_of(reading, reading.units) == (plain, ())
-        assert (reading.tools, reading.service_tier, reading.speed, reading.region) == ((), None, None, None)
+        assert list(events_of(payload, KNOWN, changes)) == [plain]
+        assert not changes
 
 
-def test_a_usual_call_goes_the_short_way() -> None:
-    assert plain_measures(make(USAGE)) == {"input_tokens": 100, "input_cached_tokens": 40, "output_tokens": 20}
+@pytest.mark.parametrize(
+    ("usage", "answer"),
+    [
+        (USAGE, {}),
+        (USAGE, {"service_tier": "default", "model": "gpt-4o-2024-08-06"}),
+        ({**USAGE, "completion_tokens_details": {"reasoning_tokens": 12}}, {"service_tier": "flex"}),
+    ],
+)
+def test_a_usual_call_goes_the_short_way(usage: dict[str, Any], answer: dict[str, Any]) -> None:
+    assert plain_event(make(usage, answer), KNOWN) is not None

@@ -289,17 +289,24 @@ def test_counts_that_are_read_from_json_are_checked_there() -> None:
         msgspec.json.decode(b'{"input_tokens":-1}', type=Reported)
 
 
-@given(*[st.sampled_from([None, True, -1, 0, 0, 1, 40, 100, 140, "100", 1.0, 2**63])] * 4)
+@given(*[st.sampled_from([None, True, -1, 0, 0, 1, 40, 100, 140, "100", 1.0, 2**63])] * 5)
 def test_the_short_way_of_plain_counts_gives_what_the_long_way_gives(
-    whole: Any, cached: Any, output: Any, total: Any
+    whole: Any, cached: Any, output: Any, reasoning: Any, total: Any
 ) -> None:
-    plain = plain_measures(whole, cached, output, total)
+    plain = plain_measures(whole, cached, output, reasoning, total)
     if plain is not None:
-        counts = {"input_tokens": whole, "cache_read_tokens": cached, "output_tokens": output, "total_tokens": total}
+        counts = {
+            "input_tokens": whole,
+            "cache_read_tokens": cached,
+            "output_tokens": output,
+            "reasoning_tokens": reasoning,
+            "total_tokens": total,
+        }
         found = normalise(reported(counts))
         assert (found.measures, found.changes) == (plain, ())
 
 
 def test_plain_counts_go_the_short_way() -> None:
-    assert plain_measures(100, 40, 20, 120) == {"input_tokens": 100, "input_cached_tokens": 40, "output_tokens": 20}
-    assert plain_measures(100, 0, 20, None) == {"input_tokens": 100, "output_tokens": 20}
+    whole = {"input_tokens": 100, "output_tokens": 20}
+    assert plain_measures(100, 0, 20, 0, None) == whole
+    assert plain_measures(100, 40, 20, 5, 120) == whole | {"input_cached_tokens": 40, "output_reasoning_tokens": 5}
