@@ -16,6 +16,8 @@ T = TypeVar("T")
 MAX_EVENTS: Final = 10_000
 MAX_FIELDS: Final = 40  # more than an event has, with its attributes
 MAX_LINES: Final = 2 * MAX_EVENTS  # of which some may be empty
+FEW_BYTES: Final = 1024 * 1024
+"""Of an array that is read without being counted first: what it makes of every other byte is bearable."""
 MAX_BRACKETS: Final = 60 * MAX_EVENTS
 # A surrogate that is no half of a pair, as senders make them by cutting text in UTF-16; once escaped backslashes are away.
 HIGH: Final = rb"[89abAB][0-9a-fA-F]{2}"
@@ -119,7 +121,7 @@ def is_json(text: bytes) -> bool:
 
 def _elements(text: bytes) -> list[bytes]:
     """The elements of an array. Many commas may be those of prompts and vectors: then they are told apart by their brackets."""
-    if text.count(b",") <= MAX_EVENTS * MAX_FIELDS:
+    if len(text) <= FEW_BYTES or text.count(b",") <= MAX_EVENTS * MAX_FIELDS:
         return raw_elements(text)
     containers, rest = _containers(text)
     if rest.count(b",") >= MAX_EVENTS:

@@ -5,7 +5,7 @@ Of the answer only what `providers` reads is ever made an object of; what was as
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from django.conf import settings
@@ -21,6 +21,7 @@ from metering.intake.sources.providers.reading import NoUsageError, Reading, Sec
 from metering.intake.sources.readings import RefusedError, event_of_tool, measures_of
 
 NOTHING: Final = (b"", b"null")
+NO_TEXT: Final = msgspec.Raw()
 USAGE_FIELDS: Final = ("usage`", "usageMetadata`", "usage_metadata`")
 NO_COUNT: Final = ("Expected `int", "Expected `float", "Integer value out of range")
 UNREADABLE_CODES: Final = frozenset({"invalid_json", "invalid_utf8"})
@@ -32,8 +33,8 @@ class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     provider: str
     timestamp: Timestamp
     api: str | None = None
-    response: msgspec.Raw = msgspec.Raw()
-    usage: msgspec.Raw = msgspec.Raw()
+    response: msgspec.Raw = NO_TEXT
+    usage: msgspec.Raw = NO_TEXT
     id: str | None = None
     model: str | None = None
     api_key_id: str | None = None
@@ -49,6 +50,13 @@ class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     characters: Count | None = None
 
 
+class Limits(NamedTuple):
+    """Bytes that an item may have, and that it may have beside the provider's answer."""
+
+    item: int
+    beside_answer: int
+
+
 _item: Final = msgspec.json.Decoder(Item)
 
 
@@ -58,31 +66,33 @@ def decode(body: bytes, *, lines: bool) -> Decoded:
     `lines` says that the sender declared NDJSON. Raises UnreadableError for a body without items, or with too many.
     """
     changes: Counter[tuple[str, str]] = Counter()
-    by_item = [_events_of(text, changes) for text in items(body, lines=lines)]
+    limits = Limits(settings.FOREIGN_ITEM_MAX_BYTES, settings.USAGE_EVENT_MAX_TEXT_BYTES)
+    by_item = [_events_of(text, limits, changes) for text in items(body, lines=lines)]
     events = limited([event for events in by_item for event in events])
     if len(events) == 1 and isinstance(only := events[0], Refusal) and only.code in UNREADABLE_CODES:
         raise UnreadableError(only.code, only.message)
-    return Decoded(events, sizes=[len(of_item) for of_item in by_item], changes=changes)
+    sizes = None if len(events) == len(by_item) else [len(of_item) for of_item in by_item]  # none is empty
+    return Decoded(events, sizes=sizes, changes=changes)
 
 
-def _events_of(text: bytes, changes: Counter[tuple[str, str]]) -> list[Event | Refusal]:
+def _events_of(text: bytes, limits: Limits, changes: Counter[tuple[str, str]]) -> Sequence[Event | Refusal]:
     try:
-        item = _readable(text)
+        item = _readable(text, limits)
         provider = _provider(item)
         api = _api(provider, item.api or "")
         reading = _reading(item, api)
         event, changed = _event_of(item, reading, _id(item, reading), provider)
     except (RefusedError, NotACountError) as error:
-        return [named(error.refusal, text)]
+        return (named(error.refusal, text),)
     if changed:
         changes.update((api.name, rule) for rule in changed)
-    return [event, *(event_of_tool(event, tool) for tool in reading.tools)] if reading.tools else [event]
+    return (event, *(event_of_tool(event, tool) for tool in reading.tools)) if reading.tools else (event,)
 
 
-def _readable(text: bytes) -> Item:
+def _readable(text: bytes, limits: Limits) -> Item:
     """Raises RefusedError."""
-    if len(text) > settings.FOREIGN_ITEM_MAX_BYTES:
-        raise RefusedError("event_too_large", f"An item can have at most {settings.FOREIGN_ITEM_MAX_BYTES:,} bytes.")
+    if len(text) > limits.item:
+        raise RefusedError("event_too_large", f"An item can have at most {limits.item:,} bytes.")
     try:
         item = patiently_decoded(_item, text)
     except msgspec.ValidationError as error:
@@ -92,7 +102,7 @@ def _readable(text: bytes) -> Item:
         raise RefusedError("invalid_json", f"This is not valid JSON: {error}.") from error
     except UnicodeDecodeError as error:
         raise RefusedError("invalid_utf8", "The text of this item is not valid UTF-8.") from error
-    most = settings.USAGE_EVENT_MAX_TEXT_BYTES
+    most = limits.beside_answer
     if len(text) > most and len(text) - len(bytes(item.response)) - len(bytes(item.usage)) > most:
         raise RefusedError("event_too_large", f"Beside the answer an item can have at most {most:,} bytes.")
     return item
@@ -128,10 +138,9 @@ def _reading(item: Item, api: API) -> Reading:
 
 def _answer(item: Item, api: API) -> bytes:
     """The JSON of the provider's answer, made around its usage when that came alone."""
-    usage, response = bytes(item.usage), bytes(item.response)
-    if usage not in NOTHING:
+    if item.usage is not NO_TEXT and (usage := bytes(item.usage)) not in NOTHING:
         return usage.join(api.around)
-    if response not in NOTHING:
+    if item.response is not NO_TEXT and (response := bytes(item.response)) not in NOTHING:
         return response
     if api.may_be_silent:
         return b"{}"
