@@ -36,7 +36,7 @@ class Figures:
 
 @dataclass
 class Scenario:
-    """One sender's account: a user whose events are this scenario's alone."""
+    """One sender's account: a user whose events are this scenario's alone. `others` are further senders of that user's."""
 
     name: str
     stack: Stack
@@ -44,15 +44,16 @@ class Scenario:
     secret: str
     load: Load
     outcomes: list[Figures]
+    others: list[Load] = field(default_factory=list)
     began_at: float = field(default_factory=time.monotonic)
 
     def require_exactly_once(self, *, statuses: frozenset[str] = frozenset({"503"})) -> None:
         """Every acknowledged event is stored exactly once, nothing else is, and all layers agree."""
-        ledger = self.load.ledger
         self.stack.wait_until_rolled_up()
         stored = self.stack.rows(STORED_SQL, [self.user_id])
         copies = Counter(event_id for event_id, *_ in stored)
-        acknowledged = {str(self.load.events.stored_id(number)) for number in ledger.acknowledged}
+        sent = [(load.events, number) for load in self.loads for number in load.ledger.acknowledged]
+        acknowledged = {str(events.stored_id(number)) for events, number in sent}
         drift = drift_of_all_days()
         self.note_figures(
             acknowledged=len(acknowledged),
@@ -62,13 +63,20 @@ class Scenario:
         )
         assert copies.keys() == acknowledged
         assert len(stored) == len(acknowledged)
-        assert sum(row[1] for row in stored) == sum(map(self.load.events.input_tokens, ledger.acknowledged))
-        assert sum(row[2] for row in stored) == sum(map(self.load.events.output_tokens, ledger.acknowledged))
+        assert sum(row[1] for row in stored) == sum(events.input_tokens(number) for events, number in sent)
+        assert sum(row[2] for row in stored) == sum(events.output_tokens(number) for events, number in sent)
         for table in ROLLUPS:
             assert self._summed(table) == (len(stored), sum(row[1] for row in stored), sum(row[2] for row in stored))
         assert drift == 0
-        answered = {trouble for trouble in ledger.troubles if trouble.isdigit()}
-        assert answered <= statuses, ledger.troubles
+        answered = {trouble for trouble in self._troubles() if trouble.isdigit()}
+        assert answered <= statuses, self._troubles()
+
+    @property
+    def loads(self) -> list[Load]:
+        return [self.load, *self.others]
+
+    def _troubles(self) -> Counter[str]:
+        return sum((load.ledger.troubles for load in self.loads), start=Counter())
 
     def _summed(self, table: str) -> tuple[int, ...]:
         sums = "sum(num_model_requests), sum(input_tokens), sum(output_tokens)"
@@ -77,13 +85,13 @@ class Scenario:
 
     def note_figures(self, *, acknowledged: int, lost: int, doubled: int, drift: int) -> None:
         """For the table at the end of the run."""
-        ledger, seconds = self.load.ledger, time.monotonic() - self.began_at
-        troubles = ", ".join(f"{count} × {name}" for name, count in ledger.troubles.most_common())
+        seconds = time.monotonic() - self.began_at
+        troubles = ", ".join(f"{count} × {name}" for name, count in self._troubles().most_common())
         self.outcomes.append(
             Figures(
                 scenario=self.name,
-                distinct=self.load.num_wanted,
-                sent=max(ledger.sent, acknowledged),
+                distinct=sum(load.num_wanted for load in self.loads),
+                sent=max(sum(load.ledger.sent for load in self.loads), acknowledged),
                 acknowledged=acknowledged,
                 lost=lost,
                 doubled=doubled,
