@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from apikeys.routing import ATTRIBUTED
 from benchmarks.client import post_head
@@ -93,12 +93,14 @@ def templates(  # noqa: PLR0913 - keywords, of which most callers need none
     batch: int = BATCH,
     attributes_of: Callable[[random.Random, int], dict[str, str]] | None = None,
     path: str = PATH,
-    made: Callable[[World, Sample, str], dict[str, object]] | None = None,
+    made: Callable[[World, Sample, str], Any] | None = None,
+    packed: Callable[[list[Any]], bytes] | None = None,
+    content_type: str = "application/json",
 ) -> list[Template]:
     """Batches of usage of the last minutes: each holds one second, as a gateway that reports once a second would send it.
 
     With `attributes_of`, events of the key with a rank have these attributes. With `made`, they are in another format, for
-    `path`.
+    `path`, and with `packed` in one that is no JSON.
     """
     rng = random.Random(2)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=number)
@@ -110,9 +112,14 @@ def templates(  # noqa: PLR0913 - keywords, of which most callers need none
         if attributes_of is not None:
             for event, sample in zip(events, samples, strict=True):
                 event["attributes"] = attributes_of(rng, sample.key)
-        body = json.dumps(events, separators=(",", ":")).encode()
-        found.append(Template(world, at, samples, post_head(path, token=world.token, num_bytes=len(body)) + body))
+        body = (packed or _in_json)(events)
+        head = post_head(path, token=world.token, num_bytes=len(body), content_type=content_type)
+        found.append(Template(world, at, samples, head + body))
     return found
+
+
+def _in_json(events: list[Any]) -> bytes:
+    return json.dumps(events, separators=(",", ":")).encode()
 
 
 def requests(prebuilt: list[Template], number: int) -> list[bytes]:

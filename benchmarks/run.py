@@ -22,7 +22,7 @@ from benchmarks import (
     freshness,
     ingest_attributes,
     ingest_batches,
-    ingest_litellm,
+    ingest_foreign,
     ingest_resent,
     ingest_single,
     pages,
@@ -46,7 +46,7 @@ class Measure(Protocol):
 FIGURES: dict[str, Measure] = {
     "ingest_batches": ingest_batches.measure,
     "ingest_attributes": ingest_attributes.measure,
-    "ingest_litellm": ingest_litellm.measure,
+    "ingest_foreign": ingest_foreign.measure,
     "ingest_resent": ingest_resent.measure,
     "ingest_single": ingest_single.measure,
     "rollup_1m": rollup.measure_million,
