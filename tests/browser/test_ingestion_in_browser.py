@@ -87,6 +87,24 @@ def test_the_full_page_looks_well_everywhere(browse: OpenBrowser, scene: Scene, 
     page.get_by_role("link", name=re.compile("^Import the key sha256:")).first.click()
     expect(page.get_by_label("SHA-256 of its secret")).to_be_visible()
     assert violations(page) == []
+    require_import_by_phone(window)
+
+
+def require_import_by_phone(window: Watched) -> None:
+    """The button is there without scrolling sideways, and what is wrong is said where the eye is."""
+    page = window.page
+    page.set_viewport_size({"width": 390, "height": 900})
+    window.open(PAGE)
+    button = page.get_by_role("link", name=re.compile("^Import the key sha256:")).first
+    box = button.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+    button.click()
+    page.get_by_label("Owner's email").fill("rita@acme.test")
+    page.get_by_label("Name of the key").fill("Old")
+    page.get_by_label("SHA-256 of its secret").fill("abc")
+    page.get_by_role("button", name="Import key").click()
+    expect(page.get_by_text("Enter the 64 hexadecimal digits of the SHA-256.")).to_be_in_viewport()
 
 
 def test_a_test_event_is_followed_to_its_row(browse: OpenBrowser, scene: Scene, staff: User) -> None:

@@ -66,7 +66,7 @@ def import_key(request: SignedInRequest) -> HttpResponse:
     UnknownKey.objects.filter(key=shown.key_name(fields["digest"])).delete()
     done = f"Key “{fields['name']}” imported. Events that were refused are taken when they are sent again."
     messages.success(request, done if is_new else "This key is here already.")
-    return redirect(PAGE)
+    return redirect(f"{reverse(PAGE)}#content")
 
 
 @post_only(PAGE)
