@@ -13,6 +13,7 @@ from billing.prices.listing import UnpricedUsage
 from metering.models import FailedItem
 from metering.rollups.partitions import DAYS_AHEAD, partition_name
 from usage_dashboard.doctor.findings import Finding, fine, note, wrong
+from usage_dashboard.doctor.surroundings import is_local
 from usage_dashboard.models import Backup
 from usage_dashboard.monitoring.readings import MOST_COUNTED, read
 
@@ -23,7 +24,7 @@ PROVES_AND_MENDS: Final = "Run manage.py verify_rollups, then rebuild_rollups."
 
 
 def partitions() -> Iterator[Finding]:
-    """Tables for the events of today and the days to come, without which none can be stored."""
+    """Tables for the events of today and the days to come, so that the first events of a day need not make theirs."""
     today = database_now().date()
     names = [partition_name(today + timedelta(days=n)) for n in range(DAYS_AHEAD)]
     with connection.cursor() as cursor:
@@ -33,10 +34,8 @@ def partitions() -> Iterator[Finding]:
         )
         (num_missing,) = cursor.fetchone()
     if num_missing:
-        yield wrong(
-            f"There is no table for the events of {counted(num_missing, 'day')} to come.",
-            MAKES_TABLES,
-        )
+        days = counted(num_missing, "day")
+        yield note(f"There is no table for the events of {days} to come: the first of each makes it.", MAKES_TABLES)
     else:
         yield fine("There are tables for the events of the next days.")
 
@@ -100,7 +99,7 @@ def backups() -> Iterator[Finding]:
     last = Backup.objects.order_by("-as_of").first()
     remedy = "Run manage.py backup each night; BACKUP_MAX_AGE_HOURS=0 if something else backs PostgreSQL up."
     if last is None:
-        yield wrong("No backup has been made.", remedy)
+        yield (note if is_local() else wrong)("No backup has been made.", remedy)
     elif database_now() - last.as_of > timedelta(hours=settings.BACKUP_MAX_AGE_HOURS):
         yield wrong(f"The last backup is of {last.as_of:%B %d, %H:%M} UTC.", remedy)
     else:

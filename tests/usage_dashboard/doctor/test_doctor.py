@@ -250,11 +250,12 @@ def test_a_disk_that_is_full(settings: Settings, monkeypatch: pytest.MonkeyPatch
 
 def test_days_to_come_without_a_table(world: World) -> None:
     partitions.ensure_ahead()
-    assert found(work.partitions) == []
+    assert found(work.partitions, Weight.NOTE) == []
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {partitions.partition_name(database_now().date() + timedelta(days=1))}")
     partitions.forget()
-    assert found(work.partitions)[0].startswith("There is no table for the events of 1 day to come.")
+    (said,) = found(work.partitions, Weight.NOTE)
+    assert said.startswith("There is no table for the events of 1 day to come: the first of each makes it.")
 
 
 def test_work_that_stands_still_or_does_not_add_up(world: World) -> None:
@@ -292,12 +293,12 @@ def test_usage_without_a_price(world: World) -> None:
     assert found(work.prices) == ["Usage of 1 model part has no price: it is not billed. See the staff page Prices."]
 
 
-def test_backups_that_are_old(world: World, settings: Settings) -> None:
+def test_backups_that_are_old(world: World, for_others: Settings) -> None:
     assert found(work.backups)[0].startswith("No backup has been made.")
     backup = Backup.objects.create(as_of=database_now() - timedelta(hours=49), name="a", num_bytes=1)
     assert found(work.backups)[0].startswith("The last backup is of ")
     Backup.objects.filter(pk=backup.pk).update(as_of=database_now())
     assert found(work.backups) == []
     Backup.objects.all().delete()
-    settings.BACKUP_MAX_AGE_HOURS = 0
+    for_others.BACKUP_MAX_AGE_HOURS = 0
     assert list(work.backups()) == []
