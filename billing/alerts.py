@@ -140,8 +140,28 @@ class UnpricedAlert(models.Model):
         return f"{self.usage_month:%Y-%m}: {self.model_id}, {self.line_item}"
 
 
+class WebhookFormat(models.TextChoices):
+    """What a webhook's receiver understands."""
+
+    STANDARD = "standard", "Signed JSON, for a program of yours"
+    SLACK = "slack", "Slack"
+    TEAMS = "teams", "Microsoft Teams"
+    DISCORD = "discord", "Discord"
+
+
+class News(models.TextChoices):
+    """What an organization can be told of, by the type of the message."""
+
+    BUDGET = "budget.threshold_reached", "Budget thresholds"
+    FORECAST = "budget.forecast_exceeded", "Forecasts above the budget"
+    INVOICE = "invoice.finalized", "Invoices"
+
+
 class WebhookEndpoint(models.Model):
     """Where an organization wants to hear of its budget and invoices (see `billing.notices.endpoints`).
+
+    The address of a chat's webhook lets whoever has it write there: it is the secret, and `url` only names it. `event_types`
+    are those of News that are sent there; without any, all are.
 
     `disabled_at`: its owners removed it. `failing_since`: no delivery succeeded since; it is not asked before
     `retry_at`, and switched off in the end. `is_quick`: it took its latest message within a second or two; one that is new
@@ -150,7 +170,9 @@ class WebhookEndpoint(models.Model):
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="webhook_endpoints")
     url = models.URLField(max_length=500)
-    encrypted_secret = models.CharField(max_length=300)
+    format = models.CharField(max_length=8, choices=WebhookFormat, db_default=WebhookFormat.STANDARD)
+    event_types = ArrayField(models.CharField(max_length=60), default=list)
+    encrypted_secret = models.CharField(max_length=1000)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     disabled_at = models.DateTimeField(null=True)
     failing_since = models.DateTimeField(null=True)
@@ -171,15 +193,25 @@ class WebhookEndpoint(models.Model):
         return self.url
 
     @property
+    def is_chat(self) -> bool:
+        return self.format != WebhookFormat.STANDARD
+
+    @property
+    def told_of(self) -> str:
+        """What is sent there, in words."""
+        return ", ".join(News(each).label.lower() for each in self.event_types) or "everything"
+
+    @property
     def secret(self) -> str:
-        """`whsec_…`, which signs what is sent there. Raises UnreadableSecretError."""
+        """`whsec_…`, which signs what is sent there, or a chat's whole address. Raises UnreadableSecretError."""
         return encryption.decrypt(self.encrypted_secret, purpose=WEBHOOK_SECRETS)
 
 
 class Delivery(models.Model):
     """One message to one recipient: written with what it tells of, sent once, tried again until it is out or given up.
 
-    `recipient` is an email address or the address of the endpoint. `claimed_until`: a worker is sending it; if that one
+    `recipient` is an email address or the address of the endpoint. `organization` is the one that the message is for, if it
+    is not for staff; owners see it. `claimed_until`: a worker is sending it; if that one
     dies, others may from then on. `num_attempts` counts those that began.
     """
 
@@ -187,6 +219,9 @@ class Delivery(models.Model):
     event_type = models.CharField(max_length=60)
     recipient = models.CharField(max_length=500)
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.PROTECT, null=True, related_name="deliveries")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, null=True, db_index=False, related_name="+"
+    )
     subject = models.CharField(max_length=200, blank=True)
     body = models.TextField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -203,6 +238,9 @@ class Delivery(models.Model):
                 fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="delivery_waiting"
             ),
             models.Index(fields=["claimed_until"], condition=Q(claimed_until__isnull=False), name="delivery_claimed"),
+            models.Index(
+                fields=["organization", "-id"], condition=Q(organization__isnull=False), name="delivery_of_organization"
+            ),
         ]
 
     def __str__(self) -> str:

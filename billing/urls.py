@@ -1,7 +1,7 @@
 from django.urls import path
 
 from billing.cost import views
-from billing.pages import budget_views, organization_views, staff_views
+from billing.pages import budget_views, organization_views, staff_views, webhook_views
 from billing.pages.api import InvoicePayment, Refund
 from billing.pages.ingestion import views as ingestion_views
 
@@ -15,14 +15,17 @@ urlpatterns = [
     path(f"{BILLING}budgets/new/", budget_views.new_budget, name="new_budget"),
     path(f"{BILLING}budgets/<int:budget_id>/", budget_views.one_budget, name="budget"),
     path(f"{BILLING}budgets/<int:budget_id>/removal/", budget_views.budget_removal, name="budget_removal"),
-    path(f"{BILLING}webhooks/", organization_views.add_webhook, name="webhooks"),
-    path(f"{BILLING}webhooks/<int:endpoint_id>/secret/", organization_views.webhook_secret, name="webhook_secret"),
-    path(f"{BILLING}webhooks/<int:endpoint_id>/removal/", organization_views.webhook_removal, name="webhook_removal"),
+    path(f"{BILLING}webhooks/", webhook_views.add_webhook, name="webhooks"),
+    path(f"{BILLING}webhooks/<int:endpoint_id>/secret/", webhook_views.webhook_secret, name="webhook_secret"),
+    path(f"{BILLING}webhooks/<int:endpoint_id>/removal/", webhook_views.webhook_removal, name="webhook_removal"),
     path(
         f"{BILLING}webhooks/<int:endpoint_id>/activation/",
-        organization_views.webhook_activation,
+        webhook_views.webhook_activation,
         name="webhook_activation",
     ),
+    path(f"{BILLING}webhooks/<int:endpoint_id>/test/", webhook_views.webhook_test, name="webhook_test"),
+    path(f"{BILLING}messages/", webhook_views.sent_messages, name="messages"),
+    path(f"{BILLING}messages/<int:delivery_id>/again/", webhook_views.message_again, name="message_again"),
     path(f"{BILLING}invoices/<int:invoice_id>/", organization_views.invoice, name="invoice"),
     path(f"{BILLING}invoices/<int:invoice_id>/pdf/", organization_views.pdf, name="invoice_pdf"),
     path("settings/prices/", staff_views.prices, name="prices"),

@@ -90,6 +90,7 @@ PATH_PARAMETERS: Final[dict[str, str]] = {
     "attributes/<slug:name>": "attribute",
     "invitations/<slug:public_id>": "invitation",
     "webhooks/<int:endpoint_id>": "endpoint",
+    "messages/<int:delivery_id>": "message",
     "budgets/<int:budget_id>": "budget",
     "billing/invoices/<int:invoice_id>": "invoice",
 }

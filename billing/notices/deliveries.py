@@ -122,13 +122,16 @@ def _send(delivery: Delivery) -> None:
         return
     if delivery.endpoint.disabled_at or delivery.endpoint.switched_off_at:
         raise _NotWantedError("The webhook is switched off.")
-    webhooks.post(
-        delivery.endpoint.url,
-        delivery.endpoint.secret,
-        message_id=delivery.message_id,
-        timestamp=int(database_now().timestamp()),
-        body=delivery.body.encode(),
-    )
+    if delivery.endpoint.is_chat:
+        webhooks.post_to_chat(delivery.endpoint.secret, body=delivery.body.encode())
+    else:
+        webhooks.post(
+            delivery.endpoint.url,
+            delivery.endpoint.secret,
+            message_id=delivery.message_id,
+            timestamp=int(database_now().timestamp()),
+            body=delivery.body.encode(),
+        )
 
 
 class _NotWantedError(Exception):

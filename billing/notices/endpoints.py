@@ -4,8 +4,11 @@ An endpoint that fails is left alone for longer and longer, with all of its mess
 senders a few attempts in days, not one for each message.
 """
 
+import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -19,7 +22,7 @@ from accounts.installation import encryption
 from accounts.installation.site import address_of
 from accounts.models import Organization
 from accounts.pages.words import counted
-from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint
+from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint, WebhookFormat
 from billing.notices import outbox, webhooks
 
 WAITS: Final = tuple(
@@ -34,12 +37,21 @@ class EndpointRefusedError(ValueError):
     """An address that cannot be added; the message says why."""
 
 
-def add(organization: Organization, url: str, *, actor: Actor) -> WebhookEndpoint:
-    """Send the organization's news to a checked address. Its secret is shown once.
+def add(
+    organization: Organization,
+    address: str,
+    *,
+    actor: Actor,
+    format: WebhookFormat = WebhookFormat.STANDARD,  # noqa: A002 - what the field is called
+    event_types: Sequence[str] = (),
+) -> WebhookEndpoint:
+    """Send the organization's news to a checked address: those of `event_types`, all without any.
 
-    Raises EndpointRefusedError.
+    The secret that signs them is shown once; a chat's address is its secret, and not shown again. Raises
+    EndpointRefusedError.
     """
-    sealed = seal(webhooks.new_secret())
+    is_chat = format != WebhookFormat.STANDARD
+    url, sealed = (named(address), seal(address)) if is_chat else (address, seal(webhooks.new_secret()))
     with transaction.atomic():
         Organization.objects.select_for_update(of=("self",), no_key=True).get(pk=organization.pk)
         if _present(organization).count() >= settings.WEBHOOK_MAX_ENDPOINTS:
@@ -48,7 +60,13 @@ def add(organization: Organization, url: str, *, actor: Actor) -> WebhookEndpoin
             )
         try:
             with transaction.atomic():
-                added = WebhookEndpoint.objects.create(organization=organization, url=url, encrypted_secret=sealed)
+                added = WebhookEndpoint.objects.create(
+                    organization=organization,
+                    url=url,
+                    format=format,
+                    event_types=list(event_types),
+                    encrypted_secret=sealed,
+                )
         except IntegrityError as error:
             raise EndpointRefusedError("This URL is already registered.") from error
         _record("webhook.created", organization, actor, url=url)
@@ -94,6 +112,12 @@ def note_failure(endpoint: WebhookEndpoint, message: str, *, now: datetime, is_g
             _tell_owners(failing)
             _record("webhook.switched_off", failing.organization, SYSTEM_ACTOR, url=failing.url, error=message)
         failing.save()
+
+
+def named(address: str) -> str:
+    """A chat's address without what lets others write there: its host, and a mark by which people tell two apart."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}/…{hashlib.sha256(address.encode()).hexdigest()[:6]}"
 
 
 def seal(secret: str) -> str:

@@ -2,19 +2,40 @@
 
 import json
 from collections.abc import Iterable
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 
 from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.models import Membership, Organization
 from accounts.staff.rights import staff_with
-from billing.alerts import BudgetAlert, Delivery, WebhookEndpoint
+from billing.alerts import BudgetAlert, Delivery, News, WebhookEndpoint
 from billing.display import dollars
 from billing.models import Invoice
+from billing.notices import chats
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """News for an organization: for its owners as an email, for its webhooks as data, for its chats as a sentence.
+
+    `text` is what happened, in one paragraph, `note` what emails say behind it, `address` where it can be looked at.
+    """
+
+    organization: Organization
+    message_id: str
+    event_type: str
+    data: dict[str, Any]
+    subject: str
+    text: str
+    note: str
+    address: str
 
 
 def budget_alert(alert: BudgetAlert, *, scope: dict[str, str], about: str) -> None:
@@ -34,42 +55,77 @@ def budget_alert(alert: BudgetAlert, *, scope: dict[str, str], about: str) -> No
         subject = f"{organization.name} has used {alert.threshold}% of its budget{for_what} for {month}"
         happened = f"You've used {dollars(alert.spent)} of your {budget} budget{for_what} for {month} ({percent}%)."
     _announce(
-        organization,
-        message_id=f"msg_budget_{alert.pk}",
-        event_type="budget.forecast_exceeded" if alert.is_forecast else "budget.threshold_reached",
-        data={
-            "organization_id": organization.public_id,
-            "scope": scope,
-            "month": f"{alert.month:%Y-%m}",
-            "threshold_percent": alert.threshold,
-            "amount": str(alert.spent),
-            "budget": str(alert.budget_amount),
-            "currency": "USD",
-        },
-        subject=subject,
-        text=f"{happened}\n\nYou get this email once a month per threshold. View or change the budget:\n\n"
-        f"{_address('billing:budgets', organization.slug)}\n",
+        Announcement(
+            organization,
+            message_id=f"msg_budget_{alert.pk}",
+            event_type=News.FORECAST if alert.is_forecast else News.BUDGET,
+            data={
+                "organization_id": organization.public_id,
+                "scope": scope,
+                "month": f"{alert.month:%Y-%m}",
+                "threshold_percent": alert.threshold,
+                "amount": str(alert.spent),
+                "budget": str(alert.budget_amount),
+                "currency": "USD",
+            },
+            subject=subject,
+            text=happened,
+            note="\n\nYou get this email once a month per threshold. View or change the budget:",
+            address=_address("billing:budgets", organization.slug),
+        )
     )
 
 
 def invoice_finalized(invoice: Invoice) -> None:
     """Tell the payer's owners and webhooks that there is an invoice."""
     _announce(
-        invoice.payer,
-        message_id=f"msg_invoice_{invoice.pk}",
-        event_type="invoice.finalized",
-        data={
-            "organization_id": invoice.payer.public_id,
-            "number": invoice.number,
-            "month": f"{invoice.month:%Y-%m}",
-            "total": str(invoice.total),
-            "amount_due": str(invoice.due),
-            "currency": "USD",
-            "due_date": str(invoice.due_date),
-        },
-        subject=f"Invoice {invoice.number} for {invoice.month:%B %Y}: {dollars(invoice.total)}",
-        text=f"{_what_is_due(invoice)} View invoice:\n\n{_address('billing:invoice', invoice.payer.slug, invoice.pk)}\n",
+        Announcement(
+            invoice.payer,
+            message_id=f"msg_invoice_{invoice.pk}",
+            event_type=News.INVOICE,
+            data={
+                "organization_id": invoice.payer.public_id,
+                "number": invoice.number,
+                "month": f"{invoice.month:%Y-%m}",
+                "total": str(invoice.total),
+                "amount_due": str(invoice.due),
+                "currency": "USD",
+                "due_date": str(invoice.due_date),
+            },
+            subject=f"Invoice {invoice.number} for {invoice.month:%B %Y}: {dollars(invoice.total)}",
+            text=_what_is_due(invoice),
+            note=" View invoice:",
+            address=_address("billing:invoice", invoice.payer.slug, invoice.pk),
+        )
     )
+
+
+def test_message(endpoint: WebhookEndpoint) -> Delivery:
+    """Send a message to the endpoint that says that it is a test, whatever the endpoint is to be told of."""
+    organization = endpoint.organization
+    now = database_now()
+    news = Announcement(
+        organization,
+        message_id=f"msg_test_{endpoint.pk}_{int(now.timestamp() * 1000)}",
+        event_type="test",
+        data={"organization_id": organization.public_id},
+        subject=f"A test for {organization.name}",
+        text="This is a test. News of budgets and invoices will look like this.",
+        note="",
+        address=_address("billing:messages", organization.slug),
+    )
+    delivery = _to_endpoint(news, endpoint, now)
+    delivery.save()
+    return delivery
+
+
+def send_again(delivery: Delivery) -> bool:
+    """Send a message that is not waiting once more, under the same id, by which its receiver can know it. False if it waits."""
+    with transaction.atomic():
+        if delivery.endpoint is not None:
+            WebhookEndpoint.objects.filter(pk=delivery.endpoint.pk).update(retry_at=None)
+        over = Delivery.objects.filter(Q(next_attempt_at=None) | Q(delivered_at__isnull=False), pk=delivery.pk)
+        return bool(over.update(next_attempt_at=database_now(), num_attempts=0, delivered_at=None, last_error=""))
 
 
 def tell_staff(right: str, *, message_id: str, event_type: str, subject: str, text: str) -> None:
@@ -80,25 +136,41 @@ def tell_staff(right: str, *, message_id: str, event_type: str, subject: str, te
 
 def tell_owners(organization: Organization, *, message_id: str, event_type: str, subject: str, text: str) -> None:
     """An email to each owner of the organization."""
-    _enqueue(_owners(organization), message_id, event_type, subject, text)
+    _enqueue(_owners(organization), message_id, event_type, subject, text, organization)
 
 
-def _announce(  # noqa: PLR0913 - one keyword for each part of a message
-    organization: Organization, *, message_id: str, event_type: str, data: dict[str, Any], subject: str, text: str
-) -> None:
-    body = {"type": event_type, "timestamp": database_now(), "data": data}
-    payload = json.dumps(body, cls=DjangoJSONEncoder, separators=(",", ":"))
-    tell_owners(organization, message_id=message_id, event_type=event_type, subject=subject, text=text)
-    Delivery.objects.bulk_create(
-        (
-            Delivery(
-                message_id=message_id, event_type=event_type, recipient=endpoint.url, endpoint=endpoint, body=payload
-            )
-            for endpoint in WebhookEndpoint.objects.filter(
-                organization=organization, disabled_at__isnull=True, switched_off_at__isnull=True
-            )
-        ),
-        ignore_conflicts=True,
+def _announce(news: Announcement) -> None:
+    tell_owners(
+        news.organization,
+        message_id=news.message_id,
+        event_type=news.event_type,
+        subject=news.subject,
+        text=f"{news.text}{news.note}\n\n{news.address}\n",
+    )
+    endpoints = WebhookEndpoint.objects.filter(
+        Q(event_types=[]) | Q(event_types__contains=[news.event_type]),
+        organization=news.organization,
+        disabled_at__isnull=True,
+        switched_off_at__isnull=True,
+    )
+    now = database_now()
+    Delivery.objects.bulk_create((_to_endpoint(news, endpoint, now) for endpoint in endpoints), ignore_conflicts=True)
+
+
+def _to_endpoint(news: Announcement, endpoint: WebhookEndpoint, now: datetime) -> Delivery:
+    if endpoint.is_chat:
+        body = chats.body_of(endpoint.format, subject=news.subject, text=news.text, address=news.address)
+    else:
+        told = {"type": news.event_type, "timestamp": now, "data": news.data}
+        body = json.dumps(told, cls=DjangoJSONEncoder, separators=(",", ":"))
+    return Delivery(
+        message_id=news.message_id,
+        event_type=news.event_type,
+        recipient=endpoint.url,
+        endpoint=endpoint,
+        organization=news.organization,
+        subject=news.subject[:200],
+        body=body,
     )
 
 
@@ -121,10 +193,24 @@ def _day(day: date | None) -> str:
     return f"{day:%B} {day.day}, {day.year}" if day else ""
 
 
-def _enqueue(recipients: Iterable[str], message_id: str, event_type: str, subject: str, text: str) -> None:
+def _enqueue(  # noqa: PLR0913, PLR0917 - what a message is made of
+    recipients: Iterable[str],
+    message_id: str,
+    event_type: str,
+    subject: str,
+    text: str,
+    organization: Organization | None = None,
+) -> None:
     Delivery.objects.bulk_create(
         (
-            Delivery(message_id=message_id, event_type=event_type, recipient=email, subject=subject[:200], body=text)
+            Delivery(
+                message_id=message_id,
+                event_type=event_type,
+                recipient=email,
+                organization=organization,
+                subject=subject[:200],
+                body=text,
+            )
             for email in recipients
         ),
         ignore_conflicts=True,

@@ -41,17 +41,28 @@ def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def post(url: str, secret: str, *, message_id: str, timestamp: int, body: bytes) -> None:
-    """POST a signed message; done within WEBHOOK_TIMEOUT_SECONDS, whatever the receiver does.
+    """POST a signed message; as `post_to_chat` otherwise."""
+    _post(
+        url,
+        body,
+        {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(secret, message_id=message_id, timestamp=timestamp, body=body),
+        },
+    )
+
+
+def post_to_chat(url: str, *, body: bytes) -> None:
+    """POST to an address that is secret itself; done within WEBHOOK_TIMEOUT_SECONDS, whatever the receiver does.
 
     Raises WebhookError unless the answer is 2xx; redirects are not followed.
     """
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "usage-dashboard",
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secret, message_id=message_id, timestamp=timestamp, body=body),
-    }
+    _post(url, body, {})
+
+
+def _post(url: str, body: bytes, more_headers: dict[str, str]) -> None:
+    headers = {"Content-Type": "application/json", "User-Agent": "usage-dashboard", **more_headers}
     deadline = Deadline(settings.WEBHOOK_TIMEOUT_SECONDS)
     try:
         status = _status_of_answer(look_up(url), body, headers, deadline)

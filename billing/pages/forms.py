@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import Organization
 from accounts.pages.forms import is_printable
 from accounts.periods import FIRST_YEAR, LAST_YEAR, is_known
+from billing.alerts import News, WebhookFormat
 from billing.budgets.budgets import MAX_THRESHOLD
 from billing.display import usual_unit
 from billing.line_items import UNITS_OF_A_PRICE
@@ -91,9 +92,27 @@ class AttributeValueForm(forms.Form):
 
 
 class WebhookForm(forms.Form):
-    """An address that is told of budget thresholds and invoices."""
+    """An address that is told of budget thresholds and invoices, how it wants them, and of what."""
 
-    url = forms.URLField(max_length=500, label="URL", assume_scheme="https")
+    format = forms.ChoiceField(choices=WebhookFormat, label="For", initial=WebhookFormat.STANDARD)
+    url = forms.URLField(
+        max_length=500,
+        label="URL",
+        assume_scheme="https",
+        help_text="Of a program of yours, or the incoming webhook that Slack, Teams (a workflow) or Discord made for a channel.",
+    )
+    event_types = forms.MultipleChoiceField(
+        choices=News,
+        label="Events",
+        initial=News.values,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one."},
+    )
+
+    def clean_event_types(self) -> list[str]:
+        """None stands for all, also those that are added later."""
+        chosen: list[str] = self.cleaned_data["event_types"]
+        return [] if set(chosen) == set(News.values) else chosen
 
     def clean_url(self) -> str:
         """As it is stored, and only if webhooks may be sent there."""

@@ -6,23 +6,18 @@ from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import limits
 from accounts.access import Access, find_seen, open_organization
 from accounts.audit import audit
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.clock import database_now
-from accounts.installation import shown_once
 from accounts.pages.frame import SignedInRequest, organization_frame
 from accounts.pages.posting import post_only
-from billing.alerts import WebhookEndpoint
 from billing.invoices.documents import document_of
 from billing.invoices.pdf import invoice_pdf
 from billing.models import BillingDetails, Invoice
-from billing.notices import endpoints
 from billing.pages.forms import BillingDetailsForm, WebhookForm
 from billing.pages.organization_page import billing_report
 
@@ -37,7 +32,7 @@ def billing(request: SignedInRequest, slug: str) -> HttpResponse:
     access = open_organization(request.user, slug)
     if not access.is_admin:
         raise PermissionDenied("Only owners and admins can see the organization's billing.")
-    return _page(request, access)
+    return billing_page(request, access)
 
 
 @post_only(PAGE, "slug")
@@ -48,69 +43,11 @@ def details(request: SignedInRequest, slug: str) -> HttpResponse:
     found = BillingDetails.objects.filter(organization=access.organization).first()
     form = BillingDetailsForm(request.POST, instance=found or BillingDetails(organization=access.organization))
     if not form.is_valid():
-        return _page(request, access, details_form=form)
+        return billing_page(request, access, details_form=form)
     with change(by=request.user):
         form.save()
         _record(request, access, "billing_details.changed", fields=form.changed_data)
     messages.success(request, "Billing details saved. They apply to invoices that are not final.")
-    return redirect(PAGE, slug)
-
-
-@post_only(PAGE, "slug")
-@login_required
-def add_webhook(request: SignedInRequest, slug: str) -> HttpResponse:
-    """Send budget thresholds and invoices to an address, signed with a secret that the next page shows, once."""
-    access = open_for_owner(request, slug)
-    limits.spend(request.user, limits.CHANGES)  # first, because the form looks up a host that its sender names
-    form = WebhookForm(request.POST)
-    if not form.is_valid():
-        return _page(request, access, webhook_form=form)
-    try:
-        endpoint = endpoints.add(access.organization, form.cleaned_data["url"], actor=actor_of(request))
-    except endpoints.EndpointRefusedError as error:
-        form.add_error("url", str(error))
-        return _page(request, access, webhook_form=form)
-    shown_once.keep(request, _kept_as(endpoint), endpoint.secret)
-    return redirect(SHOWN, slug, endpoint.pk)
-
-
-@require_safe
-@never_cache
-@login_required
-def webhook_secret(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
-    """The secret of a new webhook, the one time that it is shown; afterwards, that it was."""
-    access = open_for_owner(request, slug)
-    endpoint = _endpoint_of(access, endpoint_id)
-    context = {
-        "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
-        "organization": access.organization,
-        "endpoint": endpoint,
-        "secret": shown_once.take(request, _kept_as(endpoint)) if request.method == "GET" else None,
-    }
-    return render(request, "billing/webhook_secret.html", context)
-
-
-@post_only(PAGE, "slug")
-@login_required
-def webhook_removal(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
-    """Send nothing more to an address."""
-    access = open_for_owner(request, slug)
-    endpoint = _endpoint_of(access, endpoint_id)
-    with change(by=request.user):
-        endpoints.remove(endpoint, actor=actor_of(request))
-    messages.success(request, "Webhook removed.")
-    return redirect(PAGE, slug)
-
-
-@post_only(PAGE, "slug")
-@login_required
-def webhook_activation(request: SignedInRequest, slug: str, endpoint_id: int) -> HttpResponse:
-    """Send again to an address that was switched off because nothing reached it."""
-    access = open_for_owner(request, slug)
-    endpoint = _endpoint_of(access, endpoint_id)
-    with change(by=request.user):
-        endpoints.switch_on(endpoint, actor=actor_of(request))
-    messages.success(request, f"Webhook switched on. New events are sent to {endpoint.url}.")
     return redirect(PAGE, slug)
 
 
@@ -159,16 +96,7 @@ def _invoice_of(access: Access, invoice_id: int) -> Invoice:
     return find_seen(Invoice.objects.filter(payer=access.organization).select_related("corrects"), pk=invoice_id)
 
 
-def _endpoint_of(access: Access, endpoint_id: int) -> WebhookEndpoint:
-    found = WebhookEndpoint.objects.filter(organization=access.organization, disabled_at__isnull=True)
-    return find_seen(found.select_related("organization"), pk=endpoint_id)
-
-
-def _kept_as(endpoint: WebhookEndpoint) -> str:
-    return f"webhook {endpoint.pk}"
-
-
-def _page(request: SignedInRequest, access: Access, **forms: BaseForm) -> HttpResponse:
+def billing_page(request: SignedInRequest, access: Access, **forms: BaseForm) -> HttpResponse:
     """The page; a form that was refused stands in it with what was sent."""
     organization = access.organization
     context = {

@@ -148,6 +148,9 @@ EXPECTED = {
     "settings/organization/<slug:slug>/billing/webhooks/": (LED_BACK, OWNERS),
     "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/secret/": (OWNERS_NOTHING_THERE, NOBODY),
     "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/removal/": (LED_BACK, OWNERS_NOTHING_THERE),
+    "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/test/": (LED_BACK, OWNERS_NOTHING_THERE),
+    "settings/organization/<slug:slug>/billing/messages/": (OWNERS, NOBODY),
+    "settings/organization/<slug:slug>/billing/messages/<int:delivery_id>/again/": (LED_BACK, OWNERS_NOTHING_THERE),
     "settings/organization/<slug:slug>/billing/webhooks/<int:endpoint_id>/activation/": (
         LED_BACK,
         OWNERS_NOTHING_THERE,

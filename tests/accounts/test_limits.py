@@ -21,6 +21,7 @@ from accounts.models import Invitation, Membership, Organization, Project, Routi
 from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import APIKey
 from billing.alerts import Budget, WebhookEndpoint
+from billing.notices import outbox
 from tests.engine import make_key
 from tests.what_for import declare, make_project
 from tests.world import LONG_AGO, World
@@ -93,8 +94,14 @@ CHANGES: list[tuple[str, str, dict[str, str]]] = [
     ("alice", "/settings/organization/acme/billing/budgets/new/", {"about": "organization", "amount": "5"}),
     ("alice", "/settings/organization/acme/billing/budgets/{budget}/", {"amount": "5"}),
     ("alice", "/settings/organization/acme/billing/budgets/{budget}/removal/", {}),
-    ("alice", "/settings/organization/acme/billing/webhooks/", {"url": "https://example.com/"}),
+    (
+        "alice",
+        "/settings/organization/acme/billing/webhooks/",
+        {"url": "https://example.com/", "format": "slack", "event_types": "invoice.finalized"},
+    ),
     ("alice", "/settings/organization/acme/billing/webhooks/{webhook}/removal/", {}),
+    ("alice", "/settings/organization/acme/billing/webhooks/{webhook}/test/", {}),
+    ("alice", "/settings/organization/acme/billing/messages/{message}/again/", {}),
     ("alice", "/settings/organization/acme/billing/webhooks/{webhook}/activation/", {}),
     ("alice", "/settings/organization/acme/invitations/{invitation}/resending/", {}),
     ("alice", "/settings/organization/acme/invitations/{invitation}/revocation/", {}),
@@ -132,6 +139,7 @@ def test_every_change_of_keys_members_and_organizations_counts(
         key=key.public_id,
         rita=world.rita.public_id,
         webhook=webhook.pk,
+        message=outbox.test_message(webhook).pk,
         budget=Budget.objects.create(organization=world.acme, amount=1).pk,
         invitation=Invitation.objects.get().public_id,
         project=make_project(world.acme, "Search").public_id,

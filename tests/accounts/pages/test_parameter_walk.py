@@ -22,7 +22,7 @@ from accounts.models import Invitation, Organization, User
 from accounts.projects import attributes, projects
 from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import APIKey
-from billing.alerts import Budget, WebhookEndpoint
+from billing.alerts import Budget, Delivery, WebhookEndpoint
 from billing.models import Invoice
 from tests.accounts.test_access_walk import make_staff, project_patterns
 from tests.attributions import declare, say
@@ -44,6 +44,7 @@ NEVER = {
     "project": "proj_00000000000000000",
     "attribute": "never",
     "endpoint": "999999999",
+    "message": "999999999",
     "budget": "999999999",
     "invoice": "999999999",
     "used_project": "proj_00000000000000000",
@@ -110,9 +111,6 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
         project = projects.make_project(organization=world.other, name="Secret plan")
         attributes.declare(organization=world.other, name="secret", title="Secret", now=now)
         projects.archive_project(project=project, now=now)
-    endpoint = WebhookEndpoint.objects.create(
-        pk=NUMBER, organization=world.other, url="https://hook.example.test", encrypted_secret="s"
-    )
     return {
         "model": [("everyone", "their-model"), ("reader_without_visibility", "bobs-model")],
         "user": [("everyone", world.charlie.public_id), ("reader_without_visibility", world.bob.public_id)],
@@ -129,12 +127,21 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
         "invitation": [("everyone", Invitation.objects.get().public_id)],
         "project": [("everyone", project.public_id)],
         "attribute": [("everyone", "secret")],
-        "endpoint": [("everyone", str(endpoint.pk))],
+        **messages_of(world.other),
         "budget": [("everyone", str(make_budget(world.other).pk))],
         "invoice": [("everyone", str(make_invoice(world.other).pk))],
         "used_project": [("everyone", of_others), ("reader_without_visibility", ours)],
         "value": [("everyone", "squad:theirs"), ("reader_without_visibility", "team:bobs")],
     }
+
+
+def messages_of(organization: Organization) -> dict[str, list[tuple[str, str]]]:
+    """A webhook of the organization, and a message that it was sent."""
+    endpoint = WebhookEndpoint.objects.create(
+        pk=NUMBER, organization=organization, url="https://hook.example.test", encrypted_secret="s"
+    )
+    message = Delivery.objects.create(pk=NUMBER, organization=organization, message_id="m", event_type="test", body="")
+    return {"endpoint": [("everyone", str(endpoint.pk))], "message": [("everyone", str(message.pk))]}
 
 
 def used_for(world: World) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import AuditEvent, User
-from billing.alerts import WebhookEndpoint
+from billing.alerts import News, WebhookEndpoint
 from billing.invoices import closing, grants, invoices
 from billing.invoices.grants import GrantTerms
 from billing.models import BillingDetails, Invoice
@@ -29,6 +29,11 @@ OWNERS_ONLY = (
     "webhooks/1/removal/",
     "webhooks/1/activation/",
 )
+
+
+def hook(url: str) -> dict[str, str | list[str]]:
+    """The form of a webhook that is told of everything."""
+    return {"url": url, "format": "standard", "event_types": News.values}
 
 
 @pytest.fixture
@@ -166,7 +171,7 @@ def test_a_webhook_is_added_with_a_secret_shown_once_and_removed(
 ) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
     client = client_of(world.alice)
-    added = client.post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/hook"})
+    added = client.post(f"{PAGE}webhooks/", hook("http://127.0.0.1/hook"))
     endpoint = WebhookEndpoint.objects.get()
     assert added["Location"] == f"{PAGE}webhooks/{endpoint.pk}/secret/"
     assert endpoint.secret in client.get(added["Location"]).content.decode()
@@ -174,7 +179,7 @@ def test_a_webhook_is_added_with_a_secret_shown_once_and_removed(
     assert "has been shown already" in again
     assert endpoint.secret not in again
     assert endpoint.secret not in page_of(client)
-    assert "already registered" in client.post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/hook"}).content.decode()
+    assert "already registered" in client.post(f"{PAGE}webhooks/", hook("http://127.0.0.1/hook")).content.decode()
     client.post(f"{PAGE}webhooks/{endpoint.pk}/removal/")
     assert "127.0.0.1" not in page_of(client).split("</form>")[-1]
     assert client.post(f"{PAGE}webhooks/{endpoint.pk}/removal/").status_code == 404
@@ -185,9 +190,7 @@ def test_a_webhook_is_stored_encoded_and_its_secret_encrypted(
 ) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
     page = (
-        client_of(world.alice)
-        .post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/für?q=ü"}, follow=True)
-        .content.decode()
+        client_of(world.alice).post(f"{PAGE}webhooks/", hook("http://127.0.0.1/für?q=ü"), follow=True).content.decode()
     )
     endpoint = WebhookEndpoint.objects.get()
     assert endpoint.url == "http://127.0.0.1/f%C3%BCr?q=%C3%BC"
@@ -218,13 +221,13 @@ def test_a_webhook_that_was_switched_off_says_so_and_is_switched_on_again(world:
 def test_the_number_of_webhooks_is_limited(world: World, client_of: SignIn, settings: Settings) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES, settings.WEBHOOK_MAX_ENDPOINTS = True, 2
     client = client_of(world.alice)
-    answers = [client.post(f"{PAGE}webhooks/", {"url": f"http://127.0.0.1/{n}"}) for n in range(3)]
+    answers = [client.post(f"{PAGE}webhooks/", hook(f"http://127.0.0.1/{n}")) for n in range(3)]
     assert "at most 2 webhooks" in answers[-1].content.decode()
     assert WebhookEndpoint.objects.count() == 2
 
 
 def test_a_webhook_into_the_operators_network_is_refused(world: World, client_of: SignIn) -> None:
-    page = client_of(world.alice).post(f"{PAGE}webhooks/", {"url": "http://127.0.0.1/hook"}).content.decode()
+    page = client_of(world.alice).post(f"{PAGE}webhooks/", hook("http://127.0.0.1/hook")).content.decode()
     assert "127.0.0.1 has no address on the public Internet." in page
     assert not WebhookEndpoint.objects.exists()
 
