@@ -15,6 +15,7 @@ from metering.usage.sources import bars_by
 
 QUANTITY: Final = quantity_of("price")
 AMOUNT: Final = "coalesce(sum(quantity * unit_price), 0)"
+WHOLE: Final = Decimal(1)
 WHOLE_SLOT: Final = "%(start_at)s"
 NO_PARAMETERS: Final[Mapping[str, object]] = {}
 Row = tuple[Any, ...]
@@ -81,6 +82,8 @@ def start_of(slot: date | datetime) -> datetime:
 
 def shortest(number: Decimal) -> Decimal:
     """Without zeros behind the point, and without an exponent. Sums may be larger than any integer of the encoder."""
+    if number.same_quantum(WHOLE):
+        return number  # by far the most
     text = f"{number:f}"
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
