@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection, connections
 
 from benchmarks import (
+    admin_api,
     attributed_pages,
     export,
     freshness,
@@ -54,6 +55,7 @@ FIGURES: dict[str, Measure] = {
     "rollup_attributes": rollup_attributes.measure,
     "pages": pages.measure,
     "attributed_pages": attributed_pages.measure,
+    "admin_api": admin_api.measure,
     "freshness": freshness.measure,
     "export": export.measure,
 }
