@@ -33,9 +33,13 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who signs in by email. API keys belong to a user, never to an organization."""
+    """A person who signs in by email. API keys belong to a user, never to an organization.
+
+    `external_id`, here and elsewhere, is the operator's own id of what the provisioning API keeps; null for all else.
+    """
 
     public_id = models.CharField(max_length=32, default=public_ids.user_id, editable=False)
+    external_id = models.CharField(max_length=100, null=True, blank=True)
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
     default_organization = models.ForeignKey(
@@ -58,6 +62,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
             models.UniqueConstraint(fields=["public_id"], name="user_public_id_unique"),
+            models.UniqueConstraint(fields=["external_id"], name="user_external_id_unique"),
         ]
 
     def __str__(self) -> str:
@@ -75,7 +80,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Organization(models.Model):
-    """A customer of the API. With a `parent` it is billed to that parent (one level: consolidated billing)."""
+    """A customer of the API. With a `parent` it is billed to that parent (one level: consolidated billing).
+
+    Nobody is in an ended one (`ended_at`); it stays, with its usage and invoices.
+    """
 
     class UsageVisibility(models.TextChoices):
         ANY_ROLE = "any_role", "Everyone in the organization"
@@ -85,6 +93,7 @@ class Organization(models.Model):
         )
 
     public_id = models.CharField(max_length=32, default=public_ids.organization_id, editable=False)
+    external_id = models.CharField(max_length=100, null=True, blank=True)
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=60, db_index=False)
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
@@ -93,11 +102,13 @@ class Organization(models.Model):
         max_length=20, choices=UsageVisibility.choices, default=UsageVisibility.ANY_ROLE
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["slug"], name="organization_slug_unique"),
             models.UniqueConstraint(fields=["public_id"], name="organization_public_id_unique"),
+            models.UniqueConstraint(fields=["external_id"], name="organization_external_id_unique"),
             models.CheckConstraint(
                 condition=Q(parent__isnull=True) | ~Q(parent=F("id")),
                 name="organization_not_its_own_parent",
@@ -113,13 +124,17 @@ class Organization(models.Model):
 
 
 class Membership(models.Model):
-    """A user's time in an organization. A row whose `left_at` is null is current; ended rows are the history for routing."""
+    """A user's time in an organization. A row whose `left_at` is null is current; ended rows are the history for routing.
+
+    Who comes back under the same `external_id` has another row with it.
+    """
 
     class Role(models.TextChoices):
         OWNER = "owner", "Owner"
         ADMIN = "admin", "Admin"
         READER = "reader", "Reader"
 
+    external_id = models.CharField(max_length=100, null=True, blank=True)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=6, choices=Role.choices)
@@ -132,6 +147,9 @@ class Membership(models.Model):
                 fields=["user", "organization"],
                 condition=Q(left_at__isnull=True),
                 name="membership_current_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["external_id"], condition=Q(left_at__isnull=True), name="membership_external_id_unique"
             ),
             models.CheckConstraint(
                 condition=Q(left_at__isnull=True) | Q(left_at__gt=F("joined_at")),
@@ -212,6 +230,7 @@ class Project(models.Model):
     """
 
     public_id = models.CharField(max_length=32, default=public_ids.project_id, editable=False)
+    external_id = models.CharField(max_length=100, null=True, blank=True)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="projects")
     name = models.CharField(max_length=120)
     is_default = models.BooleanField(default=False)
@@ -221,6 +240,7 @@ class Project(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["public_id"], name="project_public_id_unique"),
+            models.UniqueConstraint(fields=["external_id"], name="project_external_id_unique"),
             models.UniqueConstraint(fields=["id", "organization"], name="project_of_organization"),
             models.UniqueConstraint(
                 fields=["organization"], condition=Q(is_default=True), name="project_default_unique"

@@ -37,5 +37,9 @@ def admin_key_id() -> str:
     return f"adminkey_{random_text()}"
 
 
+def operator_token_id() -> str:
+    return f"optoken_{random_text()}"
+
+
 def project_id() -> str:
     return f"proj_{random_text()}"

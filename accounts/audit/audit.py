@@ -1,10 +1,10 @@
 """The audit log: one row per change to keys, tracking, default organizations, members, roles, prices, budgets, exports."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Required, TypedDict, Unpack
 
 from allauth.account.adapter import get_adapter
 from django.core.exceptions import PermissionDenied
@@ -15,6 +15,9 @@ from accounts.addresses import plain_address
 from accounts.models import AuditEvent, Organization, User
 
 SYSTEM = "system"
+OPERATOR: Final = "operator token "
+"""How the name begins of an operator's program that acts with a token."""
+BATCH_SIZE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +38,39 @@ def actor_of(request: HttpRequest) -> Actor:
     return Actor(user=user, name=user.email if user else SYSTEM, address=client_address(request))
 
 
-def record(  # noqa: PLR0913 - one keyword for each thing that an entry says
-    event: str,
-    *,
-    actor: Actor,
-    organization: Organization | None = None,
-    target_id: str = "",
-    target_name: str = "",
-    details: Mapping[str, object] | None = None,
-) -> None:
-    """Add an entry, in the transaction of the change that it tells of. `details` must hold no secret."""
-    AuditEvent.objects.create(
-        organization=organization,
+class Said(TypedDict, total=False):
+    """What an entry says beside its event. `details` must hold no secret."""
+
+    actor: Required[Actor]
+    organization: Organization | None
+    target_id: str
+    target_name: str
+    details: Mapping[str, object] | None
+
+
+def entry(event: str, **said: Unpack[Said]) -> AuditEvent:
+    """An entry that is not in the log yet."""
+    actor = said["actor"]
+    return AuditEvent(
+        organization=said.get("organization"),
         actor=actor.user,
         actor_name=actor.name,
         event=event,
-        target_id=target_id,
-        target_name=target_name[:255],
-        details=dict(details or {}),
+        target_id=said.get("target_id", ""),
+        target_name=said.get("target_name", "")[:255],
+        details=dict(said.get("details") or {}),
         address=actor.address,
     )
+
+
+def record(event: str, **said: Unpack[Said]) -> None:
+    """Add an entry, in the transaction of the change that it tells of."""
+    entry(event, **said).save(force_insert=True)
+
+
+def record_all(entries: Iterable[AuditEvent]) -> None:
+    """Add many entries at once, in the transaction of the changes that they tell of."""
+    AuditEvent.objects.bulk_create(entries, batch_size=BATCH_SIZE)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from django import forms
 from django.db.models import Case, CharField, Exists, F, GenericIPAddressField, OuterRef, Q, QuerySet, Value, When
 
 from accounts.addresses import plain_address
+from accounts.audit.audit import OPERATOR
 from accounts.models import AuditEvent, Membership, Organization
 from accounts.periods import midnight
 from accounts.spreadsheets import harmless
@@ -37,7 +38,9 @@ LABELS: Final = {
     "invite.deleted": "Invitation cancelled",
     "invite.sent": "Invitation sent",
     "organization.created": "Organization created",
+    "organization.ended": "Organization ended",
     "organization.payer_changed": "Payer changed",
+    "organization.resumed": "Organization in use again",
     "organization.updated": "Organization changed",
     "price.changed": "Price changed",
     "project.archived": "Project archived",
@@ -116,13 +119,14 @@ class AuditFilterForm(forms.Form):
 def entries_of(organization: Organization) -> QuerySet[AuditEvent]:
     """The organization's events with what its people are shown of who acted: `shown_actor` and `shown_address`.
 
-    A person who was not in the organization at that time is the operator's staff: neither named nor placed.
+    A person who was not in the organization at that time is the operator's staff, as is a program with the operator's
+    token: neither named nor placed.
     """
     stays = Q(left_at__isnull=True) | Q(left_at__gt=OuterRef("occurred_at") - DEPARTURE)
     memberships = Membership.objects.filter(
         stays, user=OuterRef("actor"), organization=organization, joined_at__lte=OuterRef("occurred_at")
     )
-    is_known = Q(actor__isnull=True) | Q(Exists(memberships))
+    is_known = Q(actor__isnull=True) & ~Q(actor_name__startswith=OPERATOR) | Q(Exists(memberships))
     return AuditEvent.objects.filter(organization=organization).annotate(
         shown_actor=Case(When(is_known, then=F("actor_name")), default=Value(STAFF), output_field=CharField()),
         shown_address=Case(When(is_known, then=F("address")), output_field=GenericIPAddressField()),

@@ -17,6 +17,7 @@ READING: Final = "Usage and costs"
 DIRECTORY: Final = "Projects, people and keys"
 FINANCE: Final = "Files for finance"
 OPERATOR: Final = "The operator's systems"
+PROVISIONING: Final = "Provisioning"
 AUDIENCES: Final = {
     SENDING: "For gateways, APIs and whatever else serves requests: what was used, with an ingest token or an API key.",
     CHECKING: "For gateways: whether to let a request through, with an ingest token.",
@@ -24,6 +25,7 @@ AUDIENCES: Final = {
     DIRECTORY: "For dashboards, exporters and scripts: the names behind the ids, with an admin key of an organization.",
     FINANCE: "For finance: FOCUS files that sum to the invoice, with an admin key of an organization.",
     OPERATOR: "For the systems of whoever runs this installation, with its operator token.",
+    PROVISIONING: "For the operator's programs: customers, people and keys under the operator's own ids, with an operator token.",
 }
 """Who an address is for → what they do with it, in the order of the page."""
 
@@ -54,6 +56,10 @@ class Described:
     answer: ClassVar[Any]
     media_types: Sequence[str] = ("application/json",)
     error_answer: ClassVar[Any] = PlainError
+
+    def described_for(self, method: str) -> "Described":  # noqa: ARG002 - for views that say something else of each method
+        """What it says of one of its methods."""
+        return self
 
     def parameters(self) -> Sequence[OpenApiParameter]:
         """Those in the query string, and those in the address that have more to say than their name."""

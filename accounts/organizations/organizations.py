@@ -87,14 +87,21 @@ def create_organization(  # noqa: PLR0913 - one keyword for each thing that can 
     """
     if parent is not None:
         parent = locked(parent)
-    if parent is not None and parent.parent_id is not None:
-        raise ChangeRefusedError(f"{parent} is billed to another organization and cannot have children.")
+        require_may_pay(parent)
     organization = Organization.objects.create(
-        name=name, slug=slug or _random_slug(name), parent=parent, is_personal=is_personal
+        name=name, slug=slug or random_slug(name), parent=parent, is_personal=is_personal
     )
     _record("organization.created", organization, actor)
     add_member(organization=organization, user=owner, role=Membership.Role.OWNER, now=now, actor=actor)
     return organization
+
+
+def require_may_pay(parent: Organization) -> None:
+    """Raises ChangeRefusedError for an organization that cannot pay for others."""
+    if parent.parent_id is not None:
+        raise ChangeRefusedError(f"{parent} is billed to another organization and cannot have children.")
+    if parent.ended_at is not None:
+        raise ChangeRefusedError(f"{parent} has ended and cannot pay for others.")
 
 
 def rename_organization(*, organization: Organization, name: str, actor: Actor) -> None:
@@ -162,18 +169,49 @@ def require_may_invite(*, by: User, organization: Organization, role: str) -> No
         raise OwnersOnlyError("Only owners can invite owners.")
 
 
-def remove_member(*, organization: Organization, user: User, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
+def end_organization(*, organization: Organization, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
+    """From `now` on nobody is in the organization, its owners neither. It stays, with its usage and its invoices.
+
+    Raises ChangeRefusedError while it pays for others.
+    """
+    if Organization.objects.filter(parent=organization, ended_at__isnull=True).exists():
+        raise ChangeRefusedError(
+            f"{organization} pays for other organizations. End these first, or let others pay for them."
+        )
+    organization.ended_at = now
+    organization.save(update_fields=["ended_at"])
+    _record("organization.ended", organization, actor, ended_at=now.isoformat())
+    for user in User.objects.filter(memberships__organization=organization, memberships__left_at__isnull=True):
+        remove_member(organization=organization, user=user, now=now, actor=actor, for_good=True)
+
+
+def resume_organization(*, organization: Organization, actor: Actor = SYSTEM_ACTOR) -> None:
+    """An ended organization is in use again; nobody is in it yet."""
+    organization.ended_at = None
+    organization.save(update_fields=["ended_at"])
+    _record("organization.resumed", organization, actor)
+
+
+def remove_member(
+    *,
+    organization: Organization,
+    user: User,
+    now: datetime,
+    actor: Actor = SYSTEM_ACTOR,
+    for_good: bool = False,
+) -> None:
     """Ends the user's membership at `now`; if it was their default organization, another of theirs becomes it.
 
-    Raises NotAMemberError, LastOwnerError, or OnlyOrganizationError.
+    `for_good`, which is the operator's right: one who is in no other organization then has no default one. Raises
+    NotAMemberError, LastOwnerError unless the organization ends, or OnlyOrganizationError.
     """
-    locked(organization)
+    is_ending = locked(organization).ended_at is not None
     _lock_default(user)
     membership = _require_current(organization, user)
-    if membership.role == Membership.Role.OWNER and not _has_other_owner(membership):
+    if membership.role == Membership.Role.OWNER and not is_ending and not _has_other_owner(membership):
         raise LastOwnerError(f"{user} is the last owner of {organization}. Make someone else an owner first.")
     if user.default_organization_id == organization.id:
-        set_default_organization(user=user, organization=_next_default(user, organization), now=now, actor=actor)
+        _move_default(user, organization, now=now, actor=actor, may_have_none=for_good)
     membership.left_at = now
     membership.save(update_fields=["left_at"])
     _record("user.deleted", organization, actor, user=user, role=membership.role)
@@ -250,6 +288,20 @@ def _has_other_owner(membership: Membership) -> bool:
     return owners.exclude(pk=membership.pk).exists()
 
 
+def _move_default(user: User, leaving: Organization, *, now: datetime, actor: Actor, may_have_none: bool) -> None:
+    """Raises OnlyOrganizationError."""
+    try:
+        following = _next_default(user, leaving)
+    except OnlyOrganizationError:
+        if not may_have_none:
+            raise
+        user.default_organization = None
+        user.save(update_fields=["default_organization"])
+        _record("user.default_organization.removed", leaving, actor, user=user, effective_at=now.isoformat())
+    else:
+        set_default_organization(user=user, organization=following, now=now, actor=actor)
+
+
 def _next_default(user: User, leaving: Organization) -> Organization:
     """The personal organization first, then the one that the user joined first."""
     remaining = Membership.objects.filter(user=user, left_at__isnull=True).exclude(organization=leaving)
@@ -261,7 +313,7 @@ def _next_default(user: User, leaving: Organization) -> Organization:
     return membership.organization
 
 
-def _random_slug(name: str) -> str:
+def random_slug(name: str) -> str:
     """'Acme Inc.' → 'acme-inc-k3v9q2xw': 36⁸ of them for each name, so that none is taken."""
     base = slugify(name)[: MAX_SLUG_LENGTH - RANDOM_CHARACTERS - 1].strip("-_") or "organization"
     return f"{base}-{public_ids.random_lower(RANDOM_CHARACTERS)}"

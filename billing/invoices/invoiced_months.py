@@ -1,12 +1,13 @@
 """Which months of which organizations a final invoice covers."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Final
 
 from django.db import connection
 
-from accounts.periods import month_of
-from billing.payer_history import PAYER, payer_join
+from accounts.periods import month_of, next_month
+from billing.payer_history import BEGINNING, PAYER, payer_join
 
 INVOICED_SQL: Final = f"""
 SELECT organization.id, months.month
@@ -19,6 +20,20 @@ CROSS JOIN accounts_organization AS organization
 JOIN billing_invoice AS invoice ON invoice.payer_id = {PAYER} AND invoice.month = months.month
     AND invoice.kind = 'invoice' AND invoice.state IN ('open', 'paid')
 """
+LAST_SQL: Final = f"""
+SELECT organization_id, max(month) FROM ({INVOICED_SQL} WHERE organization.id = ANY (%(organizations)s))
+    AS invoiced (organization_id, month)
+GROUP BY organization_id
+"""
+
+
+def first_open_days(organization_ids: Collection[int]) -> dict[int, date]:
+    """Of each of these organizations that has a final invoice: the first day after all that are invoiced, whoever pays."""
+    if not organization_ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(LAST_SQL, {"first": BEGINNING, "organizations": list(organization_ids)})
+        return {organization_id: next_month(month_of(month)).start for organization_id, month in cursor.fetchall()}
 
 
 def invoiced_since(day: date) -> frozenset[tuple[int, date]]:
