@@ -18,6 +18,7 @@ class APIKey(models.Model):
     """
 
     public_id = models.CharField(max_length=32, default=public_ids.api_key_id, editable=False)
+    external_id = models.CharField(max_length=100, null=True, blank=True)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_keys")
     name = models.CharField(max_length=255)
     digest = models.BinaryField(max_length=32, editable=False)
@@ -36,6 +37,7 @@ class APIKey(models.Model):
         verbose_name = "API key"
         constraints = [
             models.UniqueConstraint(fields=["public_id"], name="api_key_public_id_unique"),
+            models.UniqueConstraint(fields=["external_id"], name="api_key_external_id_unique"),
             models.UniqueConstraint(fields=["digest"], name="api_key_digest_unique"),
             models.UniqueConstraint(fields=["previous_digest"], name="api_key_previous_digest_unique"),
             models.CheckConstraint(
@@ -126,6 +128,7 @@ class AdminKey(models.Model):
         MEMBERS = "members", "Members, keys and projects"
 
     public_id = models.CharField(max_length=32, default=public_ids.admin_key_id, editable=False)
+    external_id = models.CharField(max_length=100, null=True, blank=True)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="admin_keys")
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     name = models.CharField(max_length=255)
@@ -142,6 +145,7 @@ class AdminKey(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["public_id"], name="admin_key_public_id_unique"),
+            models.UniqueConstraint(fields=["external_id"], name="admin_key_external_id_unique"),
             models.UniqueConstraint(fields=["digest"], name="admin_key_digest_unique"),
             models.CheckConstraint(condition=~Q(name=""), name="admin_key_named"),
             models.CheckConstraint(
@@ -157,6 +161,7 @@ class AdminKey(models.Model):
 class IngestToken(models.Model):
     """A gateway's secret: it may report usage of any key."""
 
+    external_id = models.CharField(max_length=100, null=True, blank=True)
     name = models.CharField(max_length=120)
     digest = models.BinaryField(max_length=32, editable=False)
     redacted = models.CharField(max_length=20, editable=False)
@@ -167,7 +172,60 @@ class IngestToken(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["digest"], name="ingest_token_digest_unique"),
             models.UniqueConstraint(fields=["name"], name="ingest_token_name_unique"),
+            models.UniqueConstraint(fields=["external_id"], name="ingest_token_external_id_unique"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class OperatorToken(models.Model):
+    """A secret of the operator's own programs: with it they keep customers, people and keys here as they have them.
+
+    Only its SHA-256 digest is stored; a revoked token stays. `minute_began_at` and `num_in_minute` count its requests in the
+    latest minute in which it was used.
+    """
+
+    class Scope(models.TextChoices):
+        READ = "read", "Read everything below"
+        ORGANIZATIONS = "organizations", "Organizations, their payers and billing details"
+        PRICES = "prices", "Organizations' own prices"
+        USERS = "users", "Users"
+        MEMBERSHIPS = "memberships", "Memberships and default organizations"
+        PROJECTS = "projects", "Projects"
+        API_KEYS = "api_keys", "API keys"
+        ADMIN_KEYS = "admin_keys", "Admin keys"
+        INGEST_TOKENS = "ingest_tokens", "Ingest tokens"
+
+    public_id = models.CharField(max_length=32, default=public_ids.operator_token_id, editable=False)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    name = models.CharField(max_length=120)
+    digest = models.BinaryField(max_length=32, editable=False)
+    redacted = models.CharField(max_length=20, editable=False)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    minute_began_at = models.DateTimeField(null=True, editable=False)
+    num_in_minute = models.IntegerField(default=0, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="operator_token_public_id_unique"),
+            models.UniqueConstraint(fields=["digest"], name="operator_token_digest_unique"),
+            models.CheckConstraint(condition=~Q(name=""), name="operator_token_named"),
+            models.CheckConstraint(
+                condition=Q(
+                    scopes__len__gt=0,
+                    scopes__contained_by=[
+                        *("read", "organizations", "prices", "users", "memberships"),
+                        *("projects", "api_keys", "admin_keys", "ingest_tokens"),
+                    ],
+                ),
+                name="operator_token_scopes_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.redacted})"

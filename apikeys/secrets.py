@@ -9,9 +9,10 @@ from accounts.public_ids import random_text
 API_KEY_PREFIX: Final = "sk-"
 ADMIN_KEY_PREFIX: Final = "sk-admin-"
 INGEST_TOKEN_PREFIX: Final = "it-"  # noqa: S105 - a prefix, no secret
+OPERATOR_TOKEN_PREFIX: Final = "op-"  # noqa: S105 - a prefix, no secret
 RANDOM_CHARACTERS: Final = 40  # of 62: 238 bits, so that a plain digest needs no salt
 SHOWN_CHARACTERS: Final = 3
-LOOKS_LIKE_A_SECRET: Final = re.compile(r"\b(?:sk|it)-[A-Za-z0-9_-]{20,}")
+LOOKS_LIKE_A_SECRET: Final = re.compile(r"\b(?:sk|it|op)-[A-Za-z0-9_-]{20,}")
 
 
 def make_api_key_secret() -> str:
@@ -29,6 +30,11 @@ def make_ingest_token_secret() -> str:
     return INGEST_TOKEN_PREFIX + random_text(RANDOM_CHARACTERS)
 
 
+def make_operator_token_secret() -> str:
+    """A new operator token: `op-` and 40 random letters and digits from the system's secure source."""
+    return OPERATOR_TOKEN_PREFIX + random_text(RANDOM_CHARACTERS)
+
+
 def digest(secret: str) -> bytes:
     """The 32 bytes of SHA-256 over the secret's UTF-8: what is stored and looked up."""
     return hashlib.sha256(secret.encode()).digest()
@@ -41,5 +47,5 @@ def redact(secret: str) -> str:
 
 
 def contains_secret(text: str) -> bool:
-    """Whether a text holds something that looks like an API key or an ingest token, so that it must not be stored."""
+    """Whether a text holds something that looks like an API key or a token, so that it must not be stored."""
     return LOOKS_LIKE_A_SECRET.search(text) is not None

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from accounts.audit.audit import client_address
 from apikeys import directory
 from apikeys.allowances import Allowances
-from apikeys.models import AdminKey, APIKey, IngestToken
+from apikeys.models import AdminKey, APIKey, IngestToken, OperatorToken
 
 MAX_SECRETS: Final = 200_000
 NETWORK_OF_ONE: Final = 64
@@ -42,7 +42,7 @@ class Strangers:
         self._allowances.forget()
 
     def is_somebodys(self, digest: bytes, environ: Mapping[str, Any]) -> bool:
-        """Whether the secret with this SHA-256 digest is a key's, admin key's or token's, perhaps an ended one. One query.
+        """Whether the secret with this SHA-256 digest is a key's or token's of any kind, perhaps an ended one. One query.
 
         Raises TooManyUnknownSecretsError.
         """
@@ -71,7 +71,8 @@ def _is_stored(digest: bytes) -> bool:
     keys = APIKey.objects.filter(Q(digest=digest) | Q(previous_digest=digest)).values_list(Value(1))
     tokens = IngestToken.objects.filter(digest=digest).values_list(Value(1))
     admin_keys = AdminKey.objects.filter(digest=digest).values_list(Value(1))
-    return bool(list(tokens.union(keys, admin_keys, all=True)[:1]))
+    operator_tokens = OperatorToken.objects.filter(digest=digest).values_list(Value(1))
+    return bool(list(tokens.union(keys, admin_keys, operator_tokens, all=True)[:1]))
 
 
 def _network(environ: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ MENU: Final = Menu(
         Page("Credit (staff)", "billing:credit", right="billing.view_creditgrant"),
         Page("Invoices (staff)", "billing:all_invoices", right="billing.view_invoice"),
         Page("Ingestion (staff)", "billing:ingestion", right="metering.view_ingestcount"),
+        Page("Operator tokens (staff)", "operator_tokens:list", right="apikeys.view_operatortoken"),
     ),
     views=(Page("Cost", "billing:cost"), Page("Activity", "metering:activity")),
     usage="metering:activity",

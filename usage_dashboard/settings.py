@@ -111,6 +111,7 @@ NEW_API_KEYS_PER_DAY = env.whole("NEW_API_KEYS_PER_DAY", default=100)
 MAX_API_KEYS_PER_PERSON = env.whole("MAX_API_KEYS_PER_PERSON", default=500)
 MAX_ADMIN_KEYS_PER_ORGANIZATION = env.whole("MAX_ADMIN_KEYS_PER_ORGANIZATION", default=50)
 ADMIN_KEY_REQUESTS_PER_MINUTE = env.whole("ADMIN_KEY_REQUESTS_PER_MINUTE", default=600, least=1)
+OPERATOR_TOKEN_REQUESTS_PER_MINUTE = env.whole("OPERATOR_TOKEN_REQUESTS_PER_MINUTE", default=3_000, least=1)
 ADMIN_API_RESULTS_PER_PAGE = env.whole("ADMIN_API_RESULTS_PER_PAGE", default=10_000, least=1)
 ADMIN_API_CURSOR_HOURS = env.whole("ADMIN_API_CURSOR_HOURS", default=24, least=1)
 MCP_ADMIN_KEY = env.text("MCP_ADMIN_KEY").strip()  # of whoever starts `manage.py mcp`; servers do not read it

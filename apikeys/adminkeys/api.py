@@ -53,23 +53,14 @@ class AdminError(TypedDict):
     error: AdminProblem
 
 
-class AdminView(Described, APIView):
-    """A view of an admin API: `scope` is what a key needs for it. A subclass has the vendor's shape of errors and headers."""
+class ProgramView(Described, APIView):
+    """A view for programs with a secret of their own: an id for each request, the limit in headers, one shape of errors."""
 
-    authentication_classes = [AdminKeyAuthentication]
-    error_answer: ClassVar[Any] = AdminError
-    scope: ClassVar[str]
     request_id = ""
     allowed: Allowed | None = None
 
-    @property
-    def caller(self) -> AdminCaller:
-        caller = self.request.auth
-        assert isinstance(caller, AdminCaller)
-        return caller
-
     def error_body(self, exc: APIException, *, request_id: str) -> dict[str, Any]:  # noqa: ARG002 - for vendors that say it
-        """The body of an error, in the shape of OpenAI's."""
+        """The body of an error, in the shape of OpenAI's where a subclass has no other."""
         return {
             "error": {
                 "message": str(exc.detail),
@@ -87,22 +78,11 @@ class AdminView(Described, APIView):
             "x-ratelimit-reset-requests": f"{allowed.reset_seconds}s",
         }
 
-    def errors(self) -> Errors:
-        return {
-            401: {"invalid_api_key": "no admin key, or one that is unknown, revoked or expired"},
-            403: {"missing_scope": f"the key does not have the scope `{self.scope}`"},
-            429: {
-                "rate_limit_exceeded": "the key has made all requests of this minute; ask again after `Retry-After` seconds",
-                "too_many_unknown_secrets": "many unknown secrets came from your address",
-            },
-            503: {"unavailable": "the database does not answer; ask again after `Retry-After` seconds"},
-        }
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.request_id = f"req_{random_text()}"
         super().initial(request, *args, **kwargs)
-        self.allowed = self.caller.allowed
-        self.caller.require(self.scope)
+        caller: Any = request.auth
+        self.allowed = caller.allowed
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, Http404):
@@ -129,6 +109,35 @@ class AdminView(Described, APIView):
     def _add(response: Any, headers: dict[str, str]) -> None:
         for name, value in headers.items():
             response[name] = value
+
+
+class AdminView(ProgramView):
+    """A view of an admin API: `scope` is what a key needs for it. A subclass has the vendor's shape of errors and headers."""
+
+    authentication_classes = [AdminKeyAuthentication]
+    error_answer: ClassVar[Any] = AdminError
+    scope: ClassVar[str]
+
+    @property
+    def caller(self) -> AdminCaller:
+        caller = self.request.auth
+        assert isinstance(caller, AdminCaller)
+        return caller
+
+    def errors(self) -> Errors:
+        return {
+            401: {"invalid_api_key": "no admin key, or one that is unknown, revoked or expired"},
+            403: {"missing_scope": f"the key does not have the scope `{self.scope}`"},
+            429: {
+                "rate_limit_exceeded": "the key has made all requests of this minute; ask again after `Retry-After` seconds",
+                "too_many_unknown_secrets": "many unknown secrets came from your address",
+            },
+            503: {"unavailable": "the database does not answer; ask again after `Retry-After` seconds"},
+        }
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.caller.require(self.scope)
 
 
 def code_of(exc: APIException) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from django.db.models import DateTimeField, Func, Q, QuerySet
+from django.db.models import DateTimeField, Func, Model, Q, QuerySet
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, PermissionDenied, Throttled
 from rest_framework.request import Request
@@ -20,12 +20,13 @@ from apikeys.authentication import LONGEST_HEADER, WaitError, bearer_digest
 from apikeys.models import AdminKey
 from apikeys.strangers import TooManyUnknownSecretsError, strangers
 
+Row = TypeVar("Row", bound=Model)
 UNAUTHENTICATED: Final = "Send `Authorization: Bearer …` with a valid admin key (`sk-admin-…`)."
 
 # Nothing is written beyond the limit. The windows are the minutes of the database's clock.
 SPEND_SQL: Final = """
 WITH spent AS (
-    UPDATE apikeys_adminkey AS key SET
+    UPDATE {table} AS key SET
         last_used_at = clock_timestamp(),
         num_in_minute = CASE WHEN key.minute_began_at = this.minute THEN key.num_in_minute + 1 ELSE 1 END,
         minute_began_at = this.minute
@@ -92,16 +93,16 @@ class AdminCaller:
 
 
 class TooManyRequestsError(Throttled):
-    """The key has made all requests of this minute."""
+    """The key or token has made all requests of this minute."""
 
     default_code = "rate_limit_exceeded"
 
-    def __init__(self, allowed: Allowed) -> None:
+    def __init__(self, allowed: Allowed, whose: str) -> None:
         super().__init__()
         self.allowed = allowed
         self.wait = allowed.reset_seconds
         self.detail = ErrorDetail(  # set here, because the framework adds words of its own to what is handed to it
-            f"Rate limit reached: {allowed.limit} requests in a minute with one admin key. "
+            f"Rate limit reached: {allowed.limit} requests in a minute with one {whose}. "
             f"Try again in {allowed.reset_seconds} s."
         )
 
@@ -113,7 +114,7 @@ class AdminKeyAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, AdminCaller]:
-        return AnonymousUser(), caller_of(_digest(request), request.META)
+        return AnonymousUser(), caller_of(digest_of(request), request.META)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
         return "Bearer"
@@ -124,38 +125,53 @@ def caller_of(digest: bytes | None, environ: Mapping[str, Any]) -> AdminCaller:
 
     Raises AuthenticationFailed, WaitError or TooManyRequestsError.
     """
+    keys, most = AdminKey.objects.select_related("organization"), settings.ADMIN_KEY_REQUESTS_PER_MINUTE
+    key, now, allowed = opened_by(digest, environ, rows=keys, most=most, refusal=UNAUTHENTICATED)
+    return AdminCaller(key, now, allowed)
+
+
+def opened_by(
+    digest: bytes | None, environ: Mapping[str, Any], *, rows: "QuerySet[Row]", most: int, refusal: str
+) -> tuple[Row, datetime, Allowed]:
+    """Which of these keys or tokens has the secret with this digest, if it is valid now; this request is counted, of `most` in a
+    minute. `refusal` is what every other secret is told.
+
+    Raises AuthenticationFailed, WaitError or TooManyRequestsError.
+    """
     if digest is None:
-        raise AuthenticationFailed(UNAUTHENTICATED)
+        raise AuthenticationFailed(refusal)
     try:
         if not strangers.is_somebodys(digest, environ):
-            raise AuthenticationFailed(UNAUTHENTICATED)
+            raise AuthenticationFailed(refusal)
     except TooManyUnknownSecretsError:
         raise WaitError from None
-    key = _valid_keys().filter(digest=digest).first()
-    if key is None:
-        raise AuthenticationFailed(UNAUTHENTICATED)
-    return _spend(key)
+    found = _valid(rows).filter(digest=digest).first()
+    if found is None:
+        raise AuthenticationFailed(refusal)
+    return found, *_spend(found, most)
 
 
-def _digest(request: Request) -> bytes | None:
+def digest_of(request: Request) -> bytes | None:
+    """The SHA-256 digest of the secret in either header."""
     secret = request.headers.get("X-Api-Key", "").strip()
     if secret and len(secret) <= LONGEST_HEADER:
         return secrets.digest(secret)
     return bearer_digest(request.headers.get("Authorization", ""))
 
 
-def _valid_keys() -> QuerySet[AdminKey]:
+def _valid(rows: "QuerySet[Row]") -> "QuerySet[Row]":
     """Those that are neither revoked nor expired, by the database's clock."""
     now = Func(function="clock_timestamp", output_field=DateTimeField())
     unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
-    return AdminKey.objects.filter(unexpired, revoked_at__isnull=True).select_related("organization")
+    return rows.filter(unexpired, revoked_at__isnull=True)
 
 
-def _spend(key: AdminKey) -> AdminCaller:
-    most = settings.ADMIN_KEY_REQUESTS_PER_MINUTE
+def _spend(row: Model, most: int) -> tuple[datetime, Allowed]:
+    """The moment of the request, and what is left of its minute. Raises TooManyRequestsError."""
+    described = row._meta  # noqa: SLF001 - Django's public name for it
     with connection.cursor() as cursor:
-        cursor.execute(SPEND_SQL, {"id": key.pk, "most": most})
+        cursor.execute(SPEND_SQL.format(table=described.db_table), {"id": row.pk, "most": most})
         number, seconds, now = cursor.fetchone()
     if number is None:
-        raise TooManyRequestsError(Allowed(most, 0, max(seconds, 1)))
-    return AdminCaller(key, now, Allowed(most, most - number, max(seconds, 1)))
+        raise TooManyRequestsError(Allowed(most, 0, max(seconds, 1)), str(described.verbose_name))
+    return now, Allowed(most, most - number, max(seconds, 1))
