@@ -8,11 +8,13 @@ from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
 from apikeys.adminkeys.authentication import AdminKeyAuthentication
 from apikeys.authentication import IngestTokenAuthentication
+from apikeys.operatortokens.authentication import OperatorTokenAuthentication
 
 ADMIN_KEY: Final = "adminKey"
 ADMIN_KEY_HEADER: Final = "adminKeyHeader"
 INGEST_TOKEN: Final = "ingestToken"  # noqa: S105 - a name
 API_KEY: Final = "apiKey"
+PROVISIONING_TOKEN: Final = "provisioningToken"  # noqa: S105 - a name
 OPERATOR_TOKEN: Final = "operatorToken"  # noqa: S105 - a name
 
 
@@ -63,6 +65,13 @@ class AdminKeyScheme(KnownSchemes):
 
     target_class = AdminKeyAuthentication
     schemes = ADMIN_SCHEMES
+
+
+class ProvisioningScheme(KnownSchemes):
+    """A program's of the operator."""
+
+    target_class = OperatorTokenAuthentication
+    schemes = {PROVISIONING_TOKEN: _bearer("An operator token, `op-…`: staff makes them in the settings.")}
 
 
 class IngestTokenScheme(KnownSchemes):

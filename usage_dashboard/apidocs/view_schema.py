@@ -34,7 +34,7 @@ class ViewSchema(AutoSchema):
     @property
     def described(self) -> Described | None:
         view = self.view
-        return view if isinstance(view, Described) else None
+        return view.described_for(self.method) if isinstance(view, Described) else None
 
     def get_operation_id(self) -> str:
         return operation_id(self.method, self.path)

@@ -1,0 +1,172 @@
+"""From lines to what holds: a set of them at a time, each kind in one transaction, by the functions of the domain.
+
+One set after the other is carried out, whoever sends them, so that two programs that contradict each other leave what one of
+them said. What people change on pages meanwhile is seen by the functions of the domain and by the database's constraints.
+A line that cannot be is answered and harms no other one: if a set fails as a whole, its halves are tried, down to the line.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.db import Error, IntegrityError, connection, transaction
+
+from accounts.audit.audit import Actor
+from accounts.clock import database_now
+from accounts.organizations import organizations
+from accounts.projects import attributes, projects
+from apikeys.attribution import attribution
+from apikeys.keys import keys
+from billing.prices import payers, rerating
+from usage_dashboard.provisioning.kinds import KINDS
+from usage_dashboard.provisioning.lines import Decision, Kind, Line, RefusedError
+
+SET_SIZE: Final = 500
+"""Lines at a time: the people of a set are locked one by one, and PostgreSQL has some thousand locks for all."""
+PROVISIONING_LOCK: Final = 0x5553_4147_4502  # an advisory lock's key, beside that of `accounts.changes`
+CODES: Final[Mapping[type[Exception], str]] = {
+    organizations.LastOwnerError: "last_owner",
+    organizations.AlreadyMemberError: "already_member",
+    organizations.NotAMemberError: "not_a_member",
+    organizations.ChangeRefusedError: "refused",
+    payers.PayerRefusedError: "invalid_parent",
+    rerating.ClosedMonthError: "billed",
+    rerating.PriceRefusedError: "invalid_price",
+    projects.ProjectRefusedError: "project_refused",
+    attribution.AttributionRefusedError: "invalid_attribution",
+    attributes.AttributeRefusedError: "invalid_attribution",
+    attributes.InvalidValueError: "invalid_attribution",
+    keys.InvalidNameError: "invalid_name",
+    keys.KeyRevokedError: "ended",
+    ValidationError: "invalid_request",
+    IntegrityError: "conflict",
+}
+REFUSALS: Final = tuple(CODES)
+MEANWHILE: Final = "Somebody else has changed this at the same moment, or something else has this value. Send it again."
+Guard = Callable[[Kind, list[Decision]], AbstractContextManager[datetime]]
+
+
+def sets_of(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """The lines in sets of SET_SIZE at most, in which no thing is twice: of two lines about one thing the later one holds."""
+    found: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        key = (line.kind, line.external_id)
+        if key in found or len(found) >= SET_SIZE:
+            yield list(found.values())
+            found = {}
+        found[key] = line
+    if found:
+        yield list(found.values())
+
+
+def apply(lines: Sequence[Line], *, actor: Actor) -> list[Decision]:
+    """Carries out a set; what became of each line, in their order."""
+    with _alone():
+        return _apply(lines, actor, lambda kind, decisions: kind.guard(decisions))
+
+
+def rehearse(lines: Iterable[Line], *, actor: Actor) -> list[Decision]:
+    """What would become of each of all these lines, set by set. It is done in truth, and taken back."""
+    with _alone(), transaction.atomic():
+        decisions = [found for one in sets_of(lines) for found in _apply(one, actor, _within)]
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        transaction.set_rollback(True)
+    return decisions
+
+
+def _apply(lines: Sequence[Line], actor: Actor, guard: Guard) -> list[Decision]:
+    """What shall be comes first, what one thing needs before it; what ends comes last, the other way round."""
+    settled: dict[int, Decision] = {}
+    for names, is_end in ((list(KINDS), False), (list(KINDS)[::-1], True)):
+        for name in names:
+            kind = KINDS[name].kind
+            wanted = [line for line in lines if line.kind == name and line.is_end == is_end]
+            for group in kind.passes(wanted) if wanted else ():
+                settled.update({id(found.line): found for found in _settle(kind, group, actor, guard)})
+    return [settled[id(line)] for line in lines]
+
+
+def _settle(kind: Kind, lines: list[Line], actor: Actor, guard: Guard) -> list[Decision]:
+    if not lines:
+        return []
+    decisions = kind.decide(lines, database_now())
+    changes = [decision for decision in decisions if decision.is_change]
+    if not changes:
+        return decisions
+    try:
+        with guard(kind, changes) as now:
+            _do(kind, changes, now, actor)
+    except REFUSALS as error:
+        if len(lines) > 1:
+            middle = len(lines) // 2
+            return _settle(kind, lines[:middle], actor, guard) + _settle(kind, lines[middle:], actor, guard)
+        decisions[0].refuse(_refusal(error))
+    return decisions
+
+
+def _do(kind: Kind, decisions: list[Decision], now: datetime, actor: Actor) -> None:
+    """A new row whose acts are refused fails all: it is not to stay half made."""
+    if new := [decision for decision in decisions if decision.new is not None]:
+        kind.create(new, now, actor)
+    waiting = [decision for decision in decisions if decision.acts]
+    while waiting:
+        refused = [found for decision in waiting if (found := _act(decision, now, actor)) is not None]
+        again = [decision for decision, error in refused if isinstance(error, organizations.LastOwnerError)]
+        if len(again) == len(waiting):  # nobody else became an owner meanwhile
+            again = []
+        for decision, error in refused:
+            if decision not in again:
+                decision.refuse(_refusal(error))
+        waiting = again
+
+
+def _act(decision: Decision, now: datetime, actor: Actor) -> tuple[Decision, Exception] | None:
+    """Everything that the line asks for, or nothing of it and the error that says why."""
+    try:
+        with transaction.atomic():
+            for act in decision.acts:
+                act(now, actor)
+    except REFUSALS as error:
+        if decision.new is not None:
+            raise
+        return decision, error
+    return None
+
+
+def _refusal(error: Exception) -> RefusedError:
+    code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+    if isinstance(error, IntegrityError):
+        return RefusedError(code, MEANWHILE)
+    if isinstance(error, ValidationError):
+        return RefusedError(code, " ".join(error.messages))
+    return RefusedError(code, str(error))
+
+
+@contextmanager
+def _within(kind: Kind, decisions: list[Decision]) -> Iterator[datetime]:  # noqa: ARG001 - in the place of a kind's own
+    """A part of the transaction that is open, of which nobody else is told."""
+    with transaction.atomic():
+        yield database_now()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Nobody else provisions meanwhile. The lock is the session's: a set has several transactions."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PROVISIONING_LOCK])
+        try:
+            yield
+        finally:
+            _release()
+
+
+def _release() -> None:
+    """A lock that could not be given back would keep everybody else from provisioning: then the session ends."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PROVISIONING_LOCK])
+    except Error:
+        connection.close()
