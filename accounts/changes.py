@@ -88,20 +88,21 @@ def change(*, by: User | None = None) -> Iterator[datetime]:
 
 
 @contextmanager
-def organization_change(organization: Organization, *, by: User | None = None) -> Iterator[datetime]:
-    """A transaction for what an organization says its usage is for: its projects and attributes; yields its moment.
+def organization_change(*organizations: Organization, by: User | None = None) -> Iterator[datetime]:
+    """A transaction for what organizations say their usage is for: projects and attributes; yields its moment.
 
     Version and change are committed together, so whoever reads the version reads the change, and nobody is waited for: an
-    event on its way is stored as it was understood. The organization is locked, so two changes come one after the other.
+    event on its way is stored as it was understood. They are locked, so two changes to one of them come one after the other.
     `by` is the person who asks for it. Raises limits.LimitReachedError when they ask too often.
     """
     if by is not None:
         limits.spend(by, limits.CHANGES)
     with transaction.atomic(durable=True):
-        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        ids = sorted({organization.pk for organization in organizations})
+        list(Organization.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk"))
         yield database_now()
         with connection.cursor() as cursor:
-            cursor.execute(RAISE_SQL, [[-organization.pk]])
+            cursor.execute(RAISE_SQL, [[-organization_id for organization_id in ids]])
 
 
 def version_sql(since: int) -> str:

@@ -66,7 +66,7 @@ def import_api_keys(lines: Iterable[str], *, now: datetime, actor: Actor = SYSTE
     if errors:
         more = [f"… and {len(errors) - MAX_ERRORS} more."] if len(errors) > MAX_ERRORS else []
         raise UnreadableFileError("\n".join(errors[:MAX_ERRORS] + more))
-    _store(list(read.values()), actor)
+    store(list(read.values()), actor)
     return Imported(len(read), num_known)
 
 
@@ -80,7 +80,7 @@ def import_api_key(*, email: str, name: str, digest: str, now: datetime, actor: 
     api_key = _read(cells, users, now)
     if APIKey.objects.filter(Q(digest=api_key.digest) | Q(previous_digest=api_key.digest)).exists():
         return False
-    _store([api_key], actor)
+    store([api_key], actor)
     return True
 
 
@@ -127,19 +127,25 @@ def _digest(secret: str, digest: str) -> bytes:
     return bytes.fromhex(digest)
 
 
-def _store(api_keys: list[APIKey], actor: Actor) -> None:
+def store(api_keys: list[APIKey], actor: Actor, *, imported: bool = True) -> None:
+    """These new rows, with the first of their histories and an entry of the audit log for each, with three statements."""
     with transaction.atomic():
-        APIKey.objects.bulk_create(api_keys)
+        APIKey.objects.bulk_create(api_keys, batch_size=audit.BATCH_SIZE)
         TrackingChange.objects.bulk_create(
-            TrackingChange(api_key=api_key, tracked=api_key.tracked, effective_at=api_key.created_at)
-            for api_key in api_keys
+            (
+                TrackingChange(api_key=api_key, tracked=api_key.tracked, effective_at=api_key.created_at)
+                for api_key in api_keys
+            ),
+            batch_size=audit.BATCH_SIZE,
         )
-        for api_key in api_keys:
-            audit.record(
+        audit.record_all(
+            audit.entry(
                 "api_key.created",
                 actor=actor,
                 organization=api_key.user.default_organization,
                 target_id=api_key.public_id,
                 target_name=api_key.name,
-                details={"imported": True, "tracked": api_key.tracked, "user": api_key.user.email},
+                details={"imported": imported, "tracked": api_key.tracked, "user": api_key.user.email},
             )
+            for api_key in api_keys
+        )

@@ -131,6 +131,17 @@ def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime, actor: Actor 
     return True
 
 
+def set_expiry(*, api_key: APIKey, expires_at: datetime | None, actor: Actor = SYSTEM_ACTOR) -> None:
+    """From when on the key opens nothing by itself; None: it does until it is revoked. Raises KeyRevokedError.
+
+    To be called inside `with accounts.changes.routing_change(user)`.
+    """
+    _lock_usable(api_key)
+    api_key.expires_at = expires_at
+    api_key.save(update_fields=["expires_at"])
+    _record("api_key.updated", api_key, actor, expires_at=expires_at and expires_at.isoformat())
+
+
 def revoke_api_key(*, api_key: APIKey, now: datetime, actor: Actor = SYSTEM_ACTOR) -> None:
     """From `now` on the key opens nothing. It stays, so that past usage keeps its name. A second time changes nothing."""
     _lock(api_key)
