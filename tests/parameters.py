@@ -102,5 +102,7 @@ OPEN_TO_THEIR_READERS: Final = (
     "settings/invoices/<int:invoice_id>",
     "settings/balances/<slug:slug>",
     "<str:public_id>",
+    "<str:external_id>",
+    "settings/operator-tokens/<slug:public_id>",
     "<str:number>",
 )

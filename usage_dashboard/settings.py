@@ -39,6 +39,8 @@ REQUEST_BODY_MIN_BYTES_PER_SECOND = env.whole("REQUEST_BODY_MIN_BYTES_PER_SECOND
 REQUEST_BODIES_MAX = env.whole("REQUEST_BODIES_MAX", default=1000, least=1)
 REQUEST_BODIES_MAX_BYTES = env.whole("REQUEST_BODIES_MAX_BYTES", default=16 * 1024 * 1024, least=1)
 EVENTS_BODY_MAX_BYTES = env.whole("EVENTS_BODY_MAX_BYTES", default=10 * 1024 * 1024, least=1)
+OPERATOR_BATCH_MAX_BYTES = env.whole("OPERATOR_BATCH_MAX_BYTES", default=10 * 1024 * 1024, least=1)
+OPERATOR_BATCH_MAX_LINES = env.whole("OPERATOR_BATCH_MAX_LINES", default=10_000, least=1)
 FORM_BODY_MAX_BYTES = env.whole("FORM_BODY_MAX_BYTES", default=1024 * 1024, least=1)
 
 # Stores: one PostgreSQL for everything that must not be lost, one Redis that may be
@@ -380,8 +382,9 @@ if GIVEN_SITE and not validate_host(SITE.host, ALLOWED_HOSTS):
     env.problems.append(f"ALLOWED_HOSTS has not {SITE.host}, the host of SITE_ADDRESS: add it, or unset ALLOWED_HOSTS.")
 if OIDC_SERVER_URL and not OIDC_CLIENT_ID:
     env.problems.append("OIDC_CLIENT_ID is not set: the server at OIDC_SERVER_URL asks for it.")
-if max(EVENTS_BODY_MAX_BYTES, FORM_BODY_MAX_BYTES) > REQUEST_BODIES_MAX_BYTES:
+if max(EVENTS_BODY_MAX_BYTES, FORM_BODY_MAX_BYTES, OPERATOR_BATCH_MAX_BYTES) > REQUEST_BODIES_MAX_BYTES:
     env.problems.append(
-        "REQUEST_BODIES_MAX_BYTES is below EVENTS_BODY_MAX_BYTES or FORM_BODY_MAX_BYTES: it must not be."
+        "REQUEST_BODIES_MAX_BYTES is below EVENTS_BODY_MAX_BYTES, FORM_BODY_MAX_BYTES or OPERATOR_BATCH_MAX_BYTES: "
+        "it must not be."
     )
 env.check()

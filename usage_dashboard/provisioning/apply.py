@@ -42,6 +42,7 @@ CODES: Final[Mapping[type[Exception], str]] = {
     keys.KeyRevokedError: "ended",
     ValidationError: "invalid_request",
     IntegrityError: "conflict",
+    RefusedError: "",
 }
 REFUSALS: Final = tuple(CODES)
 MEANWHILE: Final = "Somebody else has changed this at the same moment, or something else has this value. Send it again."
@@ -137,6 +138,8 @@ def _act(decision: Decision, now: datetime, actor: Actor) -> tuple[Decision, Exc
 
 
 def _refusal(error: Exception) -> RefusedError:
+    if isinstance(error, RefusedError):
+        return error
     code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
     if isinstance(error, IntegrityError):
         return RefusedError(code, MEANWHILE)

@@ -7,8 +7,12 @@ from typing import Any, Final
 from apikeys.models import OperatorToken
 from usage_dashboard.provisioning import fields, shapes
 from usage_dashboard.provisioning.lines import Kind
-from usage_dashboard.provisioning.organizations import Organizations
-from usage_dashboard.provisioning.users import Users
+from usage_dashboard.provisioning.things.keys import APIKeys
+from usage_dashboard.provisioning.things.memberships import Memberships
+from usage_dashboard.provisioning.things.organizations import Organizations
+from usage_dashboard.provisioning.things.projects import Projects
+from usage_dashboard.provisioning.things.tokens import AdminKeys, IngestTokens
+from usage_dashboard.provisioning.things.users import Users
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,30 @@ class Provisioned:
     word: str
 
 
+Scope = OperatorToken.Scope
 KINDS: Final[Mapping[str, Provisioned]] = {
-    "organizations": Provisioned(
-        Organizations(),
-        fields.OrganizationFields,
-        shapes.ProvisionedOrganization,
-        OperatorToken.Scope.ORGANIZATIONS,
-        "an organization",
-    ),
-    "users": Provisioned(Users(), fields.UserFields, shapes.ProvisionedUser, OperatorToken.Scope.USERS, "a user"),
+    found.kind.name: found
+    for found in (
+        Provisioned(
+            Organizations(),
+            fields.OrganizationFields,
+            shapes.ProvisionedOrganization,
+            Scope.ORGANIZATIONS,
+            "an organization",
+        ),
+        Provisioned(Users(), fields.UserFields, shapes.ProvisionedUser, Scope.USERS, "a user"),
+        Provisioned(
+            Memberships(), fields.MembershipFields, shapes.ProvisionedMembership, Scope.MEMBERSHIPS, "a membership"
+        ),
+        Provisioned(Projects(), fields.ProjectFields, shapes.ProvisionedProject, Scope.PROJECTS, "a project"),
+        Provisioned(APIKeys(), fields.APIKeyFields, shapes.ProvisionedAPIKey, Scope.API_KEYS, "an API key"),
+        Provisioned(AdminKeys(), fields.AdminKeyFields, shapes.ProvisionedAdminKey, Scope.ADMIN_KEYS, "an admin key"),
+        Provisioned(
+            IngestTokens(),
+            fields.IngestTokenFields,
+            shapes.ProvisionedIngestToken,
+            Scope.INGEST_TOKENS,
+            "an ingest token",
+        ),
+    )
 }

@@ -1,6 +1,6 @@
 """The values that provisioning is about: a line of what shall be, what it comes to, and how it is answered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,6 +62,8 @@ class Decision:
     organizations: tuple[Organization, ...] = ()
     secret: str | None = None
     error: RefusedError | None = None
+    gives_default: bool = False
+    """Of a new membership: whether the organization becomes the first default one of the person."""
 
     @property
     def is_change(self) -> bool:
@@ -102,7 +104,7 @@ class Kind(Protocol):
         """All that is provisioned, whether it has ended or not."""
         ...
 
-    def show(self, rows: list[Any]) -> list[dict[str, Any]]:
+    def show(self, rows: list[Any]) -> Sequence[Mapping[str, object]]:
         """These rows as they are answered, with a number of queries that does not grow with theirs."""
         ...
 
@@ -118,6 +120,31 @@ def moment_of(line: Line, now: datetime) -> datetime:
             param="effective_at",
         )
     return line.effective_at
+
+
+def only_now(line: Line) -> None:
+    """Raises RefusedError for what has no past and no future of its own, and a moment."""
+    if line.effective_at is not None:
+        raise RefusedError("invalid_effective_at", "This holds from now on alone.", param="effective_at")
+
+
+def judged(
+    decisions: list[Decision], *, put: Callable[[Decision], None], end: Callable[[Decision], None]
+) -> list[Decision]:
+    """Each with what it comes to; what raises RefusedError is refused."""
+    for decision in decisions:
+        if decision.error is not None:
+            continue
+        try:
+            (end if decision.line.is_end else put)(decision)
+        except RefusedError as error:
+            decision.refuse(error)
+    return decisions
+
+
+def ended(row: Any) -> RefusedError:
+    """Of a secret, which is revoked for good."""
+    return RefusedError("ended", f"“{row.name}” was revoked and stays so. Make another one under another id.")
 
 
 def immutable(param: str, message: str) -> RefusedError:

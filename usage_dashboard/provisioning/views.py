@@ -1,5 +1,6 @@
 """The addresses of the provisioning API: each kind as a list, and each thing by the operator's own id."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rest_framework.exceptions import NotFound
@@ -72,7 +73,7 @@ class Resource(OperatorView):
             raise RefusedLineError(decision.error)
         return decision
 
-    def _shown(self, external_id: str) -> dict[str, Any]:
+    def _shown(self, external_id: str) -> Mapping[str, object]:
         """Raises NotFound."""
         kind = KINDS[self.name].kind
         row = kind.rows().filter(external_id=external_id.replace("\0", "")).order_by("-pk").first()

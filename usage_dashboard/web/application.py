@@ -18,6 +18,7 @@ from usage_dashboard.web.programs import API_PREFIXES
 from usage_dashboard.web.threads import Threads
 
 ALIVE_PATH: Final = "/healthz"
+BATCH_PATH: Final = "/v1/operator/batch"
 ALIVE: Final = Answer(
     HTTPStatus.OK,
     [
@@ -81,7 +82,12 @@ class Application:
 
 
 def _most_bytes(environ: Environ) -> int:
-    most: int = settings.EVENTS_BODY_MAX_BYTES if environ["PATH_INFO"] in WAYS else settings.FORM_BODY_MAX_BYTES
+    path = environ["PATH_INFO"]
+    most: int = settings.FORM_BODY_MAX_BYTES
+    if path in WAYS:
+        most = settings.EVENTS_BODY_MAX_BYTES
+    elif path == BATCH_PATH:
+        most = settings.OPERATOR_BATCH_MAX_BYTES
     return most
 
 

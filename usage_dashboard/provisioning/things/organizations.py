@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Final
 
 from django.db.models import QuerySet
 
@@ -21,10 +20,19 @@ from billing.invoices.details import change_details
 from billing.invoices.invoiced_months import first_open_days
 from billing.models import BillingDetails
 from billing.prices.payers import change_payer
-from usage_dashboard.provisioning import prices
-from usage_dashboard.provisioning.lines import Decision, Line, RefusedError, Status, immutable, moment_of, unknown
+from usage_dashboard.provisioning.lines import (
+    Decision,
+    Line,
+    RefusedError,
+    Status,
+    immutable,
+    judged,
+    moment_of,
+    unknown,
+)
+from usage_dashboard.provisioning.shapes import ProvisionedDetails, ProvisionedOrganization
+from usage_dashboard.provisioning.things import prices
 
-DETAILS: Final = ("legal_name", "address", "tax_id", "tax_name", "tax_rate", "due_days")
 Found = Mapping[str | None, Organization]
 
 
@@ -45,15 +53,12 @@ class Organizations:
         details = BillingDetails.objects.in_bulk([one.pk for one in found.values()])
         known = prices.Known.of([*found.values(), *taken.values()], [line.fields.get("prices", ()) for line in lines])
         decisions = [Decision(line, row=found.get(line.external_id)) for line in lines]
-        for decision in decisions:
-            try:
-                if decision.line.is_end:
-                    _end(decision, now)
-                else:
-                    _put(decision, found, taken, now)
-                    _put_bill(decision, details.get(decision.row.pk) if decision.row else None, known)
-            except RefusedError as error:
-                decision.refuse(error)
+
+        def put(decision: Decision) -> None:
+            _put(decision, found, taken, now)
+            _put_bill(decision, details.get(decision.row.pk) if decision.row else None, known)
+
+        judged(decisions, put=put, end=lambda decision: _end(decision, now))
         _require_open([one for one in decisions if one.line.effective_at is not None and one.is_change])
         return decisions
 
@@ -67,12 +72,12 @@ class Organizations:
     def rows(self) -> "QuerySet[Organization]":
         return Organization.objects.filter(external_id__isnull=False).select_related("parent")
 
-    def show(self, rows: list[Organization]) -> list[dict[str, Any]]:
+    def show(self, rows: list[Organization]) -> list[ProvisionedOrganization]:
         details = BillingDetails.objects.in_bulk([row.pk for row in rows])
         own_prices = prices.shown(rows)
         return [
             {
-                "external_id": row.external_id,
+                "external_id": str(row.external_id),
                 "id": row.public_id,
                 "name": row.name,
                 "slug": row.slug,
@@ -202,9 +207,16 @@ def billed(day: object) -> RefusedError:
     )
 
 
-def _shown_details(details: BillingDetails | None) -> dict[str, Any]:
+def _shown_details(details: BillingDetails | None) -> ProvisionedDetails:
     found = details or BillingDetails()
-    return {name: getattr(found, name) for name in DETAILS}
+    return {
+        "legal_name": found.legal_name,
+        "address": found.address,
+        "tax_id": found.tax_id,
+        "tax_name": found.tax_name,
+        "tax_rate": found.tax_rate,
+        "due_days": found.due_days,
+    }
 
 
 def by_external_id(external_ids: set[str]) -> dict[str, Organization]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
@@ -20,7 +19,17 @@ from accounts.organizations.many import create_users
 from accounts.organizations.organizations import remove_member
 from apikeys.keys.keys import revoke_api_key
 from apikeys.models import APIKey
-from usage_dashboard.provisioning.lines import Decision, Line, RefusedError, Status, immutable, moment_of, unknown
+from usage_dashboard.provisioning.lines import (
+    Decision,
+    Line,
+    RefusedError,
+    Status,
+    immutable,
+    judged,
+    moment_of,
+    unknown,
+)
+from usage_dashboard.provisioning.shapes import ProvisionedUser
 
 
 class Users:
@@ -38,17 +47,12 @@ class Users:
         confirmed = _confirmed({email for email in emails.values() if email})
         used: set[str] = set()
         for decision in decisions:
-            if decision.error is not None:
-                continue
             decision.row = found.get(decision.line.external_id)
-            try:
-                if decision.line.is_end:
-                    _end(decision, now)
-                else:
-                    _put(decision, emails[decision.line.external_id], confirmed, used)
-            except RefusedError as error:
-                decision.refuse(error)
-        return decisions
+        return judged(
+            decisions,
+            put=lambda decision: _put(decision, emails[decision.line.external_id], confirmed, used),
+            end=lambda decision: _end(decision, now),
+        )
 
     def guard(self, decisions: list[Decision]) -> AbstractContextManager[datetime]:
         people = {user for decision in decisions for user in decision.people}
@@ -62,10 +66,10 @@ class Users:
     def rows(self) -> "QuerySet[User]":
         return User.objects.filter(external_id__isnull=False).select_related("default_organization")
 
-    def show(self, rows: list[User]) -> list[dict[str, Any]]:
+    def show(self, rows: list[User]) -> list[ProvisionedUser]:
         return [
             {
-                "external_id": row.external_id,
+                "external_id": str(row.external_id),
                 "id": row.public_id,
                 "email": row.email,
                 "name": row.name,
@@ -80,7 +84,7 @@ class Users:
 
 def by_external_id(external_ids: set[str]) -> dict[str, User]:
     """The people with these ids who have not ended."""
-    found = User.objects.filter(external_id__in=external_ids, is_active=True)
+    found = User.objects.filter(external_id__in=external_ids, is_active=True).select_related("default_organization")
     return {str(one.external_id): one for one in found}
 
 

@@ -14,6 +14,7 @@ from metering.measures import UsageType
 from metering.models import Model
 from metering.price_words import Dimension
 from usage_dashboard.provisioning.lines import Act, RefusedError
+from usage_dashboard.provisioning.shapes import ProvisionedPrice
 
 LINE_ITEMS: Final = {item.label: item for item in LineItem}
 USAGE_TYPES: Final = {usage_type.label: usage_type for usage_type in UsageType}
@@ -64,10 +65,10 @@ def acts(organization: Organization, prices: Sequence[Mapping[str, Any]], known:
     return [_act(terms) for terms in wanted if not _is_there(terms, known)]
 
 
-def shown(organizations: Sequence[Organization]) -> dict[int, list[dict[str, Any]]]:
+def shown(organizations: Sequence[Organization]) -> dict[int, list[ProvisionedPrice]]:
     """The own prices of these organizations as they are answered, by organization."""
     rows = Price.objects.filter(organization__in=[one.pk for one in organizations]).select_related("model")
-    found: dict[int, list[dict[str, Any]]] = {}
+    found: dict[int, list[ProvisionedPrice]] = {}
     tiers, words = service_tiers.names(), price_words.names()
     for row in rows.order_by("model__name", "line_item", "effective_date", "id"):
         assert row.organization_id is not None
@@ -80,10 +81,9 @@ def shown(organizations: Sequence[Organization]) -> dict[int, list[dict[str, Any
                 "usage_type": UsageType(row.usage_type).label if row.usage_type is not None else None,
                 "service_tier": tiers.get(row.service_tier) if row.service_tier is not None else None,
                 "batch": row.batch,
-                **{
-                    name: words.get(number) if (number := getattr(row, name)) is not None else None
-                    for name in price_words.DIMENSIONS
-                },
+                "provider": words.get(row.provider) if row.provider is not None else None,
+                "speed": words.get(row.speed) if row.speed is not None else None,
+                "region": words.get(row.region) if row.region is not None else None,
                 "context_band": row.context_band,
             }
         )

@@ -1,0 +1,121 @@
+"""`manage.py sync`: a file says what shall be; the plan is shown first, and a second run has nothing to do."""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import AuditEvent, Organization, RoutingVersion, User
+from apikeys import secrets
+from apikeys.models import APIKey, IngestToken
+from tests.world import World
+
+FILE = """
+organizations:
+  c1: {name: Customer 1, billing_details: {legal_name: Customer GmbH, tax_rate: 0.19}}
+  c2: {name: Customer 2, parent: c1}
+users:
+  7: {email: seven@many.test}
+memberships:
+  m1: {user: 7, organization: c1, role: owner, effective_at: 2026-01-01T00:00:00Z}
+projects:
+  p1: {organization: c1, name: Checkout}
+api_keys:
+  k1: {user: 7, name: Laptop, attribution: {organization: c1, project: p1}}
+ingest_tokens:
+  t1: {name: Gateway}
+"""
+
+
+def sync(path: Path, text: str, *arguments: str) -> str:
+    path.write_text(text)
+    out = StringIO()
+    call_command("sync", str(path), *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def file(db: None, tmp_path: Path) -> Path:
+    return tmp_path / "customers.yaml"
+
+
+def test_the_plan_changes_nothing_and_says_what_would_be(file: Path) -> None:
+    events = AuditEvent.objects.count()
+    shown = sync(file, FILE)
+    assert "create: 2 organizations, 1 users, 1 memberships, 1 projects, 1 api keys, 1 ingest tokens" in shown
+    assert "+ organizations c1 (Customer 1)" in shown
+    assert "unchanged: 0" in shown
+    assert "With --apply it is." in shown
+    assert not Organization.objects.filter(external_id__isnull=False).exists()
+    assert AuditEvent.objects.count() == events
+
+
+def test_applied_it_is_so_and_a_second_run_has_nothing_to_do(file: Path) -> None:
+    shown = sync(file, FILE, "--apply")
+    made = dict(re.findall(r"(\w+ \w+): ((?:sk|it)-\w+)", shown))
+    assert bytes(APIKey.objects.get(external_id="k1").digest) == secrets.digest(made["api_keys k1"])
+    assert bytes(IngestToken.objects.get().digest) == secrets.digest(made["ingest_tokens t1"])
+    assert User.objects.get(external_id="7").default_organization == Organization.objects.get(external_id="c1")
+    events, version = AuditEvent.objects.count(), RoutingVersion.objects.get().version
+    for arguments in ((), ("--apply",)):
+        again = sync(file, FILE, *arguments)
+        assert "Nothing to do." in again
+        assert "unchanged: 7" in again
+    assert (AuditEvent.objects.count(), RoutingVersion.objects.get().version) == (events, version)
+
+
+def test_what_changes_and_ends_is_told_apart(file: Path) -> None:
+    sync(file, FILE, "--apply")
+    text = FILE.replace("Customer 2", "Renamed").replace("k1: {user: 7, name: Laptop,", "k1: {ended: true} #")
+    shown = sync(file, text, "--apply")
+    assert "change: 1 organizations\n  ~ organizations c2 (Renamed)" in shown
+    assert "end: 1 api keys\n  - api keys k1" in shown
+    assert "unchanged: 5" in shown
+    assert APIKey.objects.get(external_id="k1").revoked_at is not None
+
+
+def test_what_the_file_does_not_name_stays(file: Path, world: World) -> None:
+    sync(file, FILE, "--apply")
+    assert "Nothing to do." in sync(file, "organizations:\n  c1: {name: Customer 1}\nusers:\n")
+    assert Organization.objects.get(external_id="c2").ended_at is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "no kinds at its top"),
+        ("- a", "no kinds at its top"),
+        ("a: [", "could not be read"),
+        ("\0", "could not be read"),
+        ("planets: {}", "no kind “planets”"),
+        ("users: [a]", "under each of your ids"),
+        ("users: {u: {email: nobody}}", "users u: email:"),
+        ("users: {u: [a]}", "This is no JSON object."),
+        ("users: {u: {ended: maybe}}", "true or false"),
+        ("users: {'a b': {email: a@b.test}}", "An id has 1 to 100"),
+        ("memberships: {m: {user: u, organization: c, role: owner, effective_at: 2026-01-01}}", "effective_at"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_said_line_by_line(file: Path, text: str, sentence: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(sentence)):
+        sync(file, text, "--apply")
+    assert not User.objects.filter(external_id__isnull=False).exists()
+
+
+def test_if_some_of_it_cannot_be_nothing_is_done(file: Path) -> None:
+    file.write_text(FILE.replace("parent: c1", "parent: nobody"))
+    out = StringIO()
+    with pytest.raises(CommandError, match="some of it cannot be"):
+        call_command("sync", str(file), "--apply", stdout=out)
+    assert (
+        "refuse: 1 organizations\n  ! organizations c2 (Customer 2): There is nothing with the id “nobody”"
+        in out.getvalue()
+    )
+    assert not Organization.objects.filter(external_id__isnull=False).exists()
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="could not be read"):
+        call_command("sync", str(tmp_path / "none.yaml"))
