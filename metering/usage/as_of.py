@@ -12,8 +12,9 @@ from metering.rollups.tables import HOUR
 from metering.usage.attributed import OF_GRAIN, with_values
 from metering.usage.groupings import Grain, Grouping
 
-ROLLED_UP_THROUGH: Final = "(SELECT max(rolled_up_at) FROM metering_ingestbatch)"
-"""The moment that a statement sees the rollups of, for the parameter `as_of` of later ones."""
+ROLLED_UP_THROUGH: Final = "coalesce((SELECT max(rolled_up_at) FROM metering_ingestbatch), to_timestamp(0))"
+"""The moment that a statement sees the rollups of, for the parameter `as_of` of later ones. Where all batches were dropped, as
+old ones are, whatever comes is later."""
 AFTERWARDS: Final = "rolled_up_at > %(as_of)s"
 SLOTS: Final = {"day": "(occurred_at AT TIME ZONE 'UTC')::date", "hour": HOUR}
 

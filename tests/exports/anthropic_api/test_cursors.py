@@ -10,6 +10,7 @@ from pytest_django import Settings
 from accounts.clock import database_now
 from apikeys.adminkeys.adminkeys import revoke_admin_key
 from apikeys.models import AdminKey
+from metering.models import IngestBatch, UsageEvent
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.exports.anthropic_api.asking import ask, every_page, moment, page_of, results_of, rows_of
 from tests.exports.openai_api.filled import Filled, fill, make_admin_key
@@ -83,6 +84,21 @@ def test_minutes_and_untracked_usage_are_as_the_first_page_saw_them_too(world: W
         rest = page_of(secret, USAGE, query | {"limit": 1_000, "page": first["next_page"]})
         assert first["data"] + rest["data"] == expected["data"]
         assert page_of(secret, USAGE, query | {"limit": 1_000})["data"] != expected["data"]
+
+
+def test_pages_follow_each_other_where_all_that_came_in_was_dropped_with_its_events(
+    world: World, filled: Filled
+) -> None:
+    secret = make_admin_key(world.acme)
+    query = whole(filled) | {"group_by[]": "api_key_id"}
+    expected = page_of(secret, USAGE, query)
+    UsageEvent.objects.all().delete()
+    IngestBatch.objects.all().delete()
+    first = page_of(secret, USAGE, query | {"limit": 1})
+    key_id = next(event["api_key_id"] for event in filled.events if event["api_key_id"])
+    come_in(key_id, 1, make_token("meanwhile"))
+    rest = page_of(secret, USAGE, query | {"page": first["next_page"]})
+    assert first["data"] + rest["data"] == expected["data"]
 
 
 def test_buckets_of_reports_follow_each_other_while_events_come_in(world: World, filled: Filled) -> None:
