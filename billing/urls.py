@@ -3,6 +3,7 @@ from django.urls import path
 from billing.cost import views
 from billing.pages import budget_views, organization_views, staff_views, webhook_views
 from billing.pages.api import InvoicePayment, Refund
+from billing.pages.customers import views as customer_views
 from billing.pages.ingestion import views as ingestion_views
 
 app_name = "billing"
@@ -28,6 +29,7 @@ urlpatterns = [
     path(f"{BILLING}messages/<int:delivery_id>/again/", webhook_views.message_again, name="message_again"),
     path(f"{BILLING}invoices/<int:invoice_id>/", organization_views.invoice, name="invoice"),
     path(f"{BILLING}invoices/<int:invoice_id>/pdf/", organization_views.pdf, name="invoice_pdf"),
+    path("settings/customers/", customer_views.customer_list, name="customers"),
     path("settings/prices/", staff_views.prices, name="prices"),
     path("settings/prices/unpriced/", staff_views.unpriced, name="unpriced"),
     path("settings/prices/change/", staff_views.price_change, name="price_change"),

@@ -69,6 +69,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     f"{ORGANIZATION}audit/export.csv": AUDIT,
     "settings/api-keys/": {"switched": "api_key"},
     "settings/profile/default-organization/": {"organization": "organization"},
+    "settings/customers/": {"q": PLAIN, "page": PLAIN},
     "settings/prices/": {"q": PLAIN, "page": PLAIN},
     "settings/prices/unpriced/": {"page": PLAIN},
     "settings/prices/change/": STAFF_PRICE,

@@ -23,6 +23,7 @@ MENU: Final = Menu(
         Page("Security", "accounts:security"),
     ),
     staff=(
+        Page("Customers (staff)", "billing:customers", right="billing.view_invoice"),
         Page("Prices (staff)", "billing:prices", right="billing.view_price"),
         Page("Credit (staff)", "billing:credit", right="billing.view_creditgrant"),
         Page("Invoices (staff)", "billing:all_invoices", right="billing.view_invoice"),

@@ -4,6 +4,7 @@ It grows by invoices below zero (corrections that are larger than the usage) and
 zero it is owed, with the next invoice: a void invoice had given what a later one has used up.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -25,7 +26,7 @@ SELECT payer_id, sum(change) FROM (
     SELECT payer_id, balance_change AS change FROM billing_invoice WHERE state <> 'draft' AND balance_change <> 0
     UNION ALL SELECT payer_id, -amount FROM billing_balancerefund
 ) AS entry
-WHERE %(payer)s::bigint IS NULL OR payer_id = %(payer)s
+WHERE %(payers)s::bigint[] IS NULL OR payer_id = ANY(%(payers)s)
 GROUP BY payer_id HAVING sum(change) <> 0
 """
 
@@ -51,7 +52,12 @@ def lock(payer_id: int) -> None:
 
 def balance_of(payer_id: int) -> Decimal:
     """What is in the payer's favour by all final documents and refunds."""
-    return _balances(payer_id).get(payer_id, ZERO)
+    return balances_of([payer_id]).get(payer_id, ZERO)
+
+
+def balances_of(payer_ids: Sequence[int]) -> dict[int, Decimal]:
+    """The balance of each of these payers that has any."""
+    return _balances(payer_ids)
 
 
 def all_balances() -> list[Balance]:
@@ -87,9 +93,9 @@ def refund(payer: Organization, amount: Decimal, *, actor: Actor, reference: str
     return made
 
 
-def _balances(payer_id: int | None) -> dict[int, Decimal]:
+def _balances(payer_ids: Sequence[int] | None) -> dict[int, Decimal]:
     with connection.cursor() as cursor:
-        cursor.execute(BALANCES_SQL, {"payer": payer_id})
+        cursor.execute(BALANCES_SQL, {"payers": None if payer_ids is None else list(payer_ids)})
         return dict(cursor.fetchall())
 
 

@@ -157,6 +157,7 @@ EXPECTED = {
     ),
     "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/": (OWNERS_NOTHING_THERE, NOBODY),
     "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/pdf/": (OWNERS_NOTHING_THERE, NOBODY),
+    "settings/customers/": (STAFF, NOBODY),
     "settings/prices/": (STAFF, NOBODY),
     "settings/prices/change/": (STAFF, STAFF),
     "settings/prices/unpriced/": (STAFF, NOBODY),
