@@ -20,6 +20,10 @@ TABLES_SQL: Final = """
 SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
 """
 ASIDE: Final = "before_restore"
+KILLED: Final = (
+    f"An earlier restore was killed: what was in the database before is in its schema {ASIDE}. Bring it back first, in psql: "
+    f"DROP SCHEMA public CASCADE; ALTER SCHEMA {ASIDE} RENAME TO public; (or drop it, if the restored data is whole)."
+)
 MAKE_PUBLIC_SQL: Final = """
 CREATE SCHEMA public AUTHORIZATION pg_database_owner;
 GRANT USAGE ON SCHEMA public TO PUBLIC;
@@ -101,6 +105,8 @@ def _is_behind(pg_restore: Path, file: Path) -> bool:
 @contextmanager
 def _emptied(*, replace: bool) -> Iterator[None]:
     """Within it the database is empty; what was in it is put back if that ends with an error, and removed if not."""
+    if _number(f"SELECT count(*) FROM pg_namespace WHERE nspname = '{ASIDE}'"):
+        raise BackupError(KILLED)
     is_empty = _number(TABLES_SQL) == 0
     if not (is_empty or replace):
         raise BackupError(

@@ -1,6 +1,7 @@
 """`backup` and `restore`: a file as of one moment while events come in, and everything back from it, elsewhere."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -220,6 +221,36 @@ def test_a_restore_that_breaks_off_leaves_everything_as_it_was(world: World, fil
     file.write_bytes(whole[: len(whole) * 9 // 10])
     with pytest.raises(CommandError):
         call_command("restore", str(file), replace=True)
+    assert Organization.objects.get(pk=world.acme.pk).name == world.acme.name
+
+
+def test_what_a_killed_restore_has_put_aside_is_not_lost(world: World, file: Path) -> None:
+    call_command("backup", str(file))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER SCHEMA public RENAME TO before_restore; CREATE SCHEMA public")
+    try:
+        with pytest.raises(CommandError, match="An earlier restore was killed") as said:
+            call_command("restore", str(file), replace=True)
+        (remedy,) = re.findall(
+            r"DROP SCHEMA public CASCADE; ALTER SCHEMA before_restore RENAME TO public;", str(said.value)
+        )
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP SCHEMA public CASCADE; ALTER SCHEMA before_restore RENAME TO public")
+    assert remedy
+    assert Organization.objects.get(pk=world.acme.pk).name == world.acme.name
+
+
+def test_what_postgresql_does_not_allow_is_said_in_a_sentence(world: World, file: Path) -> None:
+    call_command("backup", str(file))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE without_rights; SET ROLE without_rights")
+    try:
+        with pytest.raises(CommandError, match="PostgreSQL says: "):
+            call_command("restore", str(file), replace=True)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET ROLE; DROP ROLE without_rights")
     assert Organization.objects.get(pk=world.acme.pk).name == world.acme.name
 
 

@@ -2,6 +2,7 @@ import argparse
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from usage_dashboard.backups.dump import back_up
 from usage_dashboard.backups.place import open_database
@@ -20,6 +21,8 @@ class Command(BaseCommand):
                 made = back_up(file.absolute())
         except BackupError as error:
             raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(f"PostgreSQL says: {str(error).strip()}") from error
         self.stdout.write(
             f"{made.file} has everything that was acknowledged before {made.as_of:%Y-%m-%d %H:%M:%S} UTC "
             f"({made.num_bytes:,} bytes, from PostgreSQL {made.server_version})."

@@ -2,6 +2,7 @@ import argparse
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from usage_dashboard.backups.place import open_database
 from usage_dashboard.backups.programs import BackupError
@@ -22,6 +23,8 @@ class Command(BaseCommand):
                 restored = restore(file.absolute(), replace=replace)
         except BackupError as error:
             raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(f"PostgreSQL says: {str(error).strip()}") from error
         rows = ", ".join(f"{number:,} {name}" for name, number in restored.rows.items())
         self.stdout.write(f"Restored the backup of {restored.made_at}: {rows}.")
         if restored.is_behind:
