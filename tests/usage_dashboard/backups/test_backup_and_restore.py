@@ -115,10 +115,12 @@ def file(tmp_path: Path) -> Path:
 def test_what_was_acknowledged_before_the_backup_is_there_elsewhere_and_adds_up(
     world: World, file: Path, elsewhere: Elsewhere
 ) -> None:
-    with Sender(world) as sender:
-        sender.send(1)
+    sender = Sender(world)
+    sender.send(1)
+    with sender:
         assert rating.catch_up() > 0
-        before, num_before = stored(), sender.num_acknowledged
+        num_before = sender.num_acknowledged
+        before = stored()
         call_command("backup", str(file))
     assert len(before) >= num_before
     assert len(stored()) == sender.num_acknowledged > num_before
