@@ -104,6 +104,7 @@ OPEN_TO_THEIR_READERS: Final = (
     "settings/balances/<slug:slug>",
     "<str:public_id>",
     "<str:external_id>",
+    "<str:key_id>",
     "settings/operator-tokens/<slug:public_id>",
     "<str:number>",
 )
