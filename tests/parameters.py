@@ -106,5 +106,6 @@ OPEN_TO_THEIR_READERS: Final = (
     "<str:external_id>",
     "<str:key_id>",
     "settings/operator-tokens/<slug:public_id>",
+    "<str:key_id>",
     "<str:number>",
 )

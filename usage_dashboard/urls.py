@@ -11,6 +11,7 @@ from metering.intake import api
 from metering.intake.sources import ways
 from usage_dashboard import health
 from usage_dashboard.apidocs import views as apidocs
+from usage_dashboard.first_start import views as first_start_views
 from usage_dashboard.monitoring.views import metrics
 from usage_dashboard.web import branding
 
@@ -39,6 +40,8 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("first-start/", first_start_views.first_start, name="first_start"),
+    path("first-start/event/", first_start_views.first_event_page, name="first_event"),
     path("branding/logo", branding.logo, name="brand_logo"),
     path("branding/icon", branding.icon, name="brand_icon"),
     path("branding/colors.css", branding.styles, name="brand_styles"),

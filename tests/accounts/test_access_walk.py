@@ -231,6 +231,8 @@ EXPECTED = {
     "healthz": (EVERYONE, NOBODY),
     "readyz": (EVERYONE, NOBODY),
     "metrics": (SWITCHED_OFF, NOBODY),
+    "first-start/": (EVERYONE, EVERYONE),
+    "first-start/event/": (SIGNED_IN, NOBODY),
     "branding/logo": (SWITCHED_OFF, NOBODY),
     "branding/icon": (SWITCHED_OFF, NOBODY),
     "branding/colors.css": (SWITCHED_OFF, NOBODY),

@@ -45,7 +45,7 @@ class Plan:
         return f"http://{'localhost' if self.host == '127.0.0.1' else self.host}:{self.port}"
 
 
-def launch(plan: Plan, *, write: Write, greeting: str) -> None:
+def launch(plan: Plan, *, write: Write, greeting: Callable[[], str]) -> None:
     """Run the whole product until someone asks to stop; then nothing of it is left. Raises LaunchError."""
     with (
         interrupts.noted(),
@@ -63,7 +63,9 @@ def launch(plan: Plan, *, write: Write, greeting: str) -> None:
         _start_programs(supervisor, plan)
         for notice in [] if plan.demo else notices():
             write(notice)
-        write(greeting)
+        with interrupts.at_once():
+            write(greeting())
+            connections.close_all()
         supervisor.watch()
 
 

@@ -3,6 +3,7 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from usage_dashboard.first_start import setting_up
 from usage_dashboard.machine.launcher import Plan, launch
 from usage_dashboard.machine.processes import LaunchError
 
@@ -14,7 +15,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         plan = self.plan()
         try:
-            launch(plan, write=self.write, greeting=self.greeting(plan))
+            launch(plan, write=self.write, greeting=lambda: self.greeting(plan))
         except LaunchError as error:
             sys.exit(str(error))
 
@@ -22,7 +23,10 @@ class Command(BaseCommand):
         return Plan(data_dir=settings.DATA_DIR, port=settings.PORT, demo=settings.DEMO)
 
     def greeting(self, plan: Plan) -> str:
-        return f"Ready at {plan.address} – Ctrl-C ends it."
+        ready = f"Ready at {plan.address} – Ctrl-C ends it."
+        if setting_up.is_open():
+            return f"{ready}\nNobody is staff yet. Set this installation up at\n    {setting_up.link()}"
+        return ready
 
     def write(self, line: str) -> None:
         """Print a line at once, to a pipe too."""
