@@ -21,6 +21,7 @@ MENU: Final = Menu(
         Page("API keys", "apikeys:keys"),
         Page("Organizations", "accounts:organizations"),
         Page("Security", "accounts:security"),
+        Page("API for programs", "api_docs"),
     ),
     staff=(
         Page("Customers (staff)", "billing:customers", right="billing.view_invoice"),

@@ -35,6 +35,7 @@ urlpatterns = [
     path("accounts/email/", email_settings, name="account_email"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/docs", apidocs.api_docs, name="api_docs"),
     path("api/schema", apidocs.schema_json, name="api_schema"),
     path("api/schema.yaml", apidocs.schema_yaml, name="api_schema_yaml"),
     path("healthz", health.healthz, name="healthz"),

@@ -6,7 +6,7 @@ Shapes are types that msgspec can describe (TypedDicts, Structs), so that the ty
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, TypedDict
 
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 Errors = dict[int, dict[str, str]]
 """Status → the codes that come with it, each with when it does."""
@@ -30,6 +30,31 @@ AUDIENCES: Final = {
 """Who an address is for → what they do with it, in the order of the page."""
 
 
+# What stands in examples for something of the reader's own: the page puts that in its place.
+ORGANIZATION: Final = "org_…"
+PROJECT: Final = "proj_…"
+PERSON: Final = "user_…"
+KEY: Final = "key_…"
+ADMIN_KEY: Final = "adminkey_…"
+INVOICE: Final = "INV-2026-0001"
+MONTH: Final = "2026-11"
+MONTH_BEGAN_AT: Final = "2026-11-01T00:00:00Z"
+MONTH_BEGAN: Final = 1793491200  # in Unix seconds
+NOW: Final = "2026-11-22T12:03:05Z"
+NOW_SECONDS: Final = 1795348985
+NOW_NANOSECONDS: Final = "1795348985000000000"
+
+
+def example_of(value: Any) -> list[OpenApiExample]:
+    """For `OpenApiParameter(examples=…)`: what the examples of the page say."""
+    return [OpenApiExample("example", value=value)]
+
+
+def in_path(name: str, text: str, example: str) -> OpenApiParameter:
+    """An id or a number in the address."""
+    return OpenApiParameter(name, str, OpenApiParameter.PATH, description=text, examples=example_of(example))
+
+
 class Problem(TypedDict):
     """`code` is stable and for programs, `message` a sentence for people."""
 
@@ -46,13 +71,14 @@ class PlainError(TypedDict):
 class Described:
     """A view that says what it takes and answers.
 
-    `title` names it in the imperative; its docstring is the text below. `question` is the type of its body, `answer` that of
-    what it answers with status 200: serializers, types that msgspec can describe, or a schema.
+    `title` names it in the imperative; its docstring is the text below. `question` is the type of its body, with an
+    `example`, and `answer` that of what it answers with status 200: serializers, types that msgspec can describe, or a schema.
     """
 
     title: ClassVar[str]
     audience: ClassVar[str]
     question: ClassVar[Any] = None
+    example: ClassVar[Any] = None
     answer: ClassVar[Any]
     media_types: Sequence[str] = ("application/json",)
     error_answer: ClassVar[Any] = PlainError

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Final, TypedDict
 
+from django.core.exceptions import TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework.exceptions import APIException, NotFound
@@ -89,6 +90,8 @@ class ProgramView(Described, APIView):
             exc = NotFound()
         if isinstance(exc, (OperationalError, InterfaceError)):
             exc = UnavailableError()
+        if isinstance(exc, TooManyFieldsSent):
+            exc = InvalidRequestError("The address has too many parameters.", code="array_above_max_length")
         response = super().handle_exception(exc)
         if isinstance(exc, APIException):
             response.data = self.error_body(exc, request_id=self.request_id)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, Literal, TypedDict
 
 from django.conf import settings
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -16,7 +17,7 @@ from rest_framework.views import APIView
 
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
-from accounts.installation.described import OPERATOR, Described, Errors
+from accounts.installation.described import INVOICE, OPERATOR, ORGANIZATION, Described, Errors, in_path
 from accounts.models import Organization
 from billing.invoices import balance, invoices
 from billing.invoices.balance import RefundRefusedError
@@ -69,6 +70,9 @@ class InvoicePayment(OperatorsView):
     title = "Say that an invoice is paid"
     answer = PaidInvoice
 
+    def parameters(self) -> list[OpenApiParameter]:
+        return [in_path("number", "The invoice's number.", INVOICE)]
+
     def errors(self) -> Errors:
         return super().errors() | {409: {"not_payable": "the invoice is a draft, or void"}}
 
@@ -91,7 +95,11 @@ class Refund(OperatorsView):
 
     title = "Say that a balance was paid back"
     question = RefundFields
+    example = {"amount": "12.50", "reference": "bank-2026-11-22-17"}
     answer = MadeRefund
+
+    def parameters(self) -> list[OpenApiParameter]:
+        return [in_path("public_id", "The organization that pays.", ORGANIZATION)]
 
     def errors(self) -> Errors:
         return super().errors() | {

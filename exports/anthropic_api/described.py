@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiParameter
 
-from accounts.installation.described import Errors
+from accounts.installation.described import MONTH_BEGAN_AT, Errors, example_of
 from exports.admin_api.described import array
 from exports.anthropic_api.parameters import MOST_GROUPS
 from exports.anthropic_api.report_requests import OURS, Report
@@ -41,7 +41,13 @@ ERRORS: Final[Errors] = {
     }
 }
 MOMENT: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
-START: Final = OpenApiParameter("starting_at", MOMENT, required=True, description="RFC 3339; rounded down.")
+START: Final = OpenApiParameter(
+    "starting_at",
+    MOMENT,
+    required=True,
+    description="RFC 3339; rounded down.",
+    examples=example_of(MONTH_BEGAN_AT),
+)
 PAGE: Final = OpenApiParameter("page", str, description="`next_page` of the page before, for the one that follows.")
 BETA: Final = OpenApiParameter("beta", str, description="What the vendor's client adds; nothing depends on it.")
 

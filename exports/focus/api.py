@@ -10,7 +10,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from accounts.audit.audit import Actor
-from accounts.installation.described import FINANCE, Errors
+from accounts.installation.described import FINANCE, MONTH, Errors, example_of
 from apikeys.adminkeys.api import AdminView, InvalidRequestError
 from apikeys.models import AdminKey
 from exports.focus.datasets import CONTENT_TYPES, COST_AND_USAGE, CSV_FORMAT, DATASETS, formats
@@ -43,12 +43,19 @@ class FocusFile(AdminView):
             OpenApiParameter("end", day, description=f"The day after the last one; {days}."),
             OpenApiParameter("last", day, description="The last day, in place of `end`."),
             OpenApiParameter(
-                "month", str, pattern="^[0-9]{4}-[0-9]{2}$", description="All days of a month, `2026-11`."
+                "month",
+                str,
+                pattern="^[0-9]{4}-[0-9]{2}$",
+                description="All days of a month.",
+                examples=example_of(MONTH),
             ),
         ]
 
     def errors(self) -> Errors:
-        return super().errors() | {400: {"invalid_request": "a file, a format or a range that cannot be"}}
+        refused = "a file, a format or a range that cannot be"
+        return super().errors() | {
+            400: {"invalid_request": refused, "array_above_max_length": "more than a thousand parameters"}
+        }
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - the framework's
         """Errors are JSON, whatever the file's format is and whatever the client says that it takes."""

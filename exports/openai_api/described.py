@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiParameter
 
-from accounts.installation.described import Errors
+from accounts.installation.described import MONTH_BEGAN, ORGANIZATION, Errors, example_of
 from exports.admin_api.described import array
 from exports.openai_api import lists
-from exports.openai_api.endpoints import Endpoint
+from exports.openai_api.endpoints import LINE_ITEM, Endpoint
 from exports.openai_api.parameters import LAST_MOMENT, OUR_FILTER, OUR_GROUP
 
 FILTERS: Final = {
@@ -23,6 +23,7 @@ LIST_ERRORS: Final[Errors] = {
         "unknown_parameter": "a parameter that the address does not have",
         "invalid_value": "a value that is none of those allowed",
         "invalid_request": "a `limit` or `after` that cannot be",
+        "array_above_max_length": "more than a thousand parameters",
     }
 }
 PAGE_ERRORS: Final[Errors] = {
@@ -45,9 +46,15 @@ NOT_FOUND: Final[Errors] = {404: {"not_found": "the key reads nothing with this 
 
 def page_parameters(endpoint: Endpoint) -> list[OpenApiParameter]:
     """Everything that a page of buckets can be asked with."""
+    told_apart = [name for name in endpoint.groups if name in ("model", LINE_ITEM)] or ["project_id"]
+    example = {OUR_FILTER: [ORGANIZATION]}
     found = [
         OpenApiParameter(
-            "start_time", _seconds(), required=True, description="Unix seconds; rounded down to a whole bucket."
+            "start_time",
+            _seconds(),
+            required=True,
+            description="Unix seconds; rounded down to a whole bucket.",
+            examples=example_of(MONTH_BEGAN),
         ),
         OpenApiParameter(
             "end_time", _seconds(), description="Unix seconds, exclusive; rounded up. Without it: up to now."
@@ -55,9 +62,9 @@ def page_parameters(endpoint: Endpoint) -> list[OpenApiParameter]:
         OpenApiParameter(
             "bucket_width", str, enum=list(endpoint.limits), default="1d", description="How long each bucket is."
         ),
-        array("group_by", "What results are told apart by.", enum=[*endpoint.groups, OUR_GROUP]),
-        *(array(name, FILTERS[name]) for name in (*endpoint.filters, OUR_FILTER)),
-        OpenApiParameter("limit", _limit(endpoint), description=_of_widths(endpoint)),
+        array("group_by", "What results are told apart by.", enum=[*endpoint.groups, OUR_GROUP], example=told_apart),
+        *(array(name, FILTERS[name], example=example.get(name)) for name in (*endpoint.filters, OUR_FILTER)),
+        OpenApiParameter("limit", _limit(endpoint), description=_of_widths(endpoint), examples=example_of(31)),
         OpenApiParameter("page", str, description="`next_page` of the page before, for the one that follows."),
     ]
     if endpoint.takes_batch:
@@ -78,16 +85,6 @@ def list_parameters(*more: OpenApiParameter) -> list[OpenApiParameter]:
 ORDER: Final = OpenApiParameter(
     "order", str, enum=["asc", "desc"], default="asc", description="By when they were made."
 )
-
-
-def public_id(what: str) -> OpenApiParameter:
-    """The id that an address ends with, or with which it is of one thing."""
-    return path_id("public_id", what)
-
-
-def path_id(name: str, what: str) -> OpenApiParameter:
-    """An id in an address, by the name that its pattern has for it."""
-    return OpenApiParameter(name, str, OpenApiParameter.PATH, description=f"The id of {what}.")
 
 
 def _seconds() -> dict[str, Any]:

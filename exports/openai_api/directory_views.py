@@ -7,11 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import find_seen
-from accounts.installation.described import DIRECTORY, Errors
+from accounts.installation.described import ADMIN_KEY, DIRECTORY, KEY, PERSON, PROJECT, Errors, in_path
 from apikeys.adminkeys.api import AdminView
 from apikeys.models import AdminKey
+from exports.admin_api.query_strings import gathered, truth_of
 from exports.openai_api import directory, shapes
-from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters, path_id, public_id
+from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters
 from exports.openai_api.lists import list_of, window_of
 
 
@@ -34,9 +35,10 @@ class One(AdminView):
     scope: ClassVar[str] = AdminKey.Scope.MEMBERS
     audience = DIRECTORY
     what: ClassVar[str]
+    example_id: ClassVar[str]
 
     def parameters(self) -> list[OpenApiParameter]:
-        return [public_id(self.what)]
+        return [in_path("public_id", f"The id of {self.what}.", self.example_id)]
 
     def errors(self) -> Errors:
         return super().errors() | NOT_FOUND
@@ -54,7 +56,7 @@ class Projects(Listing):
 
     def get(self, request: Request) -> Response:
         window = window_of(request.query_params, known=("include_archived",))
-        archived = request.query_params.get("include_archived", "").lower() == "true"
+        archived = bool(truth_of(gathered(request.query_params), "include_archived"))
         rows, first = directory.projects_of(self.caller, archived=archived), directory.unmade_default(self.caller)
         return Response(list_of(rows, window, lambda found: list(map(directory.show_project, found)), first=first))
 
@@ -65,6 +67,7 @@ class OneProject(One):
     title = "Show a project"
     answer = shapes.Project
     what = "the project, `proj_…`, or `default` where there is none with an id"
+    example_id = PROJECT
 
     def get(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - the framework's signature
         unmade = directory.unmade_default(self.caller) if public_id == directory.DEFAULT_ID else None
@@ -79,10 +82,8 @@ class KeysOfProject(Listing):
 
     def parameters(self) -> list[OpenApiParameter]:
         access = OpenApiParameter("owner_project_access", str, description="Read, and of no effect: all are active.")
-        return [
-            public_id("the project, `proj_…`, or `default` where there is none with an id"),
-            *list_parameters(access),
-        ]
+        text = "The id of the project, `proj_…`, or `default` where there is none with an id."
+        return [in_path("public_id", text, PROJECT), *list_parameters(access)]
 
     def errors(self) -> Errors:
         return super().errors() | NOT_FOUND
@@ -98,10 +99,11 @@ class OneKeyOfProject(One):
 
     title = "Show an API key of a project"
     answer = shapes.ProjectKey
+    example_id = PROJECT
     what = "the project, `proj_…`, or `default` where there is none with an id"
 
     def parameters(self) -> list[OpenApiParameter]:
-        return [*super().parameters(), path_id("key_id", "the key, `key_…`")]
+        return [*super().parameters(), in_path("key_id", "The id of the key, `key_…`.", KEY)]
 
     def get(self, request: Request, public_id: str, key_id: str) -> Response:  # noqa: ARG002 - the framework's signature
         rows = directory.keys_of_project(self.caller, public_id)
@@ -135,6 +137,7 @@ class OneUser(One):
     title = "Show a person"
     answer = shapes.User
     what = "the person, `user_…`"
+    example_id = PERSON
 
     def get(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - the framework's signature
         user = find_seen(directory.users_of(self.caller), public_id=public_id)
@@ -162,6 +165,7 @@ class OneAdminKey(One):
     title = "Show an admin key"
     answer = shapes.AdminKey
     what = "the key, `adminkey_…`"
+    example_id = ADMIN_KEY
 
     def get(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - the framework's signature
         found = find_seen(directory.admin_keys_of(self.caller), public_id=public_id)

@@ -8,13 +8,13 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.installation.described import READING, Errors
+from accounts.installation.described import READING, Errors, in_path
 from accounts.models import Membership, Organization
 from apikeys.adminkeys.api import AdminView
 from apikeys.models import AdminKey
 from billing.alerts import Budget, BudgetKind
 from exports.openai_api import shapes
-from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters, public_id
+from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters
 from exports.openai_api.lists import window_of
 
 
@@ -85,7 +85,7 @@ class OneSpendAlert(AdminView):
     scope = AdminKey.Scope.COSTS
 
     def parameters(self) -> list[OpenApiParameter]:
-        return [public_id("the alert, like `alert_80`")]
+        return [in_path("public_id", "The id of the alert.", "alert_80")]
 
     def errors(self) -> Errors:
         return super().errors() | NOT_FOUND

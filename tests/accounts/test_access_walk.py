@@ -226,6 +226,7 @@ EXPECTED = {
     "v1/traces": (NOBODY, UNAUTHENTICATED),
     "api/v1/events": (NOBODY, UNAUTHENTICATED),
     "v1/keys/verify": (NOBODY, UNAUTHENTICATED),
+    "api/docs": (EVERYONE, NOBODY),
     "api/schema": (EVERYONE, NOBODY),
     "api/schema.yaml": (EVERYONE, NOBODY),
     "healthz": (EVERYONE, NOBODY),

@@ -35,6 +35,7 @@ PAGES = (
     f"{ORGANIZATION}/billing/",
     f"{ORGANIZATION}/audit/",
     "/settings/profile/",
+    "/api/docs",
     "/settings/api-keys/",
     "/settings/organizations/",
     "/settings/security/",

@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, is_serializer
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiRequest, OpenApiResponse
 
-from accounts.installation.described import OPERATOR, Described
+from accounts.installation.described import OPERATOR, Described, example_of
 from usage_dashboard.apidocs import shapes
 from usage_dashboard.apidocs.security import OPERATOR_SCHEMES, register
 
 VERSION_PREFIX: Final = re.compile(r"^/(api/)?v1/")
+ADDRESS_BEFORE: Final = re.compile(r"^`(?:GET|POST|PUT|PATCH|DELETE) [^`]*`[:.]?\s*")
 JSON_TYPE: Final = "application/json"
 PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
@@ -42,6 +43,11 @@ class ViewSchema(AutoSchema):
     def get_summary(self) -> str | None:
         return self.described.title if self.described else super().get_summary()
 
+    def get_description(self) -> str:  # type: ignore[override] # as drf-spectacular has it
+        """The view's docstring, without the address that stands before it there."""
+        text = ADDRESS_BEFORE.sub("", super().get_description())
+        return text[:1].upper() + text[1:] or f"{self.get_summary()}."
+
     def get_tags(self) -> list[str]:
         return [self.described.audience] if self.described else super().get_tags()
 
@@ -51,7 +57,10 @@ class ViewSchema(AutoSchema):
     def get_request_serializer(self) -> Any:
         if self.described is None:
             return super().get_request_serializer()
-        return None if self.described.question is None else {JSON_TYPE: self._shape(self.described.question)}
+        if self.described.question is None:
+            return None
+        examples = example_of(self.described.example) if self.described.example is not None else []
+        return {JSON_TYPE: OpenApiRequest(self._shape(self.described.question), examples=examples)}
 
     def get_response_serializers(self) -> Any:
         described = self.described

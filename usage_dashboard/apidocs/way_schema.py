@@ -18,12 +18,14 @@ BYTES: Final[Entry] = {}
 def operation_of(way: Way, path: str, registry: ComponentRegistry) -> Entry:
     """The entry of `POST` to it."""
     described = DESCRIBED[way]
+    content = _content(described.bodies, registry)
+    content[next(iter(content))]["examples"] = {"example": {"value": described.example}}
     return {
         "operationId": operation_id("POST", path),
         "summary": described.title,
         "description": described.text,
         "tags": [SENDING],
-        "requestBody": {"required": True, "content": _content(described.bodies, registry)},
+        "requestBody": {"required": True, "content": content},
         "security": register(SENDER_SCHEMES, registry),
         "responses": {**_answers(described, registry), **_errors(described, registry)},
     }

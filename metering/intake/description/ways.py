@@ -6,6 +6,7 @@ from typing import Any, Final, NotRequired, TypedDict
 
 from accounts.installation.described import Errors, PlainError
 from metering.intake.api import JSON_TYPE, NDJSON_TYPES, Way
+from metering.intake.description import examples
 from metering.intake.description.refusals import BODY, MEDIA_TYPE, PROTOBUF, REQUEST
 from metering.intake.description.shown import shown
 from metering.intake.formats.answers import Results
@@ -52,11 +53,13 @@ class RPCStatus(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class WayIn:
-    """`answers`: what comes with a status of success; `refused`: the body of an error, by its media type."""
+    """`example`: a body of the first media type. `answers`: what comes with a status of success;
+    `refused`: the body of an error, by its media type."""
 
     title: str
     text: str
     bodies: Shapes
+    example: Any
     answers: Mapping[int, Shapes] = field(default_factory=lambda: {200: {JSON_TYPE: (Results,)}})
     errors: Errors = field(default_factory=lambda: REQUEST)
     refused: Shapes = field(default_factory=lambda: {JSON_TYPE: (PlainError,)})
@@ -88,23 +91,27 @@ DESCRIBED: Final[Mapping[Way, WayIn]] = {
         text="What your API or gateway has served, each event once however often it is sent: identity is `id`, `timestamp` and "
         "the organization. 200 means that all that is called accepted is committed. One bad event never rejects its neighbours.",
         bodies={**_items(EVENT, CORRECTION), **CLOUD_EVENTS},
+        example=examples.EVENT,
     ),
     ways.RESPONSES: WayIn(
         title="Send providers' answers",
         text="Answers of providers as they are: their counters become events, prompts and outputs are passed over.",
         bodies=_items(ITEM),
+        example=examples.RESPONSE,
     ),
     ways.LITELLM: WayIn(
         title="Take LiteLLM's log",
         text="What LiteLLM's proxy logs of each call (`callback_type: generic_api`). It does not send again: every body that can "
         "be read is answered with 200.",
         bodies=_items(PAYLOAD),
+        example=examples.LITELLM,
     ),
     ways.OTLP: WayIn(
         title="Take spans of OpenTelemetry",
         text="OTLP over HTTP, protobuf or JSON: spans with the attributes of generative AI become events, others are ignored. "
         "The answer has the encoding of the request.",
         bodies={JSON_TYPE: (SPANS,), PROTOBUF_TYPE: ()},
+        example=examples.SPANS,
         answers={200: {JSON_TYPE: (Exported,), PROTOBUF_TYPE: ()}},
         errors={
             **{status: codes for status, codes in REQUEST.items() if status != 500},
@@ -118,7 +125,8 @@ DESCRIBED: Final[Mapping[Way, WayIn]] = {
     ways.OPENMETER: WayIn(
         title="Take events as OpenMeter's clients send them",
         text="CloudEvents. 204 when nothing was refused, else 400 with what was: the others are stored.",
-        bodies={JSON_TYPE: (CLOUD_EVENT, list[CLOUD_EVENT]), **CLOUD_EVENTS},  # type: ignore[valid-type] # it is one
+        bodies={**CLOUD_EVENTS, JSON_TYPE: (CLOUD_EVENT, list[CLOUD_EVENT])},  # type: ignore[valid-type] # it is one
+        example=examples.CLOUD_EVENT,
         answers={204: {}},
         refused={PROBLEM_TYPE: (OpenMeterProblem,)},
         has_code=False,
