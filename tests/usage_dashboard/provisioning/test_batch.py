@@ -127,6 +127,17 @@ def test_an_owner_goes_when_another_one_has_come_whatever_the_order(program: Ope
     assert Membership.objects.get(external_id="m2").left_at is None
 
 
+def test_owners_change_places_in_either_order(program: Operator) -> None:
+    batch(program, *customer(1), *customer(2))
+    said = {"kind": "memberships", "organization": "c1"}
+    first, second = {**said, "external_id": "m1", "user": "u1"}, {**said, "external_id": "x", "user": "u2"}
+    batch(program, {**second, "role": "reader"})
+    answers = batch(program, {**first, "role": "reader"}, {**second, "role": "owner"})
+    assert outcomes(answers) == ["changed", "changed"]
+    answers = batch(program, {**first, "role": "reader"}, {**second, "role": "reader"})
+    assert outcomes(answers) == ["unchanged", "last_owner"]
+
+
 def test_beyond_its_lines_nothing_is_read(program: Operator, settings: Settings) -> None:
     settings.OPERATOR_BATCH_MAX_LINES = 2
     lines = [{"kind": "organizations", "external_id": f"c{n}", "name": "C"} for n in range(3)]
