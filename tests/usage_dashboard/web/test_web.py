@@ -140,7 +140,14 @@ def test_headers_that_come_twice_are_one() -> None:
     assert (found["HTTP_COOKIE"], found["HTTP_ACCEPT"]) == ("a=1; b=2", "text/html,*/*")
 
 
-@pytest.mark.parametrize(("path", "setting"), [(EVENTS, "EVENTS_BODY_MAX_BYTES"), (FORM, "FORM_BODY_MAX_BYTES")])
+@pytest.mark.parametrize(
+    ("path", "setting"),
+    [
+        (EVENTS, "EVENTS_BODY_MAX_BYTES"),
+        (FORM, "FORM_BODY_MAX_BYTES"),
+        ("/v1/operator/batch", "OPERATOR_BATCH_MAX_BYTES"),
+    ],
+)
 @pytest.mark.parametrize("is_declared", [True, False])
 def test_a_body_has_a_largest_size_declared_or_not(
     settings: Settings, path: str, setting: str, is_declared: bool
