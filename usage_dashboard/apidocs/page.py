@@ -112,10 +112,10 @@ def _parameter(said: Entry) -> Field:
 
 def _refusals(entry: Entry) -> Iterator[Refusal]:
     for status, answer in entry["responses"].items():
-        if not status.startswith("2"):
-            for line in answer["description"].splitlines():
-                code, _, when = line.strip("`").partition("`: ")
-                yield Refusal(status, code if when else "", marked(when or line))
+        for line in answer["description"].splitlines():
+            code, _, when = line.strip("`").partition("`: ")
+            if when:
+                yield Refusal(f"{status}, an item" if status.startswith("2") else status, code, marked(when))
 
 
 def _first_schema(content: Entry) -> Entry:

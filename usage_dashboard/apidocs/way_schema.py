@@ -6,6 +6,7 @@ from drf_spectacular.plumbing import ComponentRegistry
 
 from accounts.installation.described import SENDING
 from metering.intake.api import Way
+from metering.intake.description.refusals import ITEM
 from metering.intake.description.ways import DESCRIBED, Shapes, WayIn
 from usage_dashboard.apidocs import shapes
 from usage_dashboard.apidocs.security import SENDER_SCHEMES, register
@@ -32,7 +33,8 @@ def operation_of(way: Way, path: str, registry: ComponentRegistry) -> Entry:
 
 
 def _answers(described: WayIn, registry: ComponentRegistry) -> Entry:
-    answered = {status: (_content(of, registry), "Stored.") for status, of in described.answers.items()}
+    text = "\n".join(["Stored, but for items with a code:", shapes.said(ITEM)]) if described.has_code else "Stored."
+    answered = {status: (_content(of, registry), text) for status, of in described.answers.items()}
     return {f"{status}": _response(content, text) for status, (content, text) in answered.items()}
 
 

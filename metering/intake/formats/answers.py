@@ -1,6 +1,10 @@
 """What a way in answers: the counts, and what became of each item of the body."""
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from metering.intake.description.refusals import ITEM
 
 
 class ItemResult(TypedDict):
@@ -8,7 +12,7 @@ class ItemResult(TypedDict):
 
     index: int
     status: Literal["accepted", "duplicate", "rejected", "ignored"]
-    code: NotRequired[str]
+    code: NotRequired[Annotated[str, Meta(extra_json_schema={"enum": list(ITEM)})]]
     message: NotRequired[str]
 
 
