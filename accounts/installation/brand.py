@@ -107,14 +107,19 @@ def _active_part(body: bytes) -> str:
         root = ET.fromstring(body)  # noqa: S314 - without a document type there is no entity to expand
     except ET.ParseError:
         return "XML that cannot be read"
-    for element in root.iter():
-        tag = str(element.tag).rpartition("}")[2].lower()
-        if tag in ACTIVE_TAGS:
-            return f"an element <{tag}>"
-        for attribute, value in element.attrib.items():
-            key = attribute.rpartition("}")[2].lower()
-            if key.startswith("on") or (key in ("href", "src") and not value.startswith(("#", "data:image/"))):
-                return f"an attribute {key}"
-            if "url(" in value and "url(#" not in value:
-                return "an address that is loaded"
+    return next(filter(None, map(_active_part_of, root.iter())), "")
+
+
+def _active_part_of(element: ET.Element) -> str:
+    tag = str(element.tag).rpartition("}")[2].lower()
+    if tag in ACTIVE_TAGS:
+        return f"an element <{tag}>"
+    if tag == "style" and re.search(r"@import|url\((?!\s*['\"]?#)", element.text or "", re.IGNORECASE):
+        return "styles that load something"
+    for attribute, value in element.attrib.items():
+        key = attribute.rpartition("}")[2].lower()
+        if key.startswith("on") or (key in ("href", "src") and not value.startswith(("#", "data:image/"))):
+            return f"an attribute {key}"
+        if "url(" in value and "url(#" not in value:
+            return "an address that is loaded"
     return ""

@@ -28,6 +28,17 @@ def body_of(chat: str, *, subject: str, text: str, address: str) -> str:
     return json.dumps(BODIES[chat](subject, text, address), separators=(",", ":"))
 
 
+def chat_at(host: str, path: str) -> WebhookFormat | None:
+    """The chat whose incoming webhooks are at such addresses; None for everybody else's."""
+    if host == "hooks.slack.com":
+        return WebhookFormat.SLACK
+    if host in ("discord.com", "discordapp.com") and path.startswith("/api/webhooks/"):
+        return WebhookFormat.DISCORD
+    if host.endswith((".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com")):
+        return WebhookFormat.TEAMS
+    return None
+
+
 def _slack(subject: str, text: str, address: str) -> dict[str, Any]:
     button = {"type": "button", "text": {"type": "plain_text", "text": "Open"}, "url": address}
     return {

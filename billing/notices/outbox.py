@@ -217,6 +217,11 @@ def _enqueue(  # noqa: PLR0913, PLR0917 - what a message is made of
     )
 
 
+def is_owner(organization: Organization, email: str) -> bool:
+    """Whether news of the organization are sent to this address now."""
+    return email in _owners(organization)
+
+
 def _owners(organization: Organization) -> list[str]:
     owners = Membership.objects.filter(
         organization=organization, role=Membership.Role.OWNER, left_at__isnull=True, user__is_active=True

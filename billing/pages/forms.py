@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from accounts.models import Organization
@@ -19,7 +21,7 @@ from billing.display import usual_unit
 from billing.line_items import UNITS_OF_A_PRICE
 from billing.models import BillingDetails, LineItem
 from billing.money import BILLED_DIGITS
-from billing.notices import webhook_addresses
+from billing.notices import chats, webhook_addresses
 from billing.prices.rerating import PriceRefusedError, Terms
 from metering import price_words, service_tiers
 from metering.attribution_models import MAX_VALUE_LENGTH
@@ -108,6 +110,21 @@ class WebhookForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose at least one."},
     )
+
+    def clean(self) -> dict[str, Any]:
+        """An address of a chat is a secret, and understood by that chat alone: it is not taken for a program's."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        parts = urlsplit(cleaned.get("url", ""))
+        chat = chats.chat_at(parts.hostname or "", parts.path)
+        if chat and cleaned.get("format") == WebhookFormat.STANDARD:
+            self.add_error("format", f"This is an address of {chat.label}: choose {chat.label}.")
+        if (
+            cleaned.get("format") != WebhookFormat.STANDARD
+            and parts.scheme == "http"
+            and not settings.WEBHOOK_PRIVATE_ADDRESSES
+        ):
+            self.add_error("url", "An address of a chat begins with https://.")
+        return cleaned
 
     def clean_event_types(self) -> list[str]:
         """None stands for all, also those that are added later."""

@@ -133,6 +133,9 @@ def message_again(request: SignedInRequest, slug: str, delivery_id: int) -> Http
     if delivery.endpoint and (delivery.endpoint.disabled_at or delivery.endpoint.switched_off_at):
         messages.error(request, "Its webhook is removed or switched off. Nothing was sent.")
         return redirect(MESSAGES, slug)
+    if delivery.endpoint is None and not outbox.is_owner(access.organization, delivery.recipient):
+        messages.error(request, "Its recipient is no owner any more. Nothing was sent.")
+        return redirect(MESSAGES, slug)
     with change(by=request.user):
         is_new = outbox.send_again(delivery)
     if is_new:

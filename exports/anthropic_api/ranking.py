@@ -95,7 +95,7 @@ def page_of(caller: AdminCaller, asked: Asked, read: Read, show: Show) -> dict[s
     rows = read(replace(query, as_of=place.as_of), asked, place)
     ranked = _ranked(rows, asked) or _nothing(asked)
     page, has_more = ranked[: asked.limit], len(ranked) > asked.limit
-    names = shown([(one.slot, *one.parts) for one in page], asked.group_by, caller.organizations)
+    names = shown([(one.slot, *one.parts) for one in page], asked.group_by, caller)
     return {
         "data": [_bounds(asked, place, one.slot) | item for one in page for item in show(one, asked, names)],
         "has_more": has_more,

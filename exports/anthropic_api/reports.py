@@ -54,7 +54,7 @@ def message_results(query: UsageQuery, asked: Asked, caller: AdminCaller, *, mos
     query = replace(query, usage_types=OF_MESSAGES)
     groups = groupings_of(asked.group_by)
     rows = usage_sums(query, groups, tuple(usage.TOKENS.values()), most=most)
-    names = shown(rows, asked.group_by, caller.organizations)
+    names = shown(rows, asked.group_by, caller)
     told = _told(asked, asked.report.groups)
     found = []
     for slot, *columns in rows:
@@ -69,7 +69,7 @@ def cost_results(query: UsageQuery, asked: Asked, caller: AdminCaller, *, most: 
     group_by = (*(name for name in asked.group_by if name != DESCRIPTION), *(DESCRIBED if is_described else ()))
     groups = groupings_of(group_by)
     rows = cost_sums(query, (*groups, *([USAGE_TYPE] if is_described else ())), most=most, by_item=is_described)
-    names = shown([row[: len(groups) + 1] for row in rows], group_by, caller.organizations)
+    names = shown([row[: len(groups) + 1] for row in rows], group_by, caller)
     told = _told(asked, ("workspace_id", *DESCRIBED))
     found = []
     for slot, *columns in rows:

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accounts.models import Membership, Organization, User
+from accounts.models import Membership, User
+from apikeys.adminkeys.authentication import AdminCaller
+from apikeys.models import AdminKey
 from exports.admin_api.sums import Row, id_of, names_in
 from exports.anthropic_api.groups import ACTOR_TYPE, KNOWN, OF_SKUS, USER_ACTOR, Words, words_of
 from exports.anthropic_api.parameters import groupings_of
@@ -40,23 +42,24 @@ class Shown:
         return fields
 
 
-def shown(rows: Sequence[Row], group_by: Sequence[str], organizations: Sequence[Organization]) -> Shown:
-    """Of rows of (slot, the part of each group …)."""
+def shown(rows: Sequence[Row], group_by: Sequence[str], caller: AdminCaller) -> Shown:
+    """Of rows of (slot, the part of each group …). Names and emails of people are for keys that may read members."""
     groups = groupings_of(group_by)
     ids = {row[place] for place, group in enumerate(groups, start=1) if group == USER for row in rows}
-    actors = _actors(ids, organizations) if "actor" in group_by else {}
-    return Shown(group_by, names_in(rows, groups, organizations), words_of(groups), actors)
+    actors = _actors(ids, caller) if "actor" in group_by else {}
+    return Shown(group_by, names_in(rows, groups, caller.organizations), words_of(groups), actors)
 
 
-def _actors(ids: set[int], organizations: Sequence[Organization]) -> dict[int, Fields]:
-    current = Membership.objects.filter(organization__in=organizations, left_at__isnull=True, user__in=ids)
+def _actors(ids: set[int], caller: AdminCaller) -> dict[int, Fields]:
+    current = Membership.objects.filter(organization__in=caller.organizations, left_at__isnull=True, user__in=ids)
     members = set(current.values_list("user_id", flat=True))
+    named = members if AdminKey.Scope.MEMBERS in caller.key.scopes else set()
     return {
         user.pk: {
             "type": USER_ACTOR,
             "user_id": user.public_id,
-            "name": user.name or None,
-            "email_address": user.email,
+            "name": (user.name or None) if user.pk in named else None,
+            "email_address": user.email if user.pk in named else None,
             "deleted": user.pk not in members,
         }
         for user in User.objects.filter(pk__in=ids)

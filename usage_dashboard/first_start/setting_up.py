@@ -1,7 +1,7 @@
 """A new installation's first person: staff, with the first organization, an API key and a token of their gateway.
 
-Whoever reads the log of the installation has the code. It opens the page for as long as nobody is staff, and never again:
-a code that was used, or was read by two people at once, sets up one installation.
+Whoever reads the log of the installation has the code. It opens the page for as long as nobody is or was staff, and never
+again: a code that was used, or was read by two people at once, sets up one installation.
 """
 
 import base64
@@ -13,18 +13,20 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.urls import reverse
 
+from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.changes import routing_change
 from accounts.emails import normalized
 from accounts.entrance import claims
 from accounts.installation.site import address_of
-from accounts.models import Organization, User
+from accounts.models import AuditEvent, Organization, User
 from accounts.organizations import organizations
 from apikeys.keys import keys
 from apikeys.models import APIKey
 
 PURPOSE: Final = b"first start"
 CODE_BYTES: Final = 15
+DONE: Final = "installation.set_up"
 GATEWAY: Final = "gateway"
 KEY_NAME: Final = "First key"
 
@@ -49,8 +51,10 @@ class SetUp:
 
 
 def is_open() -> bool:
-    """Whether nobody is staff yet."""
-    return not User.objects.filter(is_staff=True).exists()
+    """Whether nobody is staff yet, nor was through this page, whoever has lost these rights since."""
+    return not (
+        User.objects.filter(is_staff=True).exists() or AuditEvent.objects.filter(event=DONE, organization=None).exists()
+    )
 
 
 def code() -> str:
@@ -79,6 +83,7 @@ def set_up(*, given: str, email: str, name: str, password: str, organization: st
     rules raise.
     """
     email = normalized(email)
+    require(given)  # first, so that nobody waits for a stranger's guess
     with routing_change() as now:  # alone, so that of two people with the code one is the first
         require(given)
         claims.release(email, owner=None)
@@ -87,6 +92,7 @@ def set_up(*, given: str, email: str, name: str, password: str, organization: st
         user.save(update_fields=["is_staff", "is_superuser"])
         EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
         actor = Actor(user=user, name=user.email)
+        audit.record(DONE, actor=actor, target_id=user.public_id, target_name=user.email)
         made = organizations.create_organization(name=organization, owner=user, now=now, actor=actor)
         organizations.set_default_organization(user=user, organization=made, now=now, actor=actor)
         api_key, key_secret = keys.create_api_key(user=user, name=KEY_NAME, created_at=now, actor=actor)

@@ -45,6 +45,8 @@ def first_start(request: HttpRequest) -> HttpResponse:
 @login_required
 def first_event_page(request: SignedInRequest) -> HttpResponse:
     """The command that sends the first event, shown once, and what is left to do."""
+    if not request.user.is_staff or request.user.default_organization is None:
+        return redirect("metering:usage")
     command = shown_once.take(request, KEPT) if request.method == "GET" else None
     context = {
         "frame": user_frame(request.user, page="accounts:profile"),

@@ -40,6 +40,8 @@ def test_images_are_known_by_what_is_in_them(tmp_path: Path, body: bytes, media_
         ('<image href="https://elsewhere.test/x.png"/>', "an attribute href"),
         ('<a xmlns:x="http://www.w3.org/1999/xlink" x:href="javascript:alert(1)"/>', "an attribute href"),
         ('<rect style="fill:url(https://elsewhere.test)"/>', "an address that is loaded"),
+        ('<style>@import "https://elsewhere.test";</style>', "styles that load something"),
+        ("<style>rect { fill: url(https://elsewhere.test) }</style>", "styles that load something"),
         ("<rect", "XML that cannot be read"),
     ],
 )

@@ -135,6 +135,35 @@ def test_a_webhook_is_told_of_what_was_chosen_alone(world: World, client_of: Sig
     assert not Delivery.objects.filter(endpoint=endpoint).exists()
 
 
+@pytest.mark.parametrize(
+    ("url", "chat"),
+    [
+        ("https://hooks.slack.com/services/T0/B0/x", "Slack"),
+        ("https://discord.com/api/webhooks/1/x", "Discord"),
+        ("https://acme.webhook.office.com/webhookb2/x", "Microsoft Teams"),
+    ],
+)
+def test_an_address_of_a_chat_is_not_taken_for_a_program_s(
+    world: World, client_of: SignIn, monkeypatch: pytest.MonkeyPatch, url: str, chat: str
+) -> None:
+    monkeypatch.setattr("billing.notices.webhook_addresses.look_up", lambda _: None)
+    data = {"url": url, "format": "standard", "event_types": News.values}
+    page = client_of(world.alice).post(f"{BILLING}webhooks/", data).content.decode()
+    assert f"This is an address of {chat}: choose {chat}." in page
+    insecure = {**data, "url": "http://chat.example.com/x", "format": "slack"}
+    assert "begins with https://" in client_of(world.alice).post(f"{BILLING}webhooks/", insecure).content.decode()
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_nothing_is_sent_again_to_who_is_no_owner_any_more(world: World, client_of: SignIn) -> None:
+    outbox.tell_owners(world.acme, message_id="m", event_type="x", subject="s", text="t")
+    Delivery.objects.update(next_attempt_at=None, recipient="former@acme.test")
+    client = client_of(world.alice)
+    page = client.post(f"{BILLING}messages/{Delivery.objects.get().pk}/again/", follow=True).content.decode()
+    assert "no owner any more" in page
+    assert not Delivery.objects.filter(next_attempt_at__isnull=False).exists()
+
+
 def test_a_webhook_of_nothing_is_refused(world: World, client_of: SignIn, settings: Settings) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
     page = client_of(world.alice).post(f"{BILLING}webhooks/", {"url": "http://127.0.0.1/h", "format": "slack"})

@@ -11,6 +11,8 @@ from anthropic.types.beta.organization.analytics import BetaAnalyticsCostGroupBy
 from django.db.models import Sum
 from pytest_django.live_server_helper import LiveServer
 
+from accounts.changes import routing_change
+from accounts.organizations.organizations import remove_member
 from billing.models import DailyCost
 from exports.anthropic_api import requests
 from tests.exports.anthropic_api.asking import anthropic_client
@@ -43,6 +45,17 @@ def test_it_reads_usage_by_every_group_and_follows_the_pages(world: World, fille
         "bob@acme.test",
         "rita@acme.test",
     }
+
+
+def test_people_have_names_for_keys_that_may_read_members_and_for_members_of_now(world: World, filled: Filled) -> None:
+    def emails(secret: str) -> set[str | None]:
+        rows = anthropic_client(secret).beta.organization.analytics.usage.list(**bounds(filled), group_by=["actor"])
+        return {getattr(row.group.actor, "email_address", None) for row in rows}
+
+    assert emails(make_admin_key(world.acme, "usage")) == {None}
+    with routing_change(world.bob) as now:
+        remove_member(organization=world.acme, user=world.bob, now=now, for_good=True)
+    assert emails(make_admin_key(world.acme)) == {"alice@acme.test", "rita@acme.test", None}
 
 
 def test_it_reads_costs_by_every_group(world: World, filled: Filled) -> None:

@@ -85,6 +85,19 @@ def test_a_code_that_was_used_opens_nothing(db: None, client: Client) -> None:
     assert User.objects.count() == 1
 
 
+def test_a_code_that_was_used_opens_nothing_when_its_user_is_no_staff_any_more(db: None, client: Client) -> None:
+    client.post(PAGE, filled())
+    User.objects.update(is_staff=False, is_superuser=False)
+    assert not setting_up.is_open()
+    assert Client().get(PAGE).status_code == 302
+
+
+def test_the_page_after_it_is_for_staff_with_an_organization(world: World, client_of: Callable[[User], Client]) -> None:
+    assert client_of(world.bob).get("/first-start/event/").status_code == 302
+    User.objects.filter(pk=world.alice.pk).update(is_staff=True, default_organization=None)
+    assert client_of(User.objects.get(pk=world.alice.pk)).get("/first-start/event/").status_code == 302
+
+
 def test_an_installation_with_staff_has_no_first_start(world: World, client_of: Callable[[User], Client]) -> None:
     User.objects.filter(pk=world.alice.pk).update(is_staff=True)
     assert client_of(world.bob).get(PAGE).status_code == 302
