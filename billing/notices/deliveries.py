@@ -35,7 +35,7 @@ RUN_SECONDS: Final = 5.0
 """How long a run begins new messages; the next one is due by then, and threads are shared fairly between its kinds."""
 MAIL_CLAIM: Final = timedelta(minutes=5)
 WEBHOOK_CLAIM_MARGIN: Final = timedelta(seconds=20)
-CLAIMING_LOCK: Final = 0x5553_4147_4510  # an advisory lock's key: any number that nothing else here uses
+CLAIMING_LOCK: Final = 0x5553_4147_4506  # an advisory lock's key: any number that nothing else here uses
 EXPECTED_ERRORS: Final = (OSError, smtplib.SMTPException, webhooks.WebhookError, UnreadableSecretError)
 """What receivers and servers do. Everything else is a fault of the message or of ours, and staff are told."""
 

@@ -25,7 +25,7 @@ from usage_dashboard.provisioning.lines import Decision, Kind, Line, RefusedErro
 
 SET_SIZE: Final = 500
 """Lines at a time: the people of a set are locked one by one, and PostgreSQL has some thousand locks for all."""
-PROVISIONING_LOCK: Final = 0x5553_4147_4502  # an advisory lock's key, beside that of `accounts.changes`
+PROVISIONING_LOCK: Final = 0x5553_4147_4505  # an advisory lock's key: any number that nothing else here uses
 CODES: Final[Mapping[type[Exception], str]] = {
     organizations.LastOwnerError: "last_owner",
     organizations.AlreadyMemberError: "already_member",
