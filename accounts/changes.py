@@ -54,6 +54,10 @@ SELECT objid::bigint {LOCKS_OF_OTHERS} AND mode = 'ExclusiveLock' AND objsubid =
 """
 
 
+class ForwardOnlyError(ValueError):
+    """A change at a moment before a later one of the same history: what that one has decided stays; the message says of what."""
+
+
 class BeingChangedError(Exception):
     """Somebody who is asked about is being changed at this moment: `wait_for` the locks returns when that is over."""
 

@@ -13,6 +13,7 @@ from django.utils.text import slugify
 from accounts import public_ids
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
+from accounts.changes import ForwardOnlyError
 from accounts.emails import normalized
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
 
@@ -222,14 +223,14 @@ def set_default_organization(
 ) -> bool:
     """From `now` on, usage that names no organization counts in this one. Returns whether anything changed.
 
-    Raises NotAMemberError, and ValueError for a moment before an earlier change.
+    Raises NotAMemberError, and ForwardOnlyError for a moment before an earlier change.
     """
     _lock_default(user)
     _require_current(organization, user)
     if user.default_organization_id == organization.id:
         return False
     if user.default_organization_changes.filter(effective_at__gt=now).exists():
-        raise ValueError("The default organization changes forward only: this user has a later change.")
+        raise ForwardOnlyError("The default organization changes forward only: this user has a later change.")
     before = user.default_organization
     user.default_organization = organization
     user.save(update_fields=["default_organization"])

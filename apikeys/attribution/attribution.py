@@ -9,6 +9,7 @@ from datetime import datetime
 
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
+from accounts.changes import ForwardOnlyError
 from accounts.models import Attribute, Membership, Organization, Project
 from accounts.organizations.organizations import locked
 from accounts.projects.attributes import clean_values, declared_of
@@ -53,7 +54,8 @@ def set_attribution(  # noqa: PLR0913 - one keyword for each thing that is chose
     changed. To be called inside `with accounts.changes.routing_change(api_key.user) as now`.
 
     `project` None is the default one. `replaces` is what `version_of` said when the person looked. Raises
-    AttributionRefusedError, and AttributeRefusedError or InvalidValueError of `accounts.projects.attributes`.
+    AttributionRefusedError, ForwardOnlyError for a moment before an earlier choice, and AttributeRefusedError or
+    InvalidValueError of `accounts.projects.attributes`.
     """
     locked(organization)
     api_key.refresh_from_db(from_queryset=APIKey.objects.select_for_update(no_key=True, of=("self",)))
@@ -66,7 +68,7 @@ def set_attribution(  # noqa: PLR0913 - one keyword for each thing that is chose
     if (before.project_id if before else None, before.attributes if before else {}) == (project and project.pk, values):
         return False
     if before is not None and before.effective_at > now:
-        raise ValueError("Attribution works forward only: this key has a later change.")
+        raise ForwardOnlyError("Attribution works forward only: this key has a later change.")
     row, _ = KeyAttribution.objects.update_or_create(
         api_key=api_key,
         organization=organization,

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from accounts import limits
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
+from accounts.changes import ForwardOnlyError
 from accounts.limits import LimitReachedError
 from accounts.models import User
 from accounts.pages.words import counted
@@ -117,13 +118,13 @@ def rotate_api_key(
 def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime, actor: Actor = SYSTEM_ACTOR) -> bool:
     """From `now` on the key is tracked or not; usage before that stays as it was. Returns whether anything changed.
 
-    Raises KeyRevokedError, and ValueError for a moment before an earlier switch.
+    Raises KeyRevokedError, and ForwardOnlyError for a moment before an earlier switch.
     """
     _lock_usable(api_key)
     if api_key.tracked == tracked:
         return False
     if api_key.tracking_changes.filter(effective_at__gt=now).exists():
-        raise ValueError("Tracking works forward only: this key has a later switch.")
+        raise ForwardOnlyError("Tracking works forward only: this key has a later switch.")
     api_key.tracked = tracked
     api_key.save(update_fields=["tracked"])
     TrackingChange.objects.update_or_create(api_key=api_key, effective_at=now, defaults={"tracked": tracked})

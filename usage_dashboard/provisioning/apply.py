@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import Error, IntegrityError, connection, transaction
 
 from accounts.audit.audit import Actor
+from accounts.changes import ForwardOnlyError
 from accounts.clock import database_now
 from accounts.organizations import organizations
 from accounts.projects import attributes, projects
@@ -31,6 +32,7 @@ CODES: Final[Mapping[type[Exception], str]] = {
     organizations.AlreadyMemberError: "already_member",
     organizations.NotAMemberError: "not_a_member",
     organizations.ChangeRefusedError: "refused",
+    ForwardOnlyError: "invalid_effective_at",
     payers.PayerRefusedError: "invalid_parent",
     rerating.ClosedMonthError: "billed",
     rerating.PriceRefusedError: "invalid_price",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from accounts.clock import database_now
 from accounts.models import AuditEvent, Membership, Organization, RoutingVersion, User
 from apikeys.models import APIKey
 from tests.provisioning import Operator, operator, refusal
@@ -136,6 +138,27 @@ def test_owners_change_places_in_either_order(program: Operator) -> None:
     assert outcomes(answers) == ["changed", "changed"]
     answers = batch(program, {**first, "role": "reader"}, {**second, "role": "reader"})
     assert outcomes(answers) == ["unchanged", "last_owner"]
+
+
+@pytest.mark.parametrize("are_there", [False, True])
+def test_of_two_moves_of_one_person_the_earlier_one_sent_last_is_refused_alone(
+    program: Operator, are_there: bool
+) -> None:
+    batch(program, *customer(1), *customer(2), *customer(3))
+    now = database_now()
+
+    def place(number: int, hours: int, **said: object) -> dict[str, object]:
+        moment = (now - timedelta(hours=hours)).isoformat()
+        found = {"kind": "memberships", "user": "mover", "organization": f"c{number}", "role": "reader"}
+        return {**found, "external_id": f"of{number}", "effective_at": moment, **said}
+
+    batch(program, {"kind": "users", "external_id": "mover", "email": "mover@many.test"}, place(1, 48))
+    if are_there:
+        assert outcomes(batch(program, place(2, 47), place(3, 46))) == ["created", "created"]
+    answers = batch(program, place(2, 1, is_default=True), place(3, 2, is_default=True), customer(4)[2])
+    assert outcomes(answers) == ["changed" if are_there else "created", "invalid_effective_at", "created"]
+    home = User.objects.get(external_id="mover").default_organization
+    assert home == Organization.objects.get(external_id="c2")
 
 
 def test_beyond_its_lines_nothing_is_read(program: Operator, settings: Settings) -> None:
