@@ -25,7 +25,7 @@ from metering.intake.received import shown
 from metering.intake.sources.identity import event_id
 from metering.intake.sources.litellm.payload import NOTHING, Metadata, Payload, Response
 from metering.intake.sources.litellm.purposes import NO_METADATA, attributes_of
-from metering.intake.sources.litellm.usage import model_of, plain_measures, reading_of, tier_word_of
+from metering.intake.sources.litellm.usage import model_of, plain_measures, reading_of, tier_asked_for, tier_word_of
 from metering.intake.sources.names import provider_of, tier_of
 from metering.intake.sources.readings import RefusedError, event_of_tool, measures_of
 
@@ -178,7 +178,7 @@ def plain_event(payload: Payload, known: Mapping[str | None, str]) -> Event | No
         or not payload.id
         or (key := known.get(metadata.user_api_key_hash)) is None
         or (measures := plain_measures(payload)) is None
-        or (tier := tier_of(tier_word_of(response))).change is not None
+        or (tier := tier_of(tier_word_of(response) or tier_asked_for(payload))).change is not None
     ):
         return None
     return Event(

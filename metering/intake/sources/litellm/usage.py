@@ -41,7 +41,7 @@ def reading_of(payload: Payload, usage_type: str) -> Reading:
         counting=_counting(payload, usage),
         units=NO_UNITS if usage_type == "completions" else _units(usage, response, usage_type),
         model=model_of(payload, response),
-        service_tier=_part(_text, response.service_tier) or usage.service_tier or _tier_asked_for(payload),
+        service_tier=tier_word_of(response) or usage.service_tier or tier_asked_for(payload),
         speed=None if usage.speed == "standard" else usage.speed,
         region=None if usage.inference_geo in NO_GEO else usage.inference_geo,
         tools=_tools(usage, response),
@@ -89,6 +89,12 @@ def tier_word_of(response: Response) -> str | None:
     return _part(_text, response.service_tier)
 
 
+def tier_asked_for(payload: Payload) -> str | None:
+    """The request's word for the service tier, which counts where the answer has none."""
+    asked = _part(_parameters, payload.model_parameters)
+    return asked.service_tier if asked else None
+
+
 def usage_of(payload: Payload, response: Response) -> Usage:
     """The first of three places that says something. Raises RefusedError."""
     usage = payload.metadata.usage_object if payload.metadata else None
@@ -118,12 +124,6 @@ def _counting(payload: Payload, usage: Usage) -> Counting:
     if _is_of_messages(usage):
         return CACHE_BESIDE
     return REST_IS_INPUT if provider_of(payload.custom_llm_provider) == GOOGLE else INCLUSIVE
-
-
-def _tier_asked_for(payload: Payload) -> str | None:
-    """That of the request, where nothing is kept of the answer."""
-    asked = _part(_parameters, payload.model_parameters)
-    return asked.service_tier if asked else None
 
 
 def _says_something(usage: Usage) -> bool:

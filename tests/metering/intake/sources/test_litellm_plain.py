@@ -61,9 +61,12 @@ ANSWERS: Final = st.fixed_dictionaries(
         "output": st.sampled_from([[], [{"type": "web_search_call"}]]),
     },
 )
+PARAMETERS: Final[st.SearchStrategy[Any]] = st.sampled_from([None, "redacted", {}]) | st.fixed_dictionaries(
+    {"service_tier": st.sampled_from([None, 5, "", "auto", "flex", "priority", "batch", "x y"])}
+)
 
 
-def make(usage: dict[str, Any], answer: dict[str, Any]) -> Payload:
+def make(usage: dict[str, Any], answer: dict[str, Any], asked: Any = None) -> Payload:
     payload = {
         "id": "a",
         "call_type": "acompletion",
@@ -71,15 +74,16 @@ def make(usage: dict[str, Any], answer: dict[str, Any]) -> Payload:
         "model": "m",
         "custom_llm_provider": "openai",
         "metadata": {"usage_object": usage, "user_api_key_hash": KEY},
+        "model_parameters": asked,
         "response": answer,
     }
     return msgspec.json.decode(msgspec.json.encode(payload), type=Payload)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(USAGES | USUAL, ANSWERS)
-def test_the_short_way_gives_what_the_long_way_gives(usage: dict[str, Any], answer: dict[str, Any]) -> None:
-    payload, changes = make(usage, answer), Counter[tuple[str, str]]()
+@given(USAGES | USUAL, ANSWERS, PARAMETERS)
+def test_the_short_way_gives_what_the_long_way_gives(usage: dict[str, Any], answer: dict[str, Any], asked: Any) -> None:
+    payload, changes = make(usage, answer, asked), Counter[tuple[str, str]]()
     plain = plain_event(payload, KNOWN)
     if plain is not None:
         assert list(events_of(payload, KNOWN, changes)) == [plain]
@@ -96,3 +100,15 @@ def test_the_short_way_gives_what_the_long_way_gives(usage: dict[str, Any], answ
 )
 def test_a_usual_call_goes_the_short_way(usage: dict[str, Any], answer: dict[str, Any]) -> None:
     assert plain_event(make(usage, answer), KNOWN) is not None
+
+
+@pytest.mark.parametrize("answer", [{}, {"text": "redacted-by-litellm"}, {"service_tier": None}])
+@pytest.mark.parametrize("tier", ["flex", "priority"])
+def test_where_the_answer_leaves_the_tier_open_the_short_way_takes_that_asked_for(
+    answer: dict[str, Any], tier: str
+) -> None:
+    payload = make(USAGE, answer, {"service_tier": tier})
+    plain = plain_event(payload, KNOWN)
+    assert plain is not None
+    assert plain.service_tier == tier
+    assert list(events_of(payload, KNOWN, Counter())) == [plain]
