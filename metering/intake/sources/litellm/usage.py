@@ -75,6 +75,7 @@ def _says_more(usage: Usage, inside: InputDetails, outside: CompletionDetails) -
         or (inside.audio_tokens or inside.image_tokens or inside.video_tokens or inside.web_search_requests)
         or (outside.audio_tokens or outside.image_tokens)
         or (usage.cache_creation or inside.cache_creation_token_details or usage.server_tool_use)
+        or (usage.input_tokens_details or usage.input_token_details or usage.output_tokens_details)
         or (usage.service_tier or usage.speed or usage.inference_geo)
     )
 

@@ -30,6 +30,9 @@ USAGES: Final = st.fixed_dictionaries(
     optional={
         "prompt_tokens_details": some("cached_tokens", "cache_creation_tokens", "audio_tokens", "web_search_requests"),
         "completion_tokens_details": some("reasoning_tokens", "audio_tokens", "image_tokens"),
+        "input_tokens_details": st.none() | some("cached_tokens", "cache_creation_tokens", "audio_tokens"),
+        "input_token_details": st.none() | some("cached_tokens", "audio_tokens"),
+        "output_tokens_details": st.none() | some("reasoning_tokens", "audio_tokens", "image_tokens"),
         "cache_read_input_tokens": OTHERS,
         "cache_creation_input_tokens": OTHERS,
         "server_tool_use": some("web_search_requests"),
@@ -49,6 +52,19 @@ USUAL: Final = st.builds(
     st.sampled_from([None, 0, 40, 100, 101]),
     st.sampled_from([None, 0, 12, 20, 21]),
 )
+COUNTED: Final = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+OF_RESPONSES: Final = st.builds(
+    lambda details: {**COUNTED, **details},
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "input_tokens_details": some("cached_tokens", "audio_tokens"),
+            "input_token_details": some("cached_tokens", "audio_tokens"),
+            "output_tokens_details": some("reasoning_tokens", "audio_tokens"),
+        },
+    ),
+)
+"""Names of chat completions for the wholes, and of Responses for their parts."""
 KEY: Final = "ab" * 32
 KNOWN: Final[Mapping[str | None, str]] = {KEY: "key_1"}
 ANSWERS: Final = st.fixed_dictionaries(
@@ -81,7 +97,7 @@ def make(usage: dict[str, Any], answer: dict[str, Any], asked: Any = None) -> Pa
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(USAGES | USUAL, ANSWERS, PARAMETERS)
+@given(USAGES | USUAL | OF_RESPONSES, ANSWERS, PARAMETERS)
 def test_the_short_way_gives_what_the_long_way_gives(usage: dict[str, Any], answer: dict[str, Any], asked: Any) -> None:
     payload, changes = make(usage, answer, asked), Counter[tuple[str, str]]()
     plain = plain_event(payload, KNOWN)
@@ -112,3 +128,19 @@ def test_where_the_answer_leaves_the_tier_open_the_short_way_takes_that_asked_fo
     assert plain is not None
     assert plain.service_tier == tier
     assert list(events_of(payload, KNOWN, Counter())) == [plain]
+
+
+@pytest.mark.parametrize(
+    ("details", "measure"),
+    [
+        ({"input_tokens_details": {"cached_tokens": 40}}, "input_cached_tokens"),
+        ({"input_token_details": {"cached_tokens": 40}}, "input_cached_tokens"),
+        ({"output_tokens_details": {"reasoning_tokens": 12}}, "output_reasoning_tokens"),
+    ],
+)
+def test_parts_in_the_names_of_responses_are_no_usual_call(details: dict[str, dict[str, int]], measure: str) -> None:
+    payload = make({**COUNTED, **details}, {})
+    assert plain_event(payload, KNOWN) is None
+    (event,) = events_of(payload, KNOWN, Counter())
+    (part,) = next(iter(details.values())).values()
+    assert getattr(event, measure) == part
