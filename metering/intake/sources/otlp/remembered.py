@@ -21,7 +21,8 @@ class Remembered(dict[K, V]):
         self._before: dict[K, V] = {}
 
     def __missing__(self, key: K) -> V:
-        found = self._before[key] if key in self._before else self._read(key)
+        before = self._before  # another thread may put a new one in its place meanwhile
+        found = before[key] if key in before else self._read(key)
         if self._keeps(key, found):
             if len(self) >= MAX_REMEMBERED:
                 self._before = dict(self)
