@@ -108,7 +108,8 @@ class UsageQuery:
     @property
     def filters_below_usage_types(self) -> bool:
         """Whether the conditions on `sku` are about more than usage types."""
-        return bool(self.model_ids or self.service_tiers or self.providers) or self.batch is not None
+        is_named = self.model_ids or self.service_tiers or self.providers or self.sku_filters
+        return bool(is_named) or self.batch is not None
 
     @property
     def filtered_dimensions(self) -> tuple[Grouping, ...]:

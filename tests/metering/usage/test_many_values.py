@@ -13,11 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from accounts.periods import month_of
 from billing.cost import queries as costs
 from metering.attribution_models import ALL
-from metering.measures import MEASURES, UsageType
+from metering.measures import MEASURES, ServiceTier, UsageType
 from metering.models import Model
 from metering.rollups.tables import COLUMNS, ORGANIZATION_DAILY, VALUE_DAILY, VALUE_MONTHLY, VALUE_TOTALS, WITH_SKU
 from metering.usage.declared import declared_in
-from metering.usage.queries import SHOWN_PARTS, Rank, UsageQuery
+from metering.usage.groupings import SERVICE_TIER
+from metering.usage.queries import SHOWN_PARTS, Rank, SkuFilter, UsageQuery
 from metering.usage.rankings import ranking_page, top_lists
 from metering.usage.sums import activity_of
 from tests.attributions import declare
@@ -130,3 +131,12 @@ def test_a_filter_by_model_reads_the_rows_that_know_models(query: UsageQuery) ->
     assert (first.id, first.requests) == (NUM_VALUES, NUM_VALUES * days * len(MODELS))
     by_other_type = replace(query, usage_types=(UsageType.EMBEDDINGS.value,))
     assert not top_lists(by_other_type, Rank.REQUESTS, [query.group])
+
+
+def test_a_filter_by_parts_of_what_is_priced_reads_the_rows_that_know_them(query: UsageQuery) -> None:
+    of_default, of_flex = (
+        replace(query, sku_filters=(SkuFilter(SERVICE_TIER, (tier.value,)),))
+        for tier in (ServiceTier.DEFAULT, ServiceTier.FLEX)
+    )
+    assert top_lists(of_default, Rank.REQUESTS, [query.group]) == top_lists(query, Rank.REQUESTS, [query.group])
+    assert not top_lists(of_flex, Rank.REQUESTS, [query.group])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from accounts.periods import month_of, one_day
-from metering.usage.groupings import UNTRACKED
-from metering.usage.queries import Step, UsageQuery
+from metering.usage.groupings import SERVICE_TIER, UNTRACKED
+from metering.usage.queries import SkuFilter, Step, UsageQuery
 
 ALL = UsageQuery(organization_ids=(1, 2), period=month_of(date(2026, 11, 1)))
 FILTERS: dict[str, tuple[int, ...]] = {
@@ -39,6 +39,23 @@ def test_each_filter_is_a_condition_of_its_own(name: str, ids: tuple[int, ...]) 
     assert f"%({name})s" in query.filters("usage")
     assert query.parameters()[name] == list(ids)
     assert query.filters_skus == (name in {"model_ids", "usage_types", "service_tiers", "providers"})
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, False),
+        ({"user_ids": (3,), "api_key_ids": (4,)}, False),
+        ({"usage_types": (1,)}, False),
+        ({"model_ids": (6,)}, True),
+        ({"service_tiers": (2,)}, True),
+        ({"providers": (7,)}, True),
+        ({"batch": False}, True),
+        ({"sku_filters": (SkuFilter(SERVICE_TIER, (2,)),)}, True),
+    ],
+)
+def test_rows_of_usage_types_can_answer_what_asks_for_no_more(filters: dict[str, Any], expected: bool) -> None:
+    assert narrowed(**filters).filters_below_usage_types is expected
 
 
 def test_every_value_of_a_condition_is_a_parameter() -> None:
