@@ -11,6 +11,7 @@ from accounts.models import AuditEvent, Organization, RoutingVersion, User
 from apikeys import secrets
 from apikeys.models import APIKey, IngestToken
 from tests.world import World
+from usage_dashboard.provisioning import apply
 
 FILE = """
 organizations:
@@ -64,6 +65,27 @@ def test_applied_it_is_so_and_a_second_run_has_nothing_to_do(file: Path) -> None
         assert "Nothing to do." in again
         assert "unchanged: 7" in again
     assert (AuditEvent.objects.count(), RoutingVersion.objects.get().version) == (events, version)
+
+
+class Terminal(StringIO):
+    """What is written, and how many ingest tokens there were when each secret was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: list[int] = []
+
+    def write(self, text: str) -> int:
+        if re.match(r"ingest_tokens t\d: it-", text):
+            self.tokens.append(IngestToken.objects.count())
+        return super().write(text)
+
+
+def test_secrets_are_printed_before_the_next_lines_are_carried_out(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "SET_SIZE", 1)
+    file.write_text("ingest_tokens:\n  t1: {name: One}\n  t2: {name: Two}\n")
+    out = Terminal()
+    call_command("sync", str(file), "--apply", stdout=out)
+    assert out.tokens == [1, 2]
 
 
 def test_what_changes_and_ends_is_told_apart(file: Path) -> None:

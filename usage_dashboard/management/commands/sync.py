@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.audit.audit import OPERATOR, Actor
 from usage_dashboard.provisioning import sync_file
 from usage_dashboard.provisioning.apply import apply, rehearse, sets_of
-from usage_dashboard.provisioning.lines import Status
+from usage_dashboard.provisioning.lines import Decision, Status
 
 
 class Command(BaseCommand):
@@ -40,9 +40,12 @@ class Command(BaseCommand):
 
     def _apply(self, lines: Any, actor: Actor) -> None:
         """What somebody else has changed meanwhile is refused line by line, and said."""
-        decisions = [found for one in sets_of(lines) for found in apply(one, actor=actor)]
-        for secret in sync_file.secrets_of(decisions):
-            self.stdout.write(secret)
+        decisions: list[Decision] = []
+        for one in sets_of(lines):
+            done = apply(one, actor=actor)
+            decisions += done
+            for secret in sync_file.secrets_of(done):
+                self.stdout.write(secret)  # at once: if a later set breaks off, it is nowhere else
         if refused := [decision for decision in decisions if decision.status == Status.REFUSED]:
             raise CommandError("\n".join(["Applied, but for:", *sync_file.plan(refused)]))
         self.stdout.write("Applied.")
