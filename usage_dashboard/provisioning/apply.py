@@ -3,6 +3,7 @@
 One set after the other is carried out, whoever sends them, so that two programs that contradict each other leave what one of
 them said. What people change on pages meanwhile is seen by the functions of the domain and by the database's constraints.
 A line that cannot be is answered and harms no other one: if a set fails as a whole, its halves are tried, down to the line.
+If the database goes away amid a set, what was committed before is answered, with the secrets that are nowhere else.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from django.core.exceptions import ValidationError
-from django.db import Error, IntegrityError, connection, transaction
+from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from accounts.audit.audit import Actor
 from accounts.changes import ForwardOnlyError
@@ -48,7 +49,11 @@ CODES: Final[Mapping[type[Exception], str]] = {
 }
 REFUSALS: Final = tuple(CODES)
 MEANWHILE: Final = "Somebody else has changed this at the same moment, or something else has this value. Send it again."
+UNREACHABLE: Final = (OperationalError, InterfaceError)
+UNAVAILABLE: Final = "The database did not answer: this line may not have been changed. Send it again."
 Guard = Callable[[Kind, list[Decision]], AbstractContextManager[datetime]]
+Settled = dict[int, Decision]
+"""What became of lines, by their identity: written when it is committed."""
 
 
 def sets_of(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -65,49 +70,73 @@ def sets_of(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 def apply(lines: Sequence[Line], *, actor: Actor) -> list[Decision]:
-    """Carries out a set; what became of each line, in their order."""
+    """Carries out a set; what became of each line, in their order. If the database goes away, the lines that were not settled
+    by then are refused as `unavailable`. Raises one of UNREACHABLE if none was begun.
+    """
+    settled: Settled = {}
     with _alone():
-        return _apply(lines, actor, lambda kind, decisions: kind.guard(decisions))
+        try:
+            _apply(lines, actor, _truly, settled)
+        except UNREACHABLE:
+            connection.close_if_unusable_or_obsolete()
+    return [settled[id(line)] if id(line) in settled else _unavailable(line) for line in lines]
+
+
+def apply_one(line: Line, *, actor: Actor) -> Decision:
+    """Carries out one line. Raises one of UNREACHABLE."""
+    settled: Settled = {}
+    with _alone():
+        _apply([line], actor, _truly, settled)
+    return settled[id(line)]
 
 
 def rehearse(lines: Iterable[Line], *, actor: Actor) -> list[Decision]:
     """What would become of each of all these lines, set by set. It is done in truth, and taken back."""
+    decisions: list[Decision] = []
     with _alone(), transaction.atomic():
-        decisions = [found for one in sets_of(lines) for found in _apply(one, actor, _within)]
+        for one in sets_of(lines):
+            settled: Settled = {}
+            _apply(one, actor, _within, settled)
+            decisions += [settled[id(line)] for line in one]
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         transaction.set_rollback(True)
     return decisions
 
 
-def _apply(lines: Sequence[Line], actor: Actor, guard: Guard) -> list[Decision]:
+def _apply(lines: Sequence[Line], actor: Actor, guard: Guard, settled: Settled) -> None:
     """What shall be comes first, what one thing needs before it; what ends comes last, the other way round."""
-    settled: dict[int, Decision] = {}
     for names, is_end in ((list(KINDS), False), (list(KINDS)[::-1], True)):
         for name in names:
             kind = KINDS[name].kind
             wanted = [line for line in lines if line.kind == name and line.is_end == is_end]
             for group in kind.passes(wanted) if wanted else ():
-                settled.update({id(found.line): found for found in _settle(kind, group, actor, guard)})
-    return [settled[id(line)] for line in lines]
+                _settle(kind, group, actor, guard, settled)
 
 
-def _settle(kind: Kind, lines: list[Line], actor: Actor, guard: Guard) -> list[Decision]:
+def _settle(kind: Kind, lines: list[Line], actor: Actor, guard: Guard, settled: Settled) -> None:
     if not lines:
-        return []
+        return
     decisions = kind.decide(lines, database_now())
     changes = [decision for decision in decisions if decision.is_change]
-    if not changes:
-        return decisions
     try:
-        with guard(kind, changes) as now:
-            _do(kind, changes, now, actor)
+        if changes:
+            with guard(kind, changes) as now:
+                _do(kind, changes, now, actor)
     except REFUSALS as error:
         if len(lines) > 1:
             middle = len(lines) // 2
-            return _settle(kind, lines[:middle], actor, guard) + _settle(kind, lines[middle:], actor, guard)
+            _settle(kind, lines[:middle], actor, guard, settled)
+            _settle(kind, lines[middle:], actor, guard, settled)
+            return
         decisions[0].refuse(_refusal(error))
-    return decisions
+    settled.update({id(decision.line): decision for decision in decisions})
+
+
+def _unavailable(line: Line) -> Decision:
+    decision = Decision(line)
+    decision.refuse(RefusedError("unavailable", UNAVAILABLE))
+    return decision
 
 
 def _do(kind: Kind, decisions: list[Decision], now: datetime, actor: Actor) -> None:
@@ -148,6 +177,11 @@ def _refusal(error: Exception) -> RefusedError:
     if isinstance(error, ValidationError):
         return RefusedError(code, " ".join(error.messages))
     return RefusedError(code, str(error))
+
+
+def _truly(kind: Kind, decisions: list[Decision]) -> AbstractContextManager[datetime]:
+    """The kind's own transaction."""
+    return kind.guard(decisions)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import connection
 from django.http import StreamingHttpResponse
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
@@ -15,7 +15,7 @@ from accounts.installation.described import Errors
 from apikeys.adminkeys.api import InvalidRequestError
 from apikeys.operatortokens.authentication import OperatorCaller
 from usage_dashboard.provisioning.api import ERRORS, OperatorView, line_of, scopes_of
-from usage_dashboard.provisioning.apply import SET_SIZE, apply, sets_of
+from usage_dashboard.provisioning.apply import SET_SIZE, UNREACHABLE, apply, sets_of
 from usage_dashboard.provisioning.fields import EndFields
 from usage_dashboard.provisioning.kinds import KINDS
 from usage_dashboard.provisioning.lines import Decision, Line, RefusedError, Status
@@ -103,7 +103,8 @@ def _answered(part: list[Numbered], caller: OperatorCaller) -> list[BatchAnswer]
 def _carried_out(lines: list[Line], caller: OperatorCaller) -> list[BatchAnswer]:
     try:
         return [_answer(decision) for decision in apply(lines, actor=caller.actor)]
-    except (OperationalError, InterfaceError):
+    except UNREACHABLE:
+        connection.close_if_unusable_or_obsolete()
         error = RefusedError("unavailable", UNAVAILABLE)
         return [_refused(_named(line, Status.REFUSED), error) for line in lines]
 

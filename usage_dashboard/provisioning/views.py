@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from accounts.installation.described import Described
 from usage_dashboard.provisioning.api import OperatorView, RefusedLineError, line_of, scopes_of
-from usage_dashboard.provisioning.apply import apply
+from usage_dashboard.provisioning.apply import apply_one
 from usage_dashboard.provisioning.described import RESOURCE_ENTRIES, ListingEntry
 from usage_dashboard.provisioning.fields import EndFields
 from usage_dashboard.provisioning.kinds import KINDS
@@ -68,7 +68,7 @@ class Resource(OperatorView):
             raise RefusedLineError(error) from error
         for scope in scopes_of(line, KINDS[self.name].scope):
             self.caller.require(scope)
-        (decision,) = apply([line], actor=self.caller.actor)
+        decision = apply_one(line, actor=self.caller.actor)
         if decision.error is not None:
             raise RefusedLineError(decision.error)
         return decision

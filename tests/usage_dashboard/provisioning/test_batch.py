@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,19 @@ from pytest_django import Settings
 
 from accounts.clock import database_now
 from accounts.models import AuditEvent, Membership, Organization, RoutingVersion, User
-from apikeys.models import APIKey
+from apikeys import secrets
+from apikeys.models import APIKey, IngestToken
 from tests.provisioning import Operator, operator, refusal
 
 Answer = dict[str, Any]
+ENDING_SQL = """
+CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_terminate_backend(pg_backend_pid());
+    RETURN NEW;
+END $$;
+CREATE TRIGGER ends BEFORE INSERT ON apikeys_ingesttoken FOR EACH ROW WHEN (NEW.name = 'Fatal') EXECUTE FUNCTION end_session()
+"""
 
 
 def batch(program: Operator, *lines: object) -> list[Answer]:
@@ -185,6 +195,43 @@ def test_many_take_as_many_queries_as_few(program: Operator) -> None:
     again = queries_of(lambda: batch(program, *(line for n in range(2, 62) for line in customer(n))))
     assert many <= few + 5
     assert again < few
+
+
+@pytest.fixture
+def ends_the_session(transactional_db: None) -> Iterator[str]:
+    """The name of an ingest token whose making ends the session of PostgreSQL that makes it."""
+    with connection.cursor() as cursor:
+        cursor.execute(ENDING_SQL)
+    yield "Fatal"
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION end_session() CASCADE")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_made_before_the_database_went_away_is_answered_with_its_secret(ends_the_session: str) -> None:
+    program = operator()
+    lines: list[dict[str, object]] = [
+        {"kind": "ingest_tokens", "external_id": "t", "name": ends_the_session},
+        {"kind": "organizations", "external_id": "c1", "delete": True},
+        {"kind": "api_keys", "external_id": "k1", "user": "u1", "name": "Made here"},
+        *customer(1)[1:3],
+        {"kind": "organizations", "external_id": "c2", "name": "Two"},
+    ]
+    batch(program, customer(1)[3])
+    answers = batch(program, *lines)
+    assert outcomes(answers) == ["unavailable", "unavailable", "created", "created", "created", "created"]
+    assert bytes(APIKey.objects.get(external_id="k1").digest) == secrets.digest(answers[2]["secret"])
+    assert "may not have been changed" in answers[0]["error"]["message"]
+    assert Organization.objects.get(external_id="c1").ended_at is None
+    again = batch(program, {**lines[0], "name": "Harmless"}, *lines[2:])
+    assert outcomes(again) == ["created", *["unchanged"] * 4]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_single_thing_that_the_database_did_not_store_is_to_be_sent_again(ends_the_session: str) -> None:
+    answer = operator().put("ingest_tokens/t", name=ends_the_session)
+    assert refusal(answer) == (503, "unavailable")
+    assert not IngestToken.objects.exists()
 
 
 def queries_of(act: Any) -> int:
