@@ -110,6 +110,8 @@ def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor, m
         )
     except organizations.AlreadyMemberError as error:
         raise InvitationRefusedError(f"You are in {invitation.organization} already.") from error
+    except organizations.ChangeRefusedError as error:
+        raise InvitationRefusedError(str(error)) from error
     invitation.accepted_at, invitation.accepted_by = now, user
     invitation.save(update_fields=["accepted_at", "accepted_by"])
     _record("invite.accepted", invitation, actor)

@@ -12,7 +12,7 @@ from allauth.account.models import EmailAddress
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
-from accounts.organizations.organizations import random_slug, require_may_pay
+from accounts.organizations.organizations import random_slug, require_may_pay, require_not_ended
 
 BATCH_SIZE: Final = 1_000
 
@@ -48,9 +48,10 @@ def create_users(users: Sequence[User], *, actor: Actor) -> None:
 
 
 def add_members(memberships: Sequence[Membership], *, actor: Actor) -> None:
-    """These new rows of people who are not in the organizations now."""
-    organizations = {one.organization_id for one in memberships}
-    list(Organization.objects.select_for_update(no_key=True).filter(pk__in=organizations).order_by("pk"))
+    """These new rows of people who are not in the organizations now. Raises ChangeRefusedError for one that has ended."""
+    wanted = {one.organization_id for one in memberships}
+    for organization in Organization.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk"):
+        require_not_ended(organization)
     Membership.objects.bulk_create(memberships, batch_size=BATCH_SIZE)
     audit.record_all(
         audit.entry(

@@ -105,6 +105,12 @@ def require_may_pay(parent: Organization) -> None:
         raise ChangeRefusedError(f"{parent} has ended and cannot pay for others.")
 
 
+def require_not_ended(organization: Organization) -> None:
+    """Raises ChangeRefusedError for an organization that nobody can come into any more."""
+    if organization.ended_at is not None:
+        raise ChangeRefusedError(f"{organization} has ended.")
+
+
 def rename_organization(*, organization: Organization, name: str, actor: Actor) -> None:
     """Gives the organization another name; its address stays."""
     before, organization.name = organization.name, name
@@ -124,8 +130,8 @@ def set_usage_visibility(*, organization: Organization, usage_visibility: str, a
 def add_member(
     *, organization: Organization, user: User, role: str, now: datetime, actor: Actor = SYSTEM_ACTOR
 ) -> Membership:
-    """From `now` on the user is in the organization. Raises AlreadyMemberError."""
-    locked(organization)
+    """From `now` on the user is in the organization. Raises AlreadyMemberError, or ChangeRefusedError if it has ended."""
+    require_not_ended(locked(organization))
     if _current(organization, user) is not None:
         raise AlreadyMemberError(f"{user} is already in {organization}.")
     membership = Membership.objects.create(organization=organization, user=user, role=role, joined_at=now)

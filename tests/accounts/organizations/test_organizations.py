@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
+from accounts.audit.audit import SYSTEM_ACTOR
 from accounts.changes import routing_change
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
-from accounts.organizations import organizations
+from accounts.organizations import many, organizations
 from tests.world import World, join
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +125,16 @@ def test_a_change_of_the_default_is_dated(world: World) -> None:
     assert organizations.set_default_organization(user=world.rita, organization=world.labs, now=NOW)
     assert not organizations.set_default_organization(user=world.rita, organization=world.labs, now=LATER)
     assert defaults_of(world.rita)[1:] == [("acme-labs", NOW)]
+
+
+def test_nobody_comes_into_an_organization_that_has_ended(world: World) -> None:
+    organizations.end_organization(organization=world.other, now=NOW)
+    with pytest.raises(organizations.ChangeRefusedError, match="has ended"):
+        organizations.add_member(organization=world.other, user=world.rita, role="reader", now=LATER)
+    new = Membership(organization=world.other, user=world.rita, role="reader", joined_at=NOW)
+    with pytest.raises(organizations.ChangeRefusedError, match="has ended"):
+        many.add_members([new], actor=SYSTEM_ACTOR)
+    assert not Membership.objects.filter(organization=world.other, left_at__isnull=True).exists()
 
 
 def test_the_default_cannot_be_changed_in_the_past(world: World) -> None:

@@ -7,10 +7,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from accounts.audit.audit import OPERATOR
+from accounts.audit.audit import OPERATOR, Actor
+from accounts.changes import change
 from accounts.clock import database_now
+from accounts.members import invitations
 from accounts.models import AuditEvent, Membership, Organization
 from accounts.periods import month_of, previous_month
+from apikeys.models import AdminKey
 from billing.models import BillingDetails, Invoice, Price
 from billing.payer_history import PayerSince
 from tests.provisioning import Operator, operator, refusal
@@ -195,6 +198,26 @@ def test_ending_takes_everybody_out_and_keeps_the_history(program: Operator, wor
     assert program.end("organizations/other") == (200, ended)
     settle()
     assert program.made("organizations/other", name="Other")["ended_at"] is None
+
+
+def test_ending_ends_what_lets_in_and_reads(program: Operator, world: World) -> None:
+    program.made("organizations/other", name="Other", id=world.other.public_id)
+    admin_key = program.made("admin_keys/a", organization="other", name="Reader", scopes=["usage"])
+    with change() as now:
+        actor = Actor(user=world.charlie, name="Charlie")
+        said = {"organization": world.other, "invited_by": world.charlie, "now": now, "actor": actor}
+        token = invitations.invite(email="rita@acme.test", role="reader", **said)  # type: ignore[arg-type]
+    headers = {"Authorization": f"Bearer {admin_key['secret']}"}
+    address = "/v1/organization/usage/completions?start_time=1790000000"
+    assert Client().get(address, headers=headers).status_code == 200
+    assert program.end("organizations/other")[0] == 200
+    invitation = invitations.find(token)
+    assert invitation is not None
+    assert invitation.revoked_at is not None
+    assert Client().get(address, headers=headers).status_code == 401
+    assert AdminKey.objects.get().revoked_at is not None
+    events = AuditEvent.objects.filter(organization=world.other).values_list("event", flat=True)
+    assert {"invite.deleted", "admin_key.deleted", "organization.ended"} <= set(events)
 
 
 def settle() -> None:

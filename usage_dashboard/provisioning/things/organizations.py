@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from accounts.audit.audit import Actor
 from accounts.changes import change, routing_change
+from accounts.members import invitations
 from accounts.models import Organization, User
 from accounts.organizations.many import create_organizations
 from accounts.organizations.organizations import (
@@ -16,6 +17,8 @@ from accounts.organizations.organizations import (
     resume_organization,
     set_usage_visibility,
 )
+from apikeys.adminkeys.adminkeys import revoke_admin_key
+from apikeys.models import AdminKey
 from billing.invoices.details import change_details
 from billing.invoices.invoiced_months import first_open_days
 from billing.models import BillingDetails
@@ -187,7 +190,16 @@ def _end(decision: Decision, now: datetime) -> None:
     if row.ended_at is None:
         people = User.objects.filter(memberships__organization=row, memberships__left_at__isnull=True)
         decision.people = tuple(people)
-        decision.does(lambda at, actor: end_organization(organization=row, now=at, actor=actor), status=Status.ENDED)
+        decision.does(lambda at, actor: _end_all(row, at, actor), status=Status.ENDED)
+
+
+def _end_all(organization: Organization, now: datetime, actor: Actor) -> None:
+    """Nobody is in the organization, comes into it, or reads it with a key of its own."""
+    end_organization(organization=organization, now=now, actor=actor)
+    for invitation in invitations.open_invitations(organization):
+        invitations.revoke(invitation=invitation, now=now, actor=actor)
+    for admin_key in AdminKey.objects.filter(organization=organization, revoked_at__isnull=True):
+        revoke_admin_key(admin_key=admin_key, now=now, actor=actor)
 
 
 def _require_open(decisions: list[Decision]) -> None:
