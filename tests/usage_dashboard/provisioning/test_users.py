@@ -55,6 +55,13 @@ def test_staff_is_neither_taken_over_nor_changed(program: Operator, world: World
     assert User.objects.get(pk=world.rita.pk).is_active
 
 
+@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+def test_staff_that_was_dismissed_is_not_let_in_again(program: Operator, world: World, right: str) -> None:
+    User.objects.filter(pk=world.rita.pk).update(external_id="rita", is_active=False, **{right: True})
+    assert refusal(program.put("users/rita", email="rita@acme.test")) == (409, "immutable")
+    assert not User.objects.get(pk=world.rita.pk).is_active
+
+
 def test_another_address_is_the_only_one_that_opens(program: Operator, world: World) -> None:
     program.made("users/rita", email="rita@acme.test")
     program.made("users/rita", email="r.rao@acme.test")

@@ -114,7 +114,7 @@ def _put(decision: Decision, email: str, confirmed: Mapping[str, User], used: se
         return
     if row is None:
         assert owner is not None
-        if owner.is_staff or owner.external_id is not None or owner.email != email:
+        if _is_staff(owner) or owner.external_id is not None or owner.email != email:
             raise _taken(email)
         row = decision.row = owner
         decision.does(lambda _now, actor: _adopt(row, line.external_id, actor))
@@ -131,6 +131,7 @@ def _change(decision: Decision, row: User, email: str) -> None:
     if row.name != fields.get("name", row.name):
         decision.does(lambda _now, actor: _rename(row, fields["name"], actor))
     if not row.is_active:
+        _require_no_staff(row)
         decision.does(lambda _now, actor: _set_active(row, actor, is_active=True))
 
 
@@ -152,8 +153,13 @@ def _taken(email: str) -> RefusedError:
     return RefusedError("email_taken", f"Somebody else has the email address {email}.", param="email")
 
 
+def _is_staff(row: User) -> bool:
+    """Also one whom staff has dismissed, who keeps the rights for the day of their return."""
+    return row.is_staff or row.is_superuser
+
+
 def _require_no_staff(row: User) -> None:
-    if row.is_staff:
+    if _is_staff(row):
         raise immutable("email", "Staff of the installation are changed by staff alone.")
 
 
