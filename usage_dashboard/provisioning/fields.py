@@ -4,6 +4,7 @@ A field that is not sent stays as it is; null says that there is none.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError as Unprintable
@@ -21,6 +22,7 @@ EXTERNAL_ID: Final = re.compile(r"[A-Za-z0-9._:@+~-]{1,100}")
 ID_RULE: Final = "An id has 1 to 100 letters, digits and any of . _ : @ + ~ -"
 MOST_PRICES: Final = 1_000
 MOST_ATTRIBUTES: Final = 5
+LONGEST_ATTRIBUTE_NAME: Final = 64
 Values = serializers.Serializer[dict[str, Any]]
 
 
@@ -148,12 +150,26 @@ class ProjectFields(Fields):
     name = Text(max_length=120)
 
 
+class Attributes(serializers.DictField):
+    """Values by the names of attributes. The names are looked at first: an error of a value is answered with its name."""
+
+    def run_child_validation(self, data: Mapping[str, Any]) -> Any:
+        if len(data) > MOST_ATTRIBUTES:
+            raise serializers.ValidationError(f"There are at most {MOST_ATTRIBUTES} attributes.")
+        for name in map(str, data):
+            if not 1 <= len(name) <= LONGEST_ATTRIBUTE_NAME or not is_printable(name):
+                raise serializers.ValidationError(
+                    f"A name has 1 to {LONGEST_ATTRIBUTE_NAME} characters, no control characters and no line breaks."
+                )
+        return super().run_child_validation(data)
+
+
 class AttributionFields(Strict):
     """What usage of a key is for in an organization."""
 
     organization = ExternalId()
     project = ExternalId(allow_null=True, required=False)
-    attributes = serializers.DictField(child=Text(max_length=64, allow_blank=True), required=False)
+    attributes = Attributes(child=Text(max_length=64, allow_blank=True), required=False)
 
 
 class APIKeyFields(Fields):

@@ -93,6 +93,26 @@ def test_tracking_expiry_and_purpose_are_dated_and_go_forward(program: Operator)
     assert refusal(program.put("api_keys/k1", **undeclared)) == (409, "invalid_attribution")
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"\ud800": "x"},
+        {"\ud800": "x" * 65},
+        {"a\0": "x"},
+        {"a\nb": ""},
+        {"x" * 65: "x"},
+        {"": "x"},
+        {f"name{number}": "x" for number in range(6)},
+    ],
+)
+def test_names_of_attributes_that_cannot_be_are_refused(program: Operator, attributes: dict[str, str]) -> None:
+    said = {"user": "rita", "name": "K", "attribution": {"organization": "acme", "attributes": attributes}}
+    answer = program.put("api_keys/k1", **said)
+    assert refusal(answer) == (400, "invalid_request")
+    assert answer[1]["error"]["param"] == "attribution.attributes"
+    assert not APIKey.objects.exists()
+
+
 def test_a_revoked_key_stays_revoked(program: Operator) -> None:
     program.made("api_keys/k1", user="rita", name="Laptop", digest=digest("sk-mine"))
     _, ended = program.end("api_keys/k1")
