@@ -60,6 +60,7 @@ EVERYONE = Answers(200, 200, 200, 200, 200, 200)
 NOBODY = Answers(405, 405, 405, 405, 405, 405)
 UNAUTHENTICATED = Answers(401, 401, 401, 401, 401, 401)
 SIGNED_IN = Answers(SIGN_IN, 200, 200, 200, 200, 200)
+STAFF_OR_LED_AWAY = Answers(302, 302, 302, 302, 302, 302, staff=200)
 REDIRECTED = Answers(302, 302, 302, 302, 302, 302)
 # An address that takes POST alone leads readers back to its page, which then says who may see it.
 LED_BACK = REDIRECTED
@@ -232,8 +233,8 @@ EXPECTED = {
     "healthz": (EVERYONE, NOBODY),
     "readyz": (EVERYONE, NOBODY),
     "metrics": (SWITCHED_OFF, NOBODY),
-    "first-start/": (EVERYONE, EVERYONE),
-    "first-start/event/": (SIGNED_IN, NOBODY),
+    "first-start/": (REDIRECTED, REDIRECTED),  # somebody is staff
+    "first-start/event/": (STAFF_OR_LED_AWAY, NOBODY),
     "branding/logo": (SWITCHED_OFF, NOBODY),
     "branding/icon": (SWITCHED_OFF, NOBODY),
     "branding/colors.css": (SWITCHED_OFF, NOBODY),
