@@ -45,7 +45,10 @@ def test_attributes_are_learnt_and_added_up_once_whatever_dies(
     stack.pause("worker")
     with load.sending(num_events, clients=8, batch_size=400, at_least_seconds=3):
         load.wait_for(0.02)
-        stack.kill_one_of("web")
+        stack.kill_one_of("web")  # which may be idle just then
+        load.wait_for(0.4)
+        stack.kill("web")
+        stack.start("web")
         load.wait_for(0.8)
         stack.resume("worker")
         stack.wait_for_a_rollup()
