@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from accounts.models import Organization
+from accounts.models import Membership, Organization
 from accounts.periods import month_of
 from billing.alerts import Budget, BudgetKind
 from billing.budgets.spending import spent_on
@@ -68,6 +68,8 @@ class Customer:
     """One organization as staff sees it. Empty texts stand for nothing to say; money is its own, without its children's."""
 
     organization: Organization
+    person: str
+    """The email of whose personal organization it is; empty for others."""
     spent: str
     growth: str
     """Of this month's whole days against as many of the month before."""
@@ -91,23 +93,24 @@ def find_ids(words: str, now: datetime) -> list[int]:
 
 
 def customers(ids: Sequence[int], now: datetime) -> tuple[Customer, ...]:
-    """These organizations, in this order; at most five queries, however many there are."""
+    """These organizations, in this order; at most six queries, however many there are."""
     figures = {row[0]: row[1:] for row in _rows(FIGURES, {"ids": list(ids), **_days(now.date())})}
     found = Organization.objects.select_related("parent").in_bulk(list(ids))
-    balances, budgets = balances_of(ids), _budgets(ids, now)
+    balances, budgets, people = balances_of(ids), _budgets(ids, now), _people(ids)
     return tuple(
-        _customer(found[each], figures[each], balances.get(each, Decimal(0)), budgets.get(each))
+        _customer(found[each], figures[each], balances.get(each, Decimal(0)), budgets.get(each), people.get(each, ""))
         for each in ids
         if each in found
     )
 
 
 def _customer(
-    organization: Organization, figures: tuple[Any, ...], balance: Decimal, budget: BudgetStatus | None
+    organization: Organization, figures: tuple[Any, ...], balance: Decimal, budget: BudgetStatus | None, person: str
 ) -> Customer:
     spent, whole_days, compared, last_used_at, num_members = figures
     return Customer(
         organization=organization,
+        person=person,
         spent=dollars(spent),
         growth=change(whole_days, compared) if compared else "",
         balance=dollars(balance) if balance else "",
@@ -115,6 +118,12 @@ def _customer(
         last_used_at=last_used_at,
         num_members=num_members,
     )
+
+
+def _people(ids: Sequence[int]) -> dict[int, str]:
+    """Whose they are, of those that are somebody's personal organization: all of these have the same name."""
+    personal = Membership.objects.filter(organization__in=ids, organization__is_personal=True, left_at__isnull=True)
+    return dict(personal.values_list("organization_id", "user__email"))
 
 
 def _budgets(ids: Sequence[int], now: datetime) -> dict[int, BudgetStatus]:

@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.clock import database_now
 from accounts.models import Organization, User
+from accounts.organizations import organizations
 from accounts.periods import month_of
 from billing.alerts import Budget
 from billing.display import dollars
@@ -130,18 +131,24 @@ def test_many_organizations_are_many_pages_and_no_more_queries(
 ) -> None:
     now = database_now()
     few = find_ids("", now)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         customers(few[:1], now)
     Organization.objects.bulk_create(
         Organization(name=f"Customer {number}", slug=f"customer-{number}", public_id=f"org_{number:017}")
         for number in range(150)
     )
     ids = find_ids("", now)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(customers(ids[:100], now)) == 100
     assert "Page 1 of 2" in words(staff)
     assert "Page 2 of 2" in words(staff, "?page=2")
     assert "Page 2 of 2" in words(staff, "?page=999")
+
+
+def test_a_personal_organization_says_whose_it_is(world: World, staff: Client) -> None:
+    organizations.create_user(email="nina@acme.test", now=database_now())
+    assert "Personal of nina@acme.test" in words(staff, "?q=nina@acme.test")
+    assert "Acme of" not in words(staff)
 
 
 def test_an_installation_without_organizations_says_so(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
