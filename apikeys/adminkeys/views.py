@@ -1,10 +1,11 @@
 """Organization settings, Admin keys: for owners alone."""
 
-from django.contrib import messages
+from typing import Any, Final
+
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -12,16 +13,21 @@ from accounts import limits
 from accounts.access import Access, find_seen, open_organization
 from accounts.audit.audit import actor_of
 from accounts.changes import change
-from accounts.clock import database_now
-from accounts.installation import shown_once
 from accounts.limits import LimitReachedError
 from accounts.pages.frame import SignedInRequest, organization_frame
 from apikeys.adminkeys.adminkeys import create_admin_key, revoke_admin_key, spend_new_admin_key
 from apikeys.adminkeys.forms import NewAdminKeyForm
+from apikeys.adminkeys.pages import SecretPages, Words
 from apikeys.models import AdminKey
 
-PAGE = "apikeys:admin_keys"
-SHOWN = "apikeys:admin_key_secret"
+PAGE: Final = "apikeys:admin_keys"
+PAGES: Final = SecretPages(
+    Words("an", "admin key", "key", "May read"),
+    template="apikeys/admin_keys.html",
+    list=PAGE,
+    secret="apikeys:admin_key_secret",  # noqa: S106 - the name of an address
+    revocation="apikeys:admin_key_revocation",
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,8 +44,7 @@ def admin_keys(request: SignedInRequest, slug: str) -> HttpResponse:
     except LimitReachedError as error:
         form.add_error("name", str(error))
         return limits.answer(_list_page(request, access, form), error)
-    shown_once.keep(request, admin_key.public_id, new)
-    return redirect(SHOWN, slug, admin_key.public_id)
+    return PAGES.made(request, admin_key, new, slug)
 
 
 @require_safe
@@ -48,10 +53,9 @@ def admin_keys(request: SignedInRequest, slug: str) -> HttpResponse:
 def secret(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
     """The secret of a new key, the one time that it is shown; afterwards, that it was."""
     access = _owned(request, slug)
-    admin_key = _usable(access, public_id)
-    shown = shown_once.take(request, admin_key.public_id) if request.method == "GET" else None
-    context = {**_context(access), "admin_key": admin_key, "secret": shown}
-    return render(request, "apikeys/adminkeys/secret.html", context)
+    row = _usable(access, public_id)
+    opens = format_html("It reads {} of <bdi>{}</bdi>.", ", ".join(row.scopes), access.organization.name)
+    return PAGES.secret_page(request, _context(access), slug, row=row, opens=opens)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -61,11 +65,10 @@ def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
     access = _owned(request, slug)
     admin_key = _usable(access, public_id)
     if request.method != "POST":
-        return render(request, "apikeys/adminkeys/revocation.html", {**_context(access), "admin_key": admin_key})
+        return PAGES.question(request, _context(access), slug, row=admin_key)
     with change(by=request.user) as now:
         revoke_admin_key(admin_key=admin_key, now=now, actor=actor_of(request))
-    messages.success(request, f"“{admin_key.name}” was revoked at {now:%H:%M:%S} UTC.")
-    return redirect(PAGE, slug)
+    return PAGES.revoked(request, admin_key, now, slug)
 
 
 def _owned(request: SignedInRequest, slug: str) -> Access:
@@ -94,19 +97,14 @@ def _make(request: SignedInRequest, access: Access, form: NewAdminKeyForm) -> tu
         )
 
 
-def _context(access: Access) -> dict[str, object]:
+def _context(access: Access) -> dict[str, Any]:
     frame = organization_frame(access, page=PAGE, switch_to="accounts:organization")
     return {"frame": frame, "organization": access.organization}
 
 
 def _list_page(request: SignedInRequest, access: Access, form: NewAdminKeyForm) -> HttpResponse:
-    found = AdminKey.objects.filter(organization=access.organization).select_related("created_by")
-    now, listed = database_now(), list(found.order_by("-created_at", "-id"))
-    context = {
-        **_context(access),
-        "form": form,
-        "usable": [(key, key.expires_at is not None and key.expires_at <= now) for key in listed if not key.revoked_at],
-        "revoked": [key for key in listed if key.revoked_at],
-        "has_children": len(access.organizations) > 1,
-    }
-    return render(request, "apikeys/adminkeys/admin_keys.html", context)
+    rows = AdminKey.objects.filter(organization=access.organization).select_related("created_by")
+    context = _context(access) | {"has_children": len(access.organizations) > 1}
+    return PAGES.list_page(
+        request, context, access.organization.slug, rows=rows.order_by("-created_at", "-id"), form=form
+    )

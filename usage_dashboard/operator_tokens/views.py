@@ -1,32 +1,37 @@
 """Staff's page of operator tokens: which there are, a new one, and the end of one. For others it does not exist."""
 
-from typing import Final
+from typing import Any, Final
 
-from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import find_seen
 from accounts.audit.audit import actor_of
 from accounts.changes import change
-from accounts.clock import database_now
-from accounts.installation import shown_once
 from accounts.pages.frame import SignedInRequest, user_frame
+from apikeys.adminkeys.pages import SecretPages, Words
 from apikeys.keys.keys import InvalidNameError
 from apikeys.models import OperatorToken
 from apikeys.operatortokens.operatortokens import create_operator_token, revoke_operator_token
 from billing.pages.staff_views import staff_only
 from usage_dashboard.operator_tokens.forms import NewOperatorTokenForm
 
-PAGE: Final = "operator_tokens:list"
 SEES: Final = "apikeys.view_operatortoken"
+MAKES: Final = "apikeys.add_operatortoken"
+REVOKES: Final = "apikeys.change_operatortoken"
+PAGES: Final = SecretPages(
+    Words("an", "operator token", "token", "May do"),
+    template="operator_tokens.html",
+    list="operator_tokens:list",
+    secret="operator_tokens:secret",  # noqa: S106 - the name of an address
+    revocation="operator_tokens:revocation",
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@staff_only(SEES, to_change="apikeys.add_operatortoken")
+@staff_only(SEES, to_change=MAKES)
 def operator_tokens(request: SignedInRequest) -> HttpResponse:
     """The tokens; POST makes another one and leads to the page that shows its secret."""
     form = NewOperatorTokenForm(request.POST if request.method == "POST" else None)
@@ -44,8 +49,7 @@ def operator_tokens(request: SignedInRequest) -> HttpResponse:
     except InvalidNameError as error:
         form.add_error("name", str(error))
         return _list_page(request, form)
-    shown_once.keep(request, token.public_id, new)
-    return redirect("operator_tokens:secret", token.public_id)
+    return PAGES.made(request, token, new)
 
 
 @require_safe
@@ -53,22 +57,20 @@ def operator_tokens(request: SignedInRequest) -> HttpResponse:
 @staff_only(SEES)
 def secret(request: SignedInRequest, public_id: str) -> HttpResponse:
     """The secret of a new token, the one time that it is shown, to whoever made it; afterwards, that it was."""
-    token = _usable(public_id)
-    shown = shown_once.take(request, token.public_id) if request.method == "GET" else None
-    return _page(request, "secret", {"token": token, "secret": shown})
+    row = _usable(public_id)
+    return PAGES.secret_page(request, _context(request), row=row, opens=f"It may do: {', '.join(row.scopes)}.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@staff_only(SEES, to_change="apikeys.change_operatortoken")
+@staff_only(SEES, to_change=REVOKES)
 def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
     """The question before a token is revoked; POST revokes it."""
     token = _usable(public_id)
     if request.method != "POST":
-        return _page(request, "revocation", {"token": token})
+        return PAGES.question(request, _context(request), row=token)
     with change(by=request.user) as now:
         revoke_operator_token(token=token, now=now, actor=actor_of(request))
-    messages.success(request, f"“{token.name}” was revoked at {now:%H:%M:%S} UTC.")
-    return redirect(PAGE)
+    return PAGES.revoked(request, token, now)
 
 
 def _usable(public_id: str) -> OperatorToken:
@@ -76,13 +78,10 @@ def _usable(public_id: str) -> OperatorToken:
 
 
 def _list_page(request: SignedInRequest, form: NewOperatorTokenForm) -> HttpResponse:
-    now, tokens = database_now(), OperatorToken.objects.select_related("created_by").order_by("-created_at", "-id")
-    usable = [(one, one.expires_at is not None and one.expires_at <= now) for one in tokens if one.revoked_at is None]
-    return _page(
-        request, "tokens", {"form": form, "usable": usable, "revoked": [one for one in tokens if one.revoked_at]}
-    )
+    rows = OperatorToken.objects.select_related("created_by").order_by("-created_at", "-id")
+    may_make, may_revoke = request.user.has_perm(MAKES), request.user.has_perm(REVOKES)
+    return PAGES.list_page(request, _context(request), rows=rows, form=form, may_make=may_make, may_revoke=may_revoke)
 
 
-def _page(request: SignedInRequest, template: str, context: dict[str, object]) -> HttpResponse:
-    frame = user_frame(request.user, page=PAGE)
-    return render(request, f"operator_tokens/{template}.html", {"frame": frame, **context})
+def _context(request: SignedInRequest) -> dict[str, Any]:
+    return {"frame": user_frame(request.user, page=PAGES.list)}
