@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import public_ids
-from accounts.models import Organization, Project, User
+from accounts.models import AuditEvent, Organization, Project, User
 
 
 class APIKey(models.Model):
@@ -156,6 +156,18 @@ class AdminKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.redacted})"
+
+
+class KeyNews(models.Model):
+    """An entry of the audit log about a key, as long as those whom it concerns have not been told of it (see `apikeys.news`)."""
+
+    entry = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    event = models.CharField(max_length=60)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.event} in {self.organization}"
 
 
 class IngestToken(models.Model):

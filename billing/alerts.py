@@ -155,10 +155,14 @@ class News(models.TextChoices):
     BUDGET = "budget.threshold_reached", "Budget thresholds"
     FORECAST = "budget.forecast_exceeded", "Forecasts above the budget"
     INVOICE = "invoice.finalized", "Invoices"
+    KEY_CREATED = "api_key.created", "New API keys"
+    KEY_REVOKED = "api_key.revoked", "Revoked API keys"
+    ADMIN_KEY_CREATED = "admin_key.created", "New admin keys"
+    ADMIN_KEY_REVOKED = "admin_key.revoked", "Revoked admin keys"
 
 
 class WebhookEndpoint(models.Model):
-    """Where an organization wants to hear of its budget and invoices (see `billing.notices.endpoints`).
+    """Where an organization wants to hear of its budget, invoices and keys (see `billing.notices.endpoints`).
 
     The address of a chat's webhook lets whoever has it write there: it is the secret, and `url` only names it. `event_types`
     are those of News that are sent there; without any, all are.

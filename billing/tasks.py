@@ -6,7 +6,7 @@ from accounts.clock import database_now
 from billing import proof
 from billing.budgets import checks
 from billing.invoices import closing
-from billing.notices import deliveries, failures
+from billing.notices import deliveries, failures, key_news
 from billing.prices import new_models, rating, rerating, unpriced
 
 
@@ -63,3 +63,8 @@ def check_unpriced() -> None:
 @shared_task(name="billing.tasks.check_failures")
 def check_failures() -> None:
     failures.check()
+
+
+@shared_task(name="billing.tasks.tell_of_keys")
+def tell_of_keys() -> None:
+    key_news.check()

@@ -63,14 +63,16 @@ def entry(event: str, **said: Unpack[Said]) -> AuditEvent:
     )
 
 
-def record(event: str, **said: Unpack[Said]) -> None:
+def record(event: str, **said: Unpack[Said]) -> AuditEvent:
     """Add an entry, in the transaction of the change that it tells of."""
-    entry(event, **said).save(force_insert=True)
+    added = entry(event, **said)
+    added.save(force_insert=True)
+    return added
 
 
-def record_all(entries: Iterable[AuditEvent]) -> None:
+def record_all(entries: Iterable[AuditEvent]) -> list[AuditEvent]:
     """Add many entries at once, in the transaction of the changes that they tell of."""
-    AuditEvent.objects.bulk_create(entries, batch_size=BATCH_SIZE)
+    return AuditEvent.objects.bulk_create(entries, batch_size=BATCH_SIZE)
 
 
 @contextmanager

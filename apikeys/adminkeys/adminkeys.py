@@ -7,12 +7,11 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import limits
-from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.limits import LimitReachedError
 from accounts.models import Organization, User
 from accounts.pages.words import counted
-from apikeys import secrets
+from apikeys import news, secrets
 from apikeys.keys.keys import clean_name
 from apikeys.models import AdminKey
 
@@ -71,7 +70,7 @@ def revoke_admin_key(*, admin_key: AdminKey, now: datetime, actor: Actor = SYSTE
 
 
 def _record(event: str, admin_key: AdminKey, actor: Actor, **details: object) -> None:
-    audit.record(
+    news.record(
         event,
         actor=actor,
         organization=admin_key.organization,

@@ -14,7 +14,7 @@ from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.models import User
 from accounts.periods import midnight
-from apikeys import secrets
+from apikeys import news, secrets
 from apikeys.keys.keys import TRACKED_BY_DEFAULT_FROM, InvalidNameError, clean_name
 from apikeys.models import APIKey, TrackingChange
 
@@ -138,7 +138,7 @@ def store(api_keys: list[APIKey], actor: Actor, *, imported: bool = True) -> Non
             ),
             batch_size=audit.BATCH_SIZE,
         )
-        audit.record_all(
+        news.record_all(
             audit.entry(
                 "api_key.created",
                 actor=actor,

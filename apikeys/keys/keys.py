@@ -6,6 +6,7 @@ themselves, with the row of the key locked.
 """
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,12 +15,12 @@ from django.db import IntegrityError, transaction
 
 from accounts import limits
 from accounts.audit import audit
-from accounts.audit.audit import SYSTEM_ACTOR, Actor
+from accounts.audit.audit import SYSTEM_ACTOR, Actor, Said
 from accounts.changes import ForwardOnlyError
 from accounts.limits import LimitReachedError
 from accounts.models import User
 from accounts.pages.words import counted
-from apikeys import secrets
+from apikeys import news, secrets
 from apikeys.models import APIKey, IngestToken, TrackingChange
 
 TRACKED_BY_DEFAULT_FROM: Final = datetime(2023, 12, 21, tzinfo=UTC)
@@ -67,7 +68,7 @@ def create_api_key(
             expires_at=expires_at,
         )
         TrackingChange.objects.create(api_key=api_key, tracked=tracked, effective_at=created_at)
-        _record("api_key.created", api_key, actor, tracked=tracked, expires_at=expires_at and expires_at.isoformat())
+        _tell("api_key.created", api_key, actor, tracked=tracked, expires_at=expires_at and expires_at.isoformat())
     return api_key, secret
 
 
@@ -149,7 +150,7 @@ def revoke_api_key(*, api_key: APIKey, now: datetime, actor: Actor = SYSTEM_ACTO
     if api_key.revoked_at is None:
         api_key.revoked_at = now
         api_key.save(update_fields=["revoked_at"])
-        _record("api_key.deleted", api_key, actor, revoked_at=now.isoformat())
+        _tell("api_key.deleted", api_key, actor, revoked_at=now.isoformat())
 
 
 def create_ingest_token(*, name: str, actor: Actor = SYSTEM_ACTOR) -> tuple[IngestToken, str]:
@@ -194,14 +195,22 @@ def clean_name(name: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
 
 def _record(event: str, api_key: APIKey, actor: Actor, **details: object) -> None:
     """Owners of the user's default organization may read it: that is where the key's usage shows."""
-    audit.record(
-        event,
-        actor=actor,
-        organization=api_key.user.default_organization,
-        target_id=api_key.public_id,
-        target_name=api_key.name,
-        details={**details, "user": api_key.user.email},
-    )
+    audit.record(event, **_said(api_key, actor, details))
+
+
+def _tell(event: str, api_key: APIKey, actor: Actor, **details: object) -> None:
+    """As `_record`, and that organization hears of it."""
+    news.record(event, **_said(api_key, actor, details))
+
+
+def _said(api_key: APIKey, actor: Actor, details: Mapping[str, object]) -> Said:
+    return {
+        "actor": actor,
+        "organization": api_key.user.default_organization,
+        "target_id": api_key.public_id,
+        "target_name": api_key.name,
+        "details": {**details, "user": api_key.user.email},
+    }
 
 
 def _lock(api_key: APIKey) -> None:

@@ -110,7 +110,7 @@ def test_message(endpoint: WebhookEndpoint) -> Delivery:
         event_type="test",
         data={"organization_id": organization.public_id},
         subject=f"A test for {organization.name}",
-        text="This is a test. News of budgets and invoices will look like this.",
+        text="This is a test. News of budgets, invoices and keys will look like this.",
         note="",
         address=_address("billing:messages", organization.slug),
     )
@@ -140,6 +140,7 @@ def tell_owners(organization: Organization, *, message_id: str, event_type: str,
 
 
 def _announce(news: Announcement) -> None:
+    """To owners, programs and chats."""
     tell_owners(
         news.organization,
         message_id=news.message_id,
@@ -147,6 +148,11 @@ def _announce(news: Announcement) -> None:
         subject=news.subject,
         text=f"{news.text}{news.note}\n\n{news.address}\n",
     )
+    tell_webhooks(news)
+
+
+def tell_webhooks(news: Announcement) -> None:
+    """Those of the organization's programs and chats that are to hear of such news."""
     endpoints = WebhookEndpoint.objects.filter(
         Q(event_types=[]) | Q(event_types__contains=[news.event_type]),
         organization=news.organization,

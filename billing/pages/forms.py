@@ -94,7 +94,7 @@ class AttributeValueForm(forms.Form):
 
 
 class WebhookForm(forms.Form):
-    """An address that is told of budget thresholds and invoices, how it wants them, and of what."""
+    """An address that is told of budgets, invoices and keys, how it wants them, and of what."""
 
     format = forms.ChoiceField(choices=WebhookFormat, label="For", initial=WebhookFormat.STANDARD)
     url = forms.URLField(

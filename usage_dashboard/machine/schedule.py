@@ -23,6 +23,7 @@ def of(*, roll_up: float, measure: float) -> dict[str, dict[str, Any]]:
         "check-budgets": {"task": "billing.tasks.check_budgets", "schedule": 60.0},
         "check-unpriced": {"task": "billing.tasks.check_unpriced", "schedule": 60.0},
         "check-failures": {"task": "billing.tasks.check_failures", "schedule": 60.0},
+        "tell-of-keys": {"task": "billing.tasks.tell_of_keys", "schedule": 15.0},
         "check-forecasts": {"task": "billing.tasks.check_forecasts", "schedule": 3600.0},
         "deliver-mails": {"task": "billing.tasks.deliver_mails", "schedule": 2.0},
         "deliver-webhooks": {"task": "billing.tasks.deliver_webhooks", "schedule": 2.0},
