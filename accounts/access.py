@@ -7,16 +7,18 @@ see reads exactly like what does not exist.
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
 from accounts.models import Membership, Organization, User
+from accounts.staff.opened import Opening, opened_by
 
 Role = Membership.Role
 Row = TypeVar("Row")
+NOT_THEIRS: Final = "None of your organizations has this address."
 
 
 class Sight(Protocol):
@@ -31,11 +33,12 @@ class Sight(Protocol):
 
 @dataclass(frozen=True)
 class Access:
-    """A user's standing in one organization, as of now."""
+    """A user's standing in one organization, as of now. With an `opening` it is staff's, who see what its owners see."""
 
     user: User
     organization: Organization
     role: str
+    opening: Opening | None = None
 
     @property
     def is_owner(self) -> bool:
@@ -45,6 +48,26 @@ class Access:
     def is_admin(self) -> bool:
         """Owner or admin."""
         return self.role in (Role.OWNER, Role.ADMIN)
+
+    @property
+    def may_change(self) -> bool:
+        """False for staff who opened the organization to read: for them no form is drawn."""
+        return self.opening is None or self.opening.may_change
+
+    @property
+    def manages(self) -> bool:
+        """An owner or admin who may change things."""
+        return self.is_admin and self.may_change
+
+    @property
+    def owns(self) -> bool:
+        """An owner who may change things."""
+        return self.is_owner and self.may_change
+
+    @property
+    def member(self) -> User | None:
+        """Whose role decides what may be changed; None for staff, whose right does."""
+        return self.user if self.opening is None else None
 
     @property
     def sees_all_usage(self) -> bool:
@@ -58,7 +81,7 @@ class Access:
 
     @property
     def can_export(self) -> bool:
-        return self.is_owner
+        return self.owns
 
     @cached_property
     def organizations(self) -> tuple[Organization, ...]:
@@ -71,15 +94,46 @@ class Access:
             raise PermissionDenied("Only owners can export the organization's usage.")
 
 
-def open_organization(user: User, slug: str) -> Access:
-    """The user's access to the organization `slug`; Http404 if they are not in it, as if it did not exist."""
+def open_organization(request: HttpRequest, slug: str) -> Access:
+    """The access of a request's user to the organization `slug`: as who is in it, or as staff that has opened it.
+
+    Http404 for everybody else, as if it did not exist; PermissionDenied, with the reason, for what staff may not do there.
+    """
+    access = find_access(request, slug)
+    if access is None:
+        raise Http404(NOT_THEIRS)
+    if access.opening is not None:
+        access.opening.require(request)
+    return access
+
+
+def find_access(request: HttpRequest, slug: str) -> Access | None:
+    """The same, whatever the request is about to do; None for those for whom the organization does not exist."""
+    user = request.user
+    assert isinstance(user, User)
+    access = _access_of_member(user, slug)
+    if access is not None:
+        return access
+    found = opened_by(request, slug)
+    return None if found is None else Access(user=user, organization=found[0], role=Role.OWNER, opening=found[1])
+
+
+def open_as_member(user: User, slug: str) -> Access:
+    """The access of somebody who is in the organization; Http404 for others."""
+    access = _access_of_member(user, slug)
+    if access is None:
+        raise Http404(NOT_THEIRS)
+    return access
+
+
+def _access_of_member(user: User, slug: str) -> Access | None:
     membership = (
         Membership.objects.filter(user=user, organization__slug=slug, left_at__isnull=True)
         .select_related("organization")
         .first()
     )
     if membership is None:
-        raise Http404("None of your organizations has this address.")
+        return None
     return Access(user=user, organization=membership.organization, role=membership.role)
 
 

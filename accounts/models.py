@@ -105,6 +105,10 @@ class Organization(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
+        permissions = [
+            ("open_organization", "Can open the pages of any organization as staff, and read them"),
+            ("change_opened_organization", "Can change what is on the pages of an organization opened as staff"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["slug"], name="organization_slug_unique"),
             models.UniqueConstraint(fields=["public_id"], name="organization_public_id_unique"),

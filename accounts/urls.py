@@ -7,6 +7,7 @@ from accounts.members import invitation_views
 from accounts.members import views as member_views
 from accounts.organizations import views as organization_views
 from accounts.pages import views
+from accounts.staff import opening_views
 
 app_name = "accounts"
 ORGANIZATION = "settings/organization/<slug:slug>/"
@@ -28,6 +29,8 @@ urlpatterns = [
     path(f"{INVITATION}revocation/", member_views.revocation, name="invitation_revocation"),
     path(f"{ORGANIZATION}audit/", audit_views.audit_log, name="audit"),
     path(f"{ORGANIZATION}audit/export.csv", audit_views.export, name="audit_export"),
+    path("settings/customers/leaving/", opening_views.leaving, name="leaving"),
+    path("settings/customers/<slug:slug>/opening/", opening_views.opening, name="opening"),
     path("invitations/<slug:token>/", invitation_views.invitation, name="invitation"),
     path("invitations/<slug:token>/acceptance/", invitation_views.acceptance, name="invitation_acceptance"),
     path("invitations/<slug:token>/registration/", invitation_views.registration, name="invitation_registration"),

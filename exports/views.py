@@ -81,7 +81,7 @@ def cost_json(request: SignedInRequest, slug: str) -> HttpResponseBase:
 
 
 def _open(request: SignedInRequest, slug: str) -> Access:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     access.require_export()
     return access
 

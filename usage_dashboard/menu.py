@@ -33,4 +33,13 @@ MENU: Final = Menu(
     ),
     views=(Page("Cost", "billing:cost"), Page("Activity", "metering:activity")),
     usage="metering:activity",
+    to_read=(
+        "metering:usage_routing",
+        "metering:key_routing",
+        "apikeys:project",
+        "billing:budgets",
+        "billing:messages",
+        "billing:invoice",
+        "billing:invoice_pdf",
+    ),
 )

@@ -39,6 +39,8 @@ LABELS: Final = {
     "invite.sent": "Invitation sent",
     "organization.created": "Organization created",
     "organization.ended": "Organization ended",
+    "organization.left_by_staff": "Pages left by staff",
+    "organization.opened_by_staff": "Pages opened by staff",
     "organization.payer_changed": "Payer changed",
     "organization.resumed": "Organization in use again",
     "organization.updated": "Organization changed",

@@ -28,6 +28,7 @@ def audit_log(request: SignedInRequest, slug: str) -> HttpResponse:
     context = {
         "frame": organization_frame(access, page=PAGE, switch_to="accounts:organization"),
         "organization": access.organization,
+        "may_export": access.can_export,
         "form": form,
         "fields": [form[name] for name in ("event", "text", "since", "until")],
         "page": page,
@@ -52,7 +53,7 @@ def export(request: SignedInRequest, slug: str) -> HttpResponseBase:
 
 
 def _owned(request: SignedInRequest, slug: str) -> Access:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     if not access.is_owner:
         raise PermissionDenied("Only owners can read the organization's audit log.")
     return access

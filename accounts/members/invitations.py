@@ -44,13 +44,20 @@ class WrongAddressError(InvitationRefusedError):
 
 
 def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation says
-    *, organization: Organization, email: str, role: str, invited_by: User, now: datetime, actor: Actor
+    *,
+    organization: Organization,
+    email: str,
+    role: str,
+    invited_by: User,
+    now: datetime,
+    actor: Actor,
+    is_staff: bool = False,
 ) -> str:
-    """Opens an invitation and returns the secret of its link, which is nowhere else.
+    """Opens an invitation and returns the secret of its link, which is nowhere else. `is_staff`: by the operator's right.
 
     Raises InvitationRefusedError, or organizations.ChangeRefusedError for one whom `invited_by` may not invite.
     """
-    organizations.require_may_invite(by=invited_by, organization=organization, role=role)
+    organizations.require_may_invite(by=None if is_staff else invited_by, organization=organization, role=role)
     email = normalized(email)
     if Membership.objects.filter(organization=organization, user__email=email, left_at__isnull=True).exists():
         raise InvitationRefusedError(f"{email} is already in {organization}.")

@@ -45,7 +45,7 @@ def latest_role_change(access: Access, public_id: str) -> RoleChange | None:
         organization=access.organization, user__public_id=public_id.replace("\0", ""), left_at__isnull=True
     )
     found = member.select_related("user").first()
-    if found is None:
+    if found is None or not access.may_change:
         return None
     events = AuditEvent.objects.filter(
         organization=access.organization, event="user.updated", target_id=found.user.public_id
@@ -78,7 +78,7 @@ def members_of(access: Access) -> list[Member]:
             is_default_elsewhere=found.user.default_organization_id != found.organization_id,
             is_self=found.user == access.user,
             roles=tuple((value, label, value == found.role) for value, label in roles_to_give(access))
-            if access.is_owner or found.role != Membership.Role.OWNER
+            if access.may_change and (access.is_owner or found.role != Membership.Role.OWNER)
             else (),
         )
         for found in current

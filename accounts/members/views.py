@@ -58,7 +58,7 @@ def role(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
 
     def set_it(_now: datetime) -> None:
         nonlocal changed
-        require_may_manage(by=request.user, organization=access.organization, user=user, new_role=new_role)
+        require_may_manage(by=access.member, organization=access.organization, user=user, new_role=new_role)
         changed = set_role(organization=access.organization, user=user, role=new_role, actor=actor_of(request))
 
     answer = _changed(request, access, set_it, "")
@@ -76,7 +76,7 @@ def removal(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse
         return render(request, "accounts/removal.html", context)
 
     def remove(now: datetime) -> None:
-        require_may_manage(by=request.user, organization=access.organization, user=user)
+        require_may_manage(by=access.member, organization=access.organization, user=user)
         remove_member(organization=access.organization, user=user, now=now, actor=actor_of(request))
 
     sentence = f"{user.display_name} was removed from {access.organization.name}."
@@ -97,6 +97,7 @@ def invitations(request: SignedInRequest, slug: str) -> HttpResponse:
                 organization=access.organization,
                 **form.cleaned_data,
                 invited_by=request.user,
+                is_staff=access.member is None,
                 now=now,
                 actor=actor_of(request),
             )
@@ -137,7 +138,7 @@ def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
 
 
 def _managed(request: SignedInRequest, slug: str) -> Access:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     if not access.is_admin:
         raise PermissionDenied("Only owners and admins can see the organization's members.")
     return access
@@ -149,7 +150,7 @@ def _member(access: Access, public_id: str) -> User:
 
 def _invitation(access: Access, public_id: str) -> Invitation:
     invitation = find_seen(Invitation.objects.filter(organization=access.organization), public_id=public_id)
-    require_may_invite(by=access.user, organization=access.organization, role=invitation.role)
+    require_may_invite(by=access.member, organization=access.organization, role=invitation.role)
     return invitation
 
 

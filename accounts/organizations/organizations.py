@@ -153,22 +153,29 @@ def set_role(*, organization: Organization, user: User, role: str, actor: Actor 
     return True
 
 
-def require_may_manage(*, by: User, organization: Organization, user: User, new_role: str = "") -> None:
-    """Owners manage all members, admins those who are no owners. Raises OwnersOnlyError or NotAMemberError.
+def require_may_manage(*, by: User | None, organization: Organization, user: User, new_role: str = "") -> None:
+    """Owners manage all members, admins those who are no owners, staff with the right to it (None) all. Raises
+    OwnersOnlyError or NotAMemberError.
 
     What it finds holds until the end of the transaction.
     """
     locked(organization)
-    manager, membership = _require_current(organization, by), _require_current(organization, user)
+    membership = _require_current(organization, user)
+    if by is None:
+        return
+    manager = _require_current(organization, by)
     if manager.role == Membership.Role.READER:
         raise OwnersOnlyError("Only owners and admins can manage members.")
     if manager.role != Membership.Role.OWNER and Membership.Role.OWNER in (membership.role, new_role):
         raise OwnersOnlyError("Only owners can make someone an owner, change an owner's role or remove an owner.")
 
 
-def require_may_invite(*, by: User, organization: Organization, role: str) -> None:
-    """Owners and admins invite, and owners alone invite owners. Raises OwnersOnlyError or NotAMemberError."""
+def require_may_invite(*, by: User | None, organization: Organization, role: str) -> None:
+    """Owners and admins invite, and owners alone invite owners; staff with the right to it (None) invites all. Raises
+    OwnersOnlyError or NotAMemberError."""
     locked(organization)
+    if by is None:
+        return
     inviter = _require_current(organization, by)
     if inviter.role == Membership.Role.READER:
         raise OwnersOnlyError("Only owners and admins can invite people.")

@@ -55,7 +55,7 @@ def organizations(request: SignedInRequest) -> HttpResponse:
 @login_required
 def general(request: SignedInRequest, slug: str) -> HttpResponse:
     """General settings of an organization."""
-    return _page(request, open_organization(request.user, slug))
+    return _page(request, open_organization(request, slug))
 
 
 @post_only(PAGE, "slug")
@@ -90,7 +90,7 @@ def usage_visibility(request: SignedInRequest, slug: str) -> HttpResponse:
 @login_required
 def departure(request: SignedInRequest, slug: str) -> HttpResponse:
     """The question before a person leaves; POST leaves."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     refusal = ""
     if request.method == "POST":
         try:
@@ -119,7 +119,7 @@ def _make(request: SignedInRequest, name: str) -> Organization:
 
 
 def _owned(request: SignedInRequest, slug: str) -> Access:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     if not access.is_owner:
         raise PermissionDenied("Only owners can change the organization's settings.")
     return access
@@ -137,7 +137,7 @@ def _page(
         "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
         "access": access,
         "organization": organization,
-        "role": Membership.Role(access.role).label,
+        "role": Membership.Role(access.role).label if access.opening is None else "Staff",
         "children": access.organizations[1:],
         "name_form": name_form or OrganizationNameForm(initial={"name": organization.name}),
         "visibility_form": visibility_form

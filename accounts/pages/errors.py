@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from accounts.access import Access, open_organization
+from accounts.access import Access, find_access
 from accounts.models import Membership, User
 from accounts.pages.frame import organization_frame, user_frame
 
@@ -71,7 +71,7 @@ def _access(request: HttpRequest) -> Access | None:
     if not isinstance(user, User) or not isinstance(slug, str):
         return None
     try:
-        return open_organization(user, slug)
+        return find_access(request, slug)
     except Http404:
         return None
 

@@ -8,6 +8,7 @@ from django.urls import reverse
 from accounts.access import Access, memberships_of, organizations_of
 from accounts.models import Organization, User
 from accounts.pages.menu import menu
+from accounts.staff.opened import Opening
 
 
 class SignedInRequest(HttpRequest):
@@ -27,13 +28,15 @@ class Link:
 
 @dataclass(frozen=True)
 class Frame:
-    """What `base.html` draws. `organization` is the one whose settings are open, or the user's default."""
+    """What `base.html` draws. `organization` is the one whose settings are open, or the user's default. `opening`: it is
+    open to staff."""
 
     user: User
     organization: Organization | None
     organization_links: tuple[Link, ...]
     user_links: tuple[Link, ...]
     switcher: tuple[Link, ...]
+    opening: Opening | None = None
 
 
 def organization_frame(access: Access, *, page: str, switch_to: str = "", query: str = "") -> Frame:
@@ -62,6 +65,7 @@ def _frame(user: User, access: Access | None, page: str, switcher: dict[Organiza
         organization=organization,
         organization_links=_organization_links(access, page) if access is not None else (),
         user_links=tuple(Link(found.label, _address(found.name), found.name == page) for found in own_pages),
+        opening=access.opening if access is not None else None,
         switcher=tuple(Link(found.name, address, found == organization) for found, address in switcher.items()),
     )
 

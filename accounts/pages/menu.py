@@ -32,6 +32,13 @@ class Menu:
     staff: tuple[Page, ...]
     views: tuple[Page, ...]
     usage: str
+    to_read: tuple[str, ...] = ()
+    """Pages of an organization that other pages lead to, and that change nothing. Staff that has opened it sees these."""
+
+    @property
+    def names_to_read(self) -> frozenset[str]:
+        """What staff sees of an organization that it has opened to read: its pages, and nothing that is not named here."""
+        return frozenset((*(page.name for page in (*self.organization, *self.views)), *self.to_read))
 
 
 @cache

@@ -72,7 +72,7 @@ def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
 
 
 def _owned(request: SignedInRequest, slug: str) -> Access:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     if not access.is_owner:
         raise PermissionDenied("Only owners can see and make the organization's admin keys.")
     return access
@@ -106,5 +106,11 @@ def _list_page(request: SignedInRequest, access: Access, form: NewAdminKeyForm) 
     rows = AdminKey.objects.filter(organization=access.organization).select_related("created_by")
     context = _context(access) | {"has_children": len(access.organizations) > 1}
     return PAGES.list_page(
-        request, context, access.organization.slug, rows=rows.order_by("-created_at", "-id"), form=form
+        request,
+        context,
+        access.organization.slug,
+        rows=rows.order_by("-created_at", "-id"),
+        form=form,
+        may_make=access.may_change,
+        may_revoke=access.may_change,
     )

@@ -33,7 +33,7 @@ ONE = "apikeys:project"
 @login_required
 def project_list(request: SignedInRequest, slug: str) -> HttpResponse:
     """The projects with their keys; POST makes another one."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     form = ProjectNameForm(request.POST if request.method == "POST" else None)
     refusal = None
     if request.method == "POST":
@@ -60,7 +60,7 @@ def project_list(request: SignedInRequest, slug: str) -> HttpResponse:
 @login_required
 def project(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
     """One project: its keys, and what can be changed."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     return _project_page(request, access, _project(access, public_id))
 
 
@@ -127,7 +127,7 @@ def _project(access: Access, public_id: str) -> Project:
 
 
 def _changeable(request: SignedInRequest, slug: str, public_id: str) -> tuple[Access, Project]:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     _require_admin(access)
     return access, _project(access, public_id)
 

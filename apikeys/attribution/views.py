@@ -63,7 +63,7 @@ def attribution(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
 
 
 def _opened(request: SignedInRequest, slug: str, public_id: str) -> tuple[Access, APIKey]:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     return access, find_seen(keys_seen_by(access).select_related("user"), public_id=public_id)
 
 

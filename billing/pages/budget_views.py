@@ -36,6 +36,7 @@ def budget_list(request: SignedInRequest, slug: str) -> HttpResponse:
     access = open_for_owner(request, slug)
     context = {
         "report": budgets_report(access.organization, database_now()),
+        "access": access,
         "kinds": [(kind.label, WORDS[kind]) for kind in BudgetKind],
     }
     return _page(request, access, "billing/budgets.html", context)

@@ -29,7 +29,7 @@ SHOWN = "billing:webhook_secret"
 @login_required
 def billing(request: SignedInRequest, slug: str) -> HttpResponse:
     """Invoices, credit, budget and billing details for owners; credit grants for admins."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     if not access.is_admin:
         raise PermissionDenied("Only owners and admins can see the organization's billing.")
     return billing_page(request, access)
@@ -86,7 +86,7 @@ def pdf_response(invoice: Invoice) -> HttpResponse:
 
 def open_for_owner(request: SignedInRequest, slug: str) -> Access:
     """The owner's access to the organization. Raises PermissionDenied, with the reason, for its other members."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     if not access.is_owner:
         raise PermissionDenied("Only owners can see the organization's invoices and budget, and change its billing.")
     return access

@@ -2,13 +2,10 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -19,7 +16,7 @@ from accounts.models import Organization
 from accounts.pages.frame import SignedInRequest, user_frame
 from accounts.pages.posting import post_only
 from accounts.periods import midnight
-from accounts.staff.second_factor import lacks_second_factor, second_factor_page
+from accounts.staff.doors import staff_only
 from billing.display import dollars
 from billing.invoices import balance, closing, grants, holds, invoices
 from billing.invoices.balance import RefundRefusedError
@@ -38,29 +35,6 @@ PRICES = "billing:prices"
 NUM_UNPRICED = 20
 PAGES = {"billing/staff_credit.html": "billing:credit", "billing/staff_invoices.html": "billing:all_invoices"}
 View = Callable[..., HttpResponse]
-
-
-def staff_only(right: str, *, to_change: str = "") -> Callable[[View], View]:
-    """Signs in first; 404 for everyone who is not staff, the way to a second factor for staff that
-    has none, and 403 for staff without the right, or that for a POST."""
-
-    def guard(view: View) -> View:
-        @login_required
-        @wraps(view)
-        def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not request.user.is_staff:
-                raise Http404("There is no such page.")
-            if lacks_second_factor(request.user):
-                return second_factor_page(request)
-            if not request.user.has_perm(to_change if to_change and request.method == "POST" else right):
-                raise PermissionDenied(
-                    "Your staff account doesn't have permission for this. Ask whoever manages staff accounts."
-                )
-            return view(request, *args, **kwargs)
-
-        return guarded
-
-    return guard
 
 
 @require_safe

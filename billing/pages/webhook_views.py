@@ -119,6 +119,7 @@ def sent_messages(request: SignedInRequest, slug: str) -> HttpResponse:
         "organization": access.organization,
         "deliveries": found.order_by("-id")[:MOST_MESSAGES],
         "most": MOST_MESSAGES,
+        "may_change": access.may_change,
     }
     return render(request, "billing/messages.html", context)
 

@@ -44,7 +44,7 @@ def focus_file(request: SignedInRequest, slug: str) -> HttpResponseBase:
 
 
 def _open(request: SignedInRequest, slug: str) -> Access:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     access.require_export()
     return access
 

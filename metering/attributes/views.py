@@ -35,7 +35,7 @@ EXAMPLE_VALUES = ("search", "checkout", "globex", "eu", "beta")
 @login_required
 def attributes(request: SignedInRequest, slug: str) -> HttpResponse:
     """The declared attributes, and names that came without being declared; POST declares one."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     form = NewAttributeForm(request.POST if request.method == "POST" else None)
     refusal = None
     if request.method == "POST":
@@ -97,7 +97,7 @@ def withdrawal(request: SignedInRequest, slug: str, name: str) -> HttpResponse:
 
 def _declared(request: SignedInRequest, slug: str, name: str) -> tuple[Access, Attribute]:
     """The declared attribute of this name, for owners and admins."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     _require_admin(access)
     rows = Attribute.objects.filter(organization=access.organization, withdrawn_at__isnull=True)
     return access, find_seen(rows.select_related("organization"), name=name)
@@ -120,7 +120,7 @@ def _page(request: SignedInRequest, access: Access, form: NewAttributeForm) -> H
         "organization": access.organization,
         "declared": declared,
         "most": MOST_DECLARED,
-        "has_room": len(declared) < MOST_DECLARED,
+        "has_room": access.may_change and len(declared) < MOST_DECLARED,
         "withdrawn": Attribute.objects.filter(organization=access.organization, withdrawn_at__isnull=False).order_by(
             "name"
         ),

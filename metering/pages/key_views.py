@@ -65,6 +65,7 @@ def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
     context = {
         "frame": _frame(access),
         "organization": access.organization,
+        "may_ask": access.may_change,
         "month": month.start,
         "rows": [_row(member, used.get(member.user.pk, UsersMonth(0, 0))) for member in members],
         "num_visible": sum(len(member.visible) for member in members),
@@ -112,7 +113,7 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
 
     Of a person who has left, they see no key that was made and no state that began after that.
     """
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     api_key = find_seen(keys_seen_by(access).select_related("user"), public_id=public_id)
     is_own = api_key.user_id == request.user.pk
     until = None if is_own else seen_until(api_key.user, access.organization)
@@ -122,6 +123,7 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
         "frame": _frame(access),
         "organization": access.organization,
         "api_key": api_key,
+        "may_change": access.may_change,
         "is_own": is_own,
         "is_visible": visibility_of(api_key, access.organization) == Visibility.VISIBLE,
         "visibility": visibility_of(api_key, access.organization),
@@ -138,7 +140,7 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
 @login_required
 def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
     """Why a day's usage is where it is, for all that the reader may see, or some users or keys of it."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     reader = Reader(request.GET)
     day = _day(reader) or database_now().date()
     filters, owned = read_filters(reader, access, Declared(), names=("user", "api_key"))
@@ -159,7 +161,7 @@ def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
 
 
 def _managed(request: SignedInRequest, slug: str) -> Access:
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     if not access.is_admin:
         raise PermissionDenied("Only owners and admins can see which keys are shown in the organization.")
     return access

@@ -32,7 +32,7 @@ class UsagePage:
 
 def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
     """The page, or 304 for a page that asks with its tag whether anything changed."""
-    access = open_organization(request.user, slug)
+    access = open_organization(request, slug)
     ids = [organization.id for organization in access.organizations]
     state = read_page_state(ids, _month_hint(request.GET), page.also_shown)
     form = read_filter_form(request.GET, access=access, today=state.now.date(), view=page.view)

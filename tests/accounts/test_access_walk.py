@@ -159,6 +159,8 @@ EXPECTED = {
     "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/": (OWNERS_NOTHING_THERE, NOBODY),
     "settings/organization/<slug:slug>/billing/invoices/<int:invoice_id>/pdf/": (OWNERS_NOTHING_THERE, NOBODY),
     "settings/customers/": (STAFF, NOBODY),
+    "settings/customers/<slug:slug>/opening/": (STAFF, STAFF._replace(staff=302)),
+    "settings/customers/leaving/": (LED_BACK, STAFF._replace(staff=302)),
     "settings/prices/": (STAFF, NOBODY),
     "settings/prices/change/": (STAFF, STAFF),
     "settings/prices/unpriced/": (STAFF, NOBODY),

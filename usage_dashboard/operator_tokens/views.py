@@ -10,11 +10,11 @@ from accounts.access import find_seen
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.pages.frame import SignedInRequest, user_frame
+from accounts.staff.doors import staff_only
 from apikeys.adminkeys.pages import SecretPages, Words
 from apikeys.keys.keys import InvalidNameError
 from apikeys.models import OperatorToken
 from apikeys.operatortokens.operatortokens import create_operator_token, revoke_operator_token
-from billing.pages.staff_views import staff_only
 from usage_dashboard.operator_tokens.forms import NewOperatorTokenForm
 
 SEES: Final = "apikeys.view_operatortoken"

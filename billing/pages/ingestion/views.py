@@ -17,10 +17,10 @@ from accounts.audit.audit import actor_of
 from accounts.clock import database_now
 from accounts.pages.frame import SignedInRequest, user_frame
 from accounts.pages.posting import post_only
+from accounts.staff.doors import staff_only
 from apikeys.keys.importing import import_api_key
 from billing.pages.ingestion import page
 from billing.pages.ingestion.forms import ImportKeyForm, TestEventForm
-from billing.pages.staff_views import staff_only
 from billing.prices import listing
 from metering.ingestion_models import Grain, UnknownKey
 from metering.intake.formats.events import Refusal

@@ -10,7 +10,7 @@ import pytest
 from django.http import QueryDict
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.access import open_organization
+from accounts.access import open_as_member
 from accounts.clock import database_now
 from accounts.models import Attribute, Organization, Project
 from accounts.periods import Period, one_day
@@ -128,7 +128,7 @@ def test_a_budget_and_the_cost_page_with_its_filter_say_the_same(story: Story) -
 
 def test_a_budget_of_a_project_or_value_says_what_the_cost_page_says_with_that_filter(story: Story) -> None:
     acme = story.world.acme
-    access = open_organization(story.world.alice, "acme")
+    access = open_as_member(story.world.alice, "acme")
     asked = {f"project={found.public_id}": Scope(BudgetKind.PROJECT, found.pk) for found in story.projects[acme]}
     for value in ("team:search", "tier:search"):
         asked[f"attribute={value}"] = Scope(BudgetKind.ATTRIBUTE, value=value)

@@ -8,7 +8,7 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.access import open_organization
+from accounts.access import open_as_member
 from accounts.periods import month_of
 from billing.cost.queries import spending
 from billing.models import DailyCost, LineItem
@@ -30,7 +30,7 @@ EVENTS = st.lists(
 
 
 def costs_by_user(world: World) -> dict[int, Decimal]:
-    access = open_organization(world.alice, "acme")
+    access = open_as_member(world.alice, "acme")
     ids = tuple(found.id for found in access.organizations)
     found = spending(UsageQuery(organization_ids=ids, period=month_of(days_ago(1).date()), group=USER))
     return {row.part: row.amount for row in found.parts if row.part is not None and row.amount}

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.http import QueryDict
 
-from accounts.access import open_organization
+from accounts.access import open_as_member
 from accounts.periods import one_day
 from billing.cost.report import CostReport, cost_report
 from billing.models import LineItem
@@ -27,13 +27,13 @@ TODAY = NOW.date()
 
 
 def cost(world: World, text: str = "", now: datetime = NOW) -> CostReport:
-    access = open_organization(world.alice, "acme")
+    access = open_as_member(world.alice, "acme")
     form = read_filter_form(QueryDict(text), access=access, today=now.date(), view=View.COST)
     return cost_report(Asked(access, form, Address("/", form.parameters), now))
 
 
 def activity(world: World, text: str = "", now: datetime = NOW) -> ActivityReport:
-    access = open_organization(world.alice, "acme")
+    access = open_as_member(world.alice, "acme")
     form = read_filter_form(QueryDict(text), access=access, today=now.date(), view=View.ACTIVITY)
     return activity_report(Asked(access, form, Address("/", form.parameters), now))
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.http import QueryDict
 
-from accounts.access import open_organization
+from accounts.access import open_as_member
 from accounts.models import Membership
 from billing.cost.report import CostReport, cost_report
 from billing.models import LineItem
@@ -38,7 +38,7 @@ def images(world: World) -> World:
 
 
 def chart_of(world: World, text: str, title: str = "Images") -> Chart:
-    access = open_organization(world.alice, "acme")
+    access = open_as_member(world.alice, "acme")
     form = read_filter_form(QueryDict(text), access=access, today=NOW.date(), view=View.ACTIVITY)
     report = activity_report(Asked(access, form, Address("/", form.parameters), NOW))
     [chart] = [chart for chart in report.charts if chart.title == title]
@@ -46,7 +46,7 @@ def chart_of(world: World, text: str, title: str = "Images") -> Chart:
 
 
 def cost_of(world: World, text: str) -> CostReport:
-    access = open_organization(world.alice, "acme")
+    access = open_as_member(world.alice, "acme")
     form = read_filter_form(QueryDict(text), access=access, today=NOW.date(), view=View.COST)
     return cost_report(Asked(access, form, Address("/", form.parameters), NOW))
 

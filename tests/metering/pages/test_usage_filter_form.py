@@ -7,7 +7,7 @@ from django.http import QueryDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.access import open_organization
+from accounts.access import open_as_member
 from accounts.models import Membership, Organization, User
 from accounts.periods import Period
 from metering.pages.filter_form import FilterForm, read_filter_form
@@ -21,7 +21,7 @@ NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
 
 
 def read(user: User, text: str, slug: str = "acme", view: View = View.COST) -> FilterForm:
-    return read_filter_form(QueryDict(text), access=open_organization(user, slug), today=TODAY, view=view)
+    return read_filter_form(QueryDict(text), access=open_as_member(user, slug), today=TODAY, view=view)
 
 
 def test_an_empty_query_string_is_the_current_month_of_everything(world: World) -> None:
@@ -163,5 +163,5 @@ def test_no_query_string_breaks_the_form(world: World, pairs: list[tuple[str, st
     data = QueryDict(mutable=True)
     for name, value in pairs:
         data.appendlist(name, value)
-    form = read_filter_form(data, access=open_organization(world.alice, "acme"), today=TODAY, view=View.COST)
+    form = read_filter_form(data, access=open_as_member(world.alice, "acme"), today=TODAY, view=View.COST)
     assert set(form.query.organization_ids) <= {world.acme.pk, world.labs.pk, world.japan.pk}
