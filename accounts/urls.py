@@ -7,11 +7,13 @@ from accounts.members import invitation_views
 from accounts.members import views as member_views
 from accounts.organizations import views as organization_views
 from accounts.pages import views
+from accounts.people import views as people_views
 from accounts.staff import opening_views
 
 app_name = "accounts"
 ORGANIZATION = "settings/organization/<slug:slug>/"
 MEMBER = f"{ORGANIZATION}members/<slug:public_id>/"
+USER = "settings/users/<slug:public_id>/"
 INVITATION = f"{ORGANIZATION}invitations/<slug:public_id>/"
 urlpatterns = [
     path("settings/profile/", views.profile, name="profile"),
@@ -29,6 +31,13 @@ urlpatterns = [
     path(f"{INVITATION}revocation/", member_views.revocation, name="invitation_revocation"),
     path(f"{ORGANIZATION}audit/", audit_views.audit_log, name="audit"),
     path(f"{ORGANIZATION}audit/export.csv", audit_views.export, name="audit_export"),
+    path("settings/users/", people_views.users, name="users"),
+    path(USER, people_views.user, name="user"),
+    path(f"{USER}deactivation/", people_views.deactivation, name="user_deactivation"),
+    path(f"{USER}reactivation/", people_views.reactivation, name="user_reactivation"),
+    path(f"{USER}signing-out/", people_views.signing_out, name="user_signing_out"),
+    path(f"{USER}password-reset/", people_views.password_reset, name="user_password_reset"),
+    path(f"{USER}second-factor/", people_views.second_factor, name="user_second_factor"),
     path("settings/customers/leaving/", opening_views.leaving, name="leaving"),
     path("settings/customers/<slug:slug>/opening/", opening_views.opening, name="opening"),
     path("invitations/<slug:token>/", invitation_views.invitation, name="invitation"),

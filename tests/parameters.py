@@ -70,6 +70,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     "settings/api-keys/": {"switched": "api_key"},
     "settings/profile/default-organization/": {"organization": "organization"},
     "settings/customers/": {"q": PLAIN, "page": PLAIN},
+    "settings/users/": {"q": PLAIN, "after": PLAIN},
     "settings/prices/": {"q": PLAIN, "page": PLAIN},
     "settings/prices/unpriced/": {"page": PLAIN},
     "settings/prices/change/": STAFF_PRICE,
@@ -106,6 +107,7 @@ OPEN_TO_THEIR_READERS: Final = (
     "<str:external_id>",
     "<str:key_id>",
     "settings/operator-tokens/<slug:public_id>",
+    "settings/users/<slug:public_id>",
     "<str:key_id>",
     "<str:number>",
 )

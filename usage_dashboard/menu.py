@@ -25,6 +25,7 @@ MENU: Final = Menu(
     ),
     staff=(
         Page("Customers (staff)", "billing:customers", right="billing.view_invoice"),
+        Page("Users (staff)", "accounts:users", right="accounts.view_user"),
         Page("Prices (staff)", "billing:prices", right="billing.view_price"),
         Page("Credit (staff)", "billing:credit", right="billing.view_creditgrant"),
         Page("Invoices (staff)", "billing:all_invoices", right="billing.view_invoice"),

@@ -73,14 +73,14 @@ def person_of(request: HttpRequest) -> User | None:
     return User.objects.filter(pk=url_str_to_user_pk(begun["user_pk"])).first() if begun.get("user_pk") else None
 
 
-def tell_organizations(event: str, *, user: User, details: Mapping[str, object], by: str = "") -> None:
-    """An entry in the audit log of each organization, without the address from which the person acted. `by` is the name of a
-    program that acted for them."""
+def tell_organizations(event: str, *, user: User, details: Mapping[str, object], by: Actor | None = None) -> None:
+    """An entry in the audit log of each organization, without the address from which the person acted. `by` is who acted for
+    them: staff, or a program."""
     for organization in organizations_of(user):
         if not organization.is_personal:
             audit.record(
                 event,
-                actor=Actor(name=by) if by else Actor(user=user, name=user.email),
+                actor=Actor(by.user, by.name) if by else Actor(user=user, name=user.email),
                 organization=organization,
                 target_id=user.public_id,
                 target_name=user.email,

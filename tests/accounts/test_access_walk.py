@@ -161,6 +161,13 @@ EXPECTED = {
     "settings/customers/": (STAFF, NOBODY),
     "settings/customers/<slug:slug>/opening/": (STAFF, STAFF._replace(staff=302)),
     "settings/customers/leaving/": (LED_BACK, STAFF._replace(staff=302)),
+    "settings/users/": (STAFF, NOBODY),
+    "settings/users/<slug:public_id>/": (STAFF, NOBODY),
+    "settings/users/<slug:public_id>/deactivation/": (STAFF, STAFF._replace(staff=302)),
+    "settings/users/<slug:public_id>/reactivation/": (LED_BACK, STAFF._replace(staff=302)),
+    "settings/users/<slug:public_id>/signing-out/": (LED_BACK, STAFF._replace(staff=302)),
+    "settings/users/<slug:public_id>/password-reset/": (LED_BACK, STAFF._replace(staff=302)),
+    "settings/users/<slug:public_id>/second-factor/": (STAFF, STAFF._replace(staff=302)),
     "settings/prices/": (STAFF, NOBODY),
     "settings/prices/change/": (STAFF, STAFF),
     "settings/prices/unpriced/": (STAFF, NOBODY),
@@ -289,6 +296,7 @@ def ask(world: World, client_of: Callable[[User], Client]) -> Ask:
     }
     ids = {
         "members/<slug:public_id>": member.public_id,
+        "users/<slug:public_id>": member.public_id,
         "requests/<slug:public_id>": member.public_id,
         "invitations/<slug:public_id>": Invitation.objects.get().public_id,
         "projects/<slug:public_id>": project.public_id,

@@ -194,7 +194,7 @@ def _change_email(row: User, email: str, actor: Actor) -> None:
     row.save(update_fields=["email"])
     details = {"email": email, "before": before}
     audit.record("user.email.changed", actor=actor, target_id=row.public_id, target_name=email, details=details)
-    tell_organizations("user.email.changed", user=row, details=details, by=actor.name)
+    tell_organizations("user.email.changed", user=row, details=details, by=actor)
 
 
 def _set_active(row: User, actor: Actor, *, is_active: bool) -> None:
