@@ -20,7 +20,7 @@ from billing.invoices.credits import ZERO
 from billing.money import CENT
 from billing.refunds import BalanceRefund
 
-LOCK: Final = 0x5553_4147  # first half of an advisory lock's key; the second half is the payer
+LOCK: Final = 0x5553_4149  # first half of an advisory lock's key; the second half is the payer
 BALANCES_SQL: Final = """
 SELECT payer_id, sum(change) FROM (
     SELECT payer_id, balance_change AS change FROM billing_invoice WHERE state <> 'draft' AND balance_change <> 0
