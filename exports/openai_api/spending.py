@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from accounts.installation.described import READING, Errors, in_path
 from accounts.models import Membership, Organization
 from apikeys.adminkeys.api import AdminView
+from apikeys.adminkeys.authentication import AdminCaller
 from apikeys.models import AdminKey
 from billing.alerts import Budget, BudgetKind
 from exports.openai_api import shapes
@@ -60,7 +61,7 @@ class SpendAlerts(AdminView):
 
     def get(self, request: Request) -> Response:
         window = window_of(request.query_params, known=("order", "before"))
-        alerts = alerts_of(self.caller.organization)
+        alerts = alerts_of(self.caller)
         alerts = alerts[::-1] if window.is_descending else alerts
         ids = [found["id"] for found in alerts]
         begin = ids.index(window.after) + 1 if window.after in ids else 0
@@ -91,18 +92,18 @@ class OneSpendAlert(AdminView):
         return super().errors() | NOT_FOUND
 
     def get(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - the framework's signature
-        alert = next((found for found in alerts_of(self.caller.organization) if found["id"] == public_id), None)
+        alert = next((found for found in alerts_of(self.caller) if found["id"] == public_id), None)
         if alert is None:
             raise Http404("The organization's budget has no such share.")
         return Response(alert)
 
 
-def alerts_of(organization: Organization) -> list[dict[str, Any]]:
-    budget = _budget(organization)
+def alerts_of(caller: AdminCaller) -> list[dict[str, Any]]:
+    """The shares of the budget. Who is told of them, a key reads that may read members."""
+    budget = _budget(caller.organization)
     if budget is None:
         return []
-    owners = Membership.objects.filter(organization=organization, role=Membership.Role.OWNER, left_at__isnull=True)
-    recipients = list(owners.order_by("pk").values_list("user__email", flat=True))
+    recipients = _owners(caller.organization) if AdminKey.Scope.MEMBERS in caller.key.scopes else []
     return [
         {
             "object": "organization.spend_alert",
@@ -114,6 +115,11 @@ def alerts_of(organization: Organization) -> list[dict[str, Any]]:
         }
         for threshold in sorted(budget.thresholds)
     ]
+
+
+def _owners(organization: Organization) -> list[str]:
+    owners = Membership.objects.filter(organization=organization, role=Membership.Role.OWNER, left_at__isnull=True)
+    return list(owners.order_by("pk").values_list("user__email", flat=True))
 
 
 def _budget(organization: Organization) -> Budget | None:

@@ -137,6 +137,8 @@ def test_a_hard_budget_is_the_spend_limit_and_its_shares_are_alerts(world: World
     (last,) = get(secret, "spend_alerts", order="desc", limit=2, after=alerts["last_id"])["data"]
     assert last["threshold_amount"] == 6_172  # half of a cent is rounded to the even one
     assert last["notification_channel"]["recipients"] == ["alice@acme.test"]
+    (first, *_) = get(make_admin_key(world.acme, "costs"), "spend_alerts")["data"]
+    assert first["notification_channel"]["recipients"] == []  # who owners are is for keys that may read members
 
 
 def budget(organization: Organization) -> None:
