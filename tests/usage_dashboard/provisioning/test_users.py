@@ -51,7 +51,9 @@ def test_staff_is_neither_taken_over_nor_changed(program: Operator, world: World
     assert refusal(program.put("users/rita", email="rita@acme.test")) == (409, "email_taken")
     User.objects.filter(pk=world.rita.pk).update(external_id="rita")
     assert refusal(program.put("users/rita", email="mine@evil.test")) == (409, "immutable")
+    assert refusal(program.put("users/rita", email="rita@acme.test", name="Somebody else")) == (409, "immutable")
     assert refusal(program.end("users/rita")) == (409, "immutable")
+    assert User.objects.get(pk=world.rita.pk).name == "Rita Rao"
     assert User.objects.get(pk=world.rita.pk).is_active
 
 

@@ -129,6 +129,7 @@ def _change(decision: Decision, row: User, email: str) -> None:
         _require_no_staff(row)
         decision.does(lambda _now, actor: _change_email(row, email, actor))
     if row.name != fields.get("name", row.name):
+        _require_no_staff(row, "name")
         decision.does(lambda _now, actor: _rename(row, fields["name"], actor))
     if not row.is_active:
         _require_no_staff(row)
@@ -158,9 +159,9 @@ def _is_staff(row: User) -> bool:
     return row.is_staff or row.is_superuser
 
 
-def _require_no_staff(row: User) -> None:
+def _require_no_staff(row: User, param: str = "email") -> None:
     if _is_staff(row):
-        raise immutable("email", "Staff of the installation are changed by staff alone.")
+        raise immutable(param, "Staff of the installation are changed by staff alone.")
 
 
 def _release(emails: set[str]) -> None:
