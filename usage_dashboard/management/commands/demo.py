@@ -14,6 +14,6 @@ class Command(run.Command):
         fill = partial(demo.fill, write=self.write_part)
         return Plan(data_dir=settings.DATA_DIR, port=settings.PORT, demo=True, fill=fill)
 
-    def greeting(self, plan: Plan) -> str:
+    def greeting(self) -> str:
         sign_ins = "\n".join(f"    {email}" for email in demo.SIGN_INS)
-        return f"Ready at {plan.address} – Ctrl-C ends it. Sign in with the password {demo.PASSWORD} as\n{sign_ins}"
+        return f"Ready at {settings.SITE_ADDRESS} – Ctrl-C ends it. Sign in with the password {demo.PASSWORD} as\n{sign_ins}"

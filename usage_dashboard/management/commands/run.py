@@ -15,15 +15,15 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         plan = self.plan()
         try:
-            launch(plan, write=self.write, greeting=lambda: self.greeting(plan))
+            launch(plan, write=self.write, greeting=self.greeting)
         except LaunchError as error:
             sys.exit(str(error))
 
     def plan(self) -> Plan:
         return Plan(data_dir=settings.DATA_DIR, port=settings.PORT, demo=settings.DEMO)
 
-    def greeting(self, plan: Plan) -> str:
-        ready = f"Ready at {plan.address} – Ctrl-C ends it."
+    def greeting(self) -> str:
+        ready = f"Ready at {settings.SITE_ADDRESS} – Ctrl-C ends it."
         if setting_up.is_open():
             return f"{ready}\nNobody is staff yet. Set this installation up at\n    {setting_up.link()}"
         return ready
