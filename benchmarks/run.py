@@ -29,6 +29,7 @@ from benchmarks import (
     pages,
     rollup,
     rollup_attributes,
+    rollup_many,
 )
 from benchmarks.measure import Figure
 from benchmarks.world import World, make_world
@@ -53,6 +54,7 @@ FIGURES: dict[str, Measure] = {
     "rollup_1m": rollup.measure_million,
     "rollup_100k": rollup.measure_hundred_thousand,
     "rollup_attributes": rollup_attributes.measure,
+    "rollup_many": rollup_many.measure,
     "pages": pages.measure,
     "attributed_pages": attributed_pages.measure,
     "admin_api": admin_api.measure,

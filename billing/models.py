@@ -122,7 +122,7 @@ class DailyCost(models.Model):
                 name="daily_cost_is_quantity_times_price",
             )
         ]
-        indexes = [models.Index(fields=["sku_id"], condition=Q(amount__isnull=True), name="daily_cost_unpriced")]
+        indexes = [models.Index(fields=["sku_id"], condition=Q(unit_price__isnull=True), name="daily_cost_unpriced")]
 
     def __str__(self) -> str:
         return f"{self.day}: {self.amount}"

@@ -17,7 +17,6 @@ from accounts.periods import Period, month_of
 from billing.invoices import proof as billed_proof
 from billing.notices import outbox
 from billing.prices import rating
-from billing.prices.rating import COST_SQL, HAS_COST
 from metering import isolation
 from metering.models import Verification
 from metering.rollups import proof
@@ -28,7 +27,7 @@ logger = logging.getLogger(__name__)
 TASK: Final = "verify"
 MAX_DIFFERENCES: Final = 100
 COST_COLUMNS: Final = "organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id"
-EXPECTED_COST: Final = f"{COST_SQL} AND {HAS_COST} AND usage.day = %(first_day)s"
+EXPECTED_COST: Final = rating.cost_of(rating.ALL_USAGE, "usage.day = %(first_day)s")
 STORED_COST: Final = f"SELECT {COST_COLUMNS} FROM billing_dailycost WHERE day = %(first_day)s"
 
 

@@ -12,10 +12,9 @@ SELECT cost.organization_id, cost.day, cost.sku_id, cost.line_item, cost.quantit
 FROM billing_dailycost AS cost
 JOIN billing_price AS own ON own.id = cost.price_id AND own.organization_id IS NOT NULL
 JOIN metering_sku AS sku ON sku.id = cost.sku_id
-CROSS JOIN LATERAL (SELECT NULL::bigint AS organization_id, cost.day) AS usage
-CROSS JOIN (SELECT NULL::bigint AS id, NULL::bigint AS parent_id) AS organization
-CROSS JOIN (SELECT NULL::bigint AS payer_id) AS payer
-CROSS JOIN LATERAL (SELECT cost.line_item) AS item
+CROSS JOIN LATERAL (
+    SELECT NULL::bigint AS organization_id, NULL::bigint AS payer_id, cost.day, cost.line_item
+) AS item
 CROSS JOIN LATERAL ({PRICE_SQL}) AS price
 WHERE {{conditions}}
 """

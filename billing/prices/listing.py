@@ -26,7 +26,7 @@ SELECT model.name, cost.line_item, sum(cost.quantity), count(DISTINCT cost.organ
 FROM billing_dailycost AS cost
 JOIN metering_sku AS sku ON sku.id = cost.sku_id
 JOIN metering_model AS model ON model.id = sku.model_id
-WHERE cost.amount IS NULL AND cost.quantity <> 0
+WHERE cost.unit_price IS NULL AND cost.quantity <> 0
 GROUP BY model.name, cost.line_item
 ORDER BY max(cost.day) DESC, model.name, cost.line_item
 OFFSET %(offset)s LIMIT %(limit)s
@@ -35,7 +35,7 @@ NUM_UNPRICED_SQL: Final = """
 SELECT count(*) FROM (
     SELECT DISTINCT sku.model_id, cost.line_item
     FROM billing_dailycost AS cost JOIN metering_sku AS sku ON sku.id = cost.sku_id
-    WHERE cost.amount IS NULL AND cost.quantity <> 0
+    WHERE cost.unit_price IS NULL AND cost.quantity <> 0
 ) AS kinds
 """
 

@@ -22,16 +22,14 @@ NARROWER: Final = 8
 MAX_SET_ASIDE: Final = 50
 SCOPE: Final = "provider, usage_type, service_tier, batch, speed, region, context_band"
 
-PAYER_SQL: Final = f"""
-LEFT JOIN accounts_organization AS organization ON organization.id = usage.organization_id
-{payer_join("usage.organization_id", "usage.day")}
-"""
 # Whose price it is comes before how special it is: the organization's own before its payer's, before what people set for
 # everybody, before the default price list; in each a price of the very part before one of the wider part, then the most
 # specific scope, and the highest context band that the SKU reaches. In each scope the latest row that has begun. A scope whose
 # pricing has ended is passed over; but where people ended pricing for everybody, the list does not take its place. The list
 # knows nothing of tiers that it does not name; that a unit is free because another one is charged holds for events that report
 # both; and that all output of image requests is images, for events that do not say which of it is.
+# `item` says what is asked for: a line item and day, and the organization that uses it and who pays, if they have prices of
+# their own.
 PRICE_SQL: Final = f"""
 SELECT chosen.id, chosen.unit_price
 FROM (
@@ -41,7 +39,7 @@ FROM (
         FROM billing_price AS price, starts_with(price.source, '{PACKAGE}') AS is_listed
         WHERE price.model_id = sku.model_id
           AND price.line_item = ANY (ARRAY[item.line_item, {WIDER_SQL}])
-          AND (price.organization_id IN (usage.organization_id, {PAYER}) OR price.organization_id IS NULL)
+          AND (price.organization_id IN (item.organization_id, item.payer_id) OR price.organization_id IS NULL)
           AND (price.usage_type = sku.usage_type OR price.usage_type IS NULL)
           AND (price.usage_type IS NULL OR item.line_item <> {LineItem.OUTPUT.value} OR NOT (sku.output_is_split AND is_listed))
           AND (price.provider = sku.provider OR price.provider IS NULL)
@@ -52,12 +50,12 @@ FROM (
           AND (sku.in_both_units IS NOT FALSE OR right(price.source, {len(INCLUDED)}) <> '{INCLUDED}')
           AND (price.batch = sku.batch OR price.batch IS NULL)
           AND price.context_band <= sku.context_band
-          AND price.effective_date <= usage.day
+          AND price.effective_date <= item.day
         ORDER BY organization_id, is_listed, line_item, {SCOPE}, effective_date DESC
     ) AS latest
     WHERE latest.unit_price IS NOT NULL OR (latest.organization_id IS NULL AND NOT latest.is_listed)
     ORDER BY
-        latest.organization_id IS NULL, latest.organization_id <> usage.organization_id, latest.is_listed,
+        latest.organization_id IS NULL, latest.organization_id <> item.organization_id, latest.is_listed,
         latest.unit_price IS NULL, latest.line_item <> item.line_item,
         latest.provider IS NULL, latest.usage_type IS NULL, latest.service_tier IS NULL, latest.batch IS NULL,
         latest.speed IS NULL, latest.region IS NULL, latest.context_band DESC
@@ -68,32 +66,76 @@ WHERE chosen.unit_price IS NOT NULL
 ALL_USAGE: Final = "metering_organizationdailyusage AS usage JOIN metering_sku AS sku ON sku.id = usage.sku_id"
 
 
-def cost_of(usage_rows: str) -> str:
-    """The query for what usage rows cost by the book as it is; conditions may be added. `usage_rows` is a FROM item of rows
-    named `usage` and their `sku`."""
+def _with_prices(organization_id: str) -> str:
+    """SQL for the organization's id if there are prices for it alone, else null."""
+    return f"(SELECT organization_id FROM billing_price WHERE organization_id = {organization_id} LIMIT 1)"
+
+
+# Who buys: the organization that uses and the one that pays (PAYER), and which of them have prices of their own; 0 stands for
+# those that have none, for all of which the same prices hold. Looked up by key, once an organization and day (OFFSET).
+BUYER_SQL: Final = f"""
+CROSS JOIN LATERAL (
+    SELECT
+        buyer.payer_id,
+        coalesce({_with_prices("usage.organization_id")}, 0) AS own_prices_id,
+        coalesce({_with_prices("buyer.payer_id")}, 0) AS payers_prices_id
+    FROM (
+        SELECT {PAYER} AS payer_id
+        FROM (SELECT usage.organization_id) AS used
+        LEFT JOIN accounts_organization AS organization ON organization.id = used.organization_id
+        {payer_join("used.organization_id", "usage.day")}
+    ) AS buyer
+    OFFSET 0
+) AS buyer
+"""
+# Quantities of nothing cost nothing and make no row, unless a correction brought an existing row down to nothing. What a day's
+# usage has cost so far is looked up once, by key (OFFSET).
+HAS_COST: Final = "(item.quantity <> 0 OR item.line_item = ANY (rated.line_items))"
+RATED_SQL: Final = """
+CROSS JOIN LATERAL (
+    SELECT ARRAY (
+        SELECT line_item FROM billing_dailycost AS cost
+        WHERE cost.organization_id = usage.organization_id AND cost.day = usage.day AND cost.sku_id = usage.sku_id
+    ) AS line_items OFFSET 0
+) AS rated
+"""
+
+
+def cost_of(usage_rows: str, only: str = "true") -> str:
+    """The query for what usage rows cost by the book as it is. `usage_rows` is a FROM item of rows named `usage` and their
+    `sku`; `only` is a condition about these, the `item` and the `buyer`.
+
+    A price is looked up once for all the organizations that have the same, of which there may be thousands.
+    """
     return f"""
+WITH charged AS MATERIALIZED (
+    SELECT
+        usage.organization_id, usage.day, usage.sku_id, item.line_item, item.quantity,
+        buyer.own_prices_id, buyer.payers_prices_id
+    FROM {usage_rows}
+    {BUYER_SQL}
+    {RATED_SQL}
+    CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
+    WHERE {HAS_COST} AND {only}
+),
+priced AS MATERIALIZED (
+    SELECT item.*, price.id AS price_id, price.unit_price
+    FROM (
+        SELECT DISTINCT own_prices_id AS organization_id, payers_prices_id AS payer_id, day, sku_id, line_item FROM charged
+    ) AS item
+    CROSS JOIN LATERAL (SELECT * FROM metering_sku AS found WHERE found.id = item.sku_id OFFSET 0) AS sku
+    LEFT JOIN LATERAL ({PRICE_SQL}) AS price ON true
+    WHERE price.id IS NOT NULL OR (sku.usage_type, item.line_item) IN ({CHARGED_SQL})
+)
 SELECT
-    usage.organization_id, usage.day, usage.sku_id, item.line_item, item.quantity,
-    price.unit_price, item.quantity * price.unit_price AS amount, price.id AS price_id
-FROM {usage_rows}
-{PAYER_SQL}
-CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
-LEFT JOIN LATERAL ({PRICE_SQL}) AS price ON true
-WHERE (price.id IS NOT NULL OR (sku.usage_type, item.line_item) IN ({CHARGED_SQL}))
+    charged.organization_id, charged.day, charged.sku_id, charged.line_item, charged.quantity,
+    priced.unit_price, charged.quantity * priced.unit_price AS amount, priced.price_id
+FROM charged JOIN priced
+    ON (priced.organization_id, priced.payer_id, priced.day, priced.sku_id, priced.line_item)
+     = (charged.own_prices_id, charged.payers_prices_id, charged.day, charged.sku_id, charged.line_item)
 """
 
 
-COST_SQL: Final = cost_of(ALL_USAGE)
-# Quantities of nothing cost nothing and make no row, unless a correction brought an existing row down to nothing. (A
-# sub-query with LIMIT is looked up by key; EXISTS could make PostgreSQL read and hash the whole table.)
-HAS_COST: Final = """
-(item.quantity <> 0 OR (
-    SELECT true FROM billing_dailycost AS cost
-    WHERE cost.organization_id = usage.organization_id AND cost.day = usage.day AND cost.sku_id = usage.sku_id
-      AND cost.line_item = item.line_item
-    LIMIT 1
-))
-"""
 # To be completed with the name of a table of touched rows. They are looked up row by row, whatever the statistics say (OFFSET
 # keeps the order of the joins): the work grows with what was touched, not with what is stored. Statistics know nothing of
 # SKUs that came a second ago.
@@ -105,7 +147,7 @@ CROSS JOIN LATERAL (
 ) AS usage
 CROSS JOIN LATERAL (SELECT * FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
 """
-TOUCHED_COST_SQL: Final = f"{cost_of(TOUCHED_USAGE)} AND {HAS_COST}"
+TOUCHED_COST_SQL: Final = cost_of(TOUCHED_USAGE)
 UPSERT_SQL: Final = f"""
 INSERT INTO billing_dailycost (organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id)
 {TOUCHED_COST_SQL}

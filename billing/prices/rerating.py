@@ -23,22 +23,22 @@ from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.payer_history import PAYER, payer_join
 from billing.prices import rating
 from billing.prices.book import FIRST_DATE, SMALLEST_STEP
-from billing.prices.rating import COST_SQL, HAS_COST
 from metering import isolation, price_words, service_tiers
 from metering.measures import UsageType
 from metering.models import Model
 from metering.rollups import run
 from metering.rollups.touched import touch
 
+CONCERNED: Final = """
+usage.day >= %(start)s
+AND (%(model)s::bigint IS NULL OR sku.model_id = %(model)s AND item.line_item = ANY (%(line_items)s))
+AND (%(organization)s::bigint IS NULL OR usage.organization_id = %(organization)s OR buyer.payer_id = %(organization)s)
+"""
 # The rows whose cost the book in this transaction sees otherwise than what is stored. A row that vanishes has no price
 # any more and is none that must have one.
 EFFECT_SQL: Final = f"""
 CREATE TEMPORARY TABLE price_effect ON COMMIT DROP AS
-WITH expected AS (
-    {COST_SQL} AND {HAS_COST} AND usage.day >= %(start)s
-    AND (%(model)s::bigint IS NULL OR sku.model_id = %(model)s AND item.line_item = ANY (%(line_items)s))
-    AND (%(organization)s::bigint IS NULL OR usage.organization_id = %(organization)s OR {PAYER} = %(organization)s)
-),
+WITH expected AS ({rating.cost_of(rating.ALL_USAGE, CONCERNED)}),
 stored AS (
     SELECT cost.*
     FROM billing_dailycost AS cost

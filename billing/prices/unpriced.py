@@ -21,7 +21,7 @@ WITH found AS (
     SELECT DISTINCT sku.model_id, cost.line_item, date_trunc('month', cost.day::timestamp)::date AS usage_month
     FROM billing_dailycost AS cost
     JOIN metering_sku AS sku ON sku.id = cost.sku_id
-    WHERE cost.amount IS NULL AND cost.quantity <> 0
+    WHERE cost.unit_price IS NULL AND cost.quantity <> 0
 )
 SELECT found.model_id, model.name, found.line_item, found.usage_month
 FROM found JOIN metering_model AS model ON model.id = found.model_id

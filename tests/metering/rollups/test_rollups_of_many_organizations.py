@@ -1,0 +1,93 @@
+"""A rollup's work grows with what is new and the rows that it makes, however many organizations there are."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from apikeys.routing import ATTRIBUTED
+from billing.models import DailyCost
+from billing.prices import rating
+from metering.models import HourlyUsage, IngestBatch, OrganizationDailyUsage, Sku, UsageEvent
+from metering.rollups import partitions
+from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
+from tests.rollup_proof import drift
+from tests.rollup_rows import sku_of
+from tests.work import Work, counted
+from tests.world import World
+
+NUM_KEYS = 600
+
+
+def batch(sku: Sku, at: datetime, organization_of: Callable[[int], int]) -> None:
+    """An event of each of NUM_KEYS keys, which waits."""
+    partitions.ensure([at.date()])
+    stored = IngestBatch.objects.create(first_occurred_at=at, last_occurred_at=at, num_events=NUM_KEYS)
+    UsageEvent.objects.bulk_create(
+        UsageEvent(
+            organization_id=organization_of(number),
+            occurred_at=at,
+            event_id=uuid.uuid4(),
+            batch_id=stored.pk,
+            user_id=number,
+            api_key_id=number,
+            sku_id=sku.pk,
+            routing=int(ATTRIBUTED),
+            num_model_requests=1,
+            input_tokens=100,
+            output_tokens=10,
+        )
+        for number in range(1, NUM_KEYS + 1)
+    )
+
+
+def work_of_a_run(num_organizations: int, day: int) -> Work:
+    """Of a run that adds to the rows that another has made."""
+    sku, at = sku_of("m"), days_ago(day)
+
+    def organization_of(number: int) -> int:
+        return 10_000 * day + number % num_organizations
+
+    batch(sku, at, organization_of)
+    assert rating.roll_up_and_rate() == NUM_KEYS
+    batch(sku, at + timedelta(minutes=1), organization_of)
+    with counted() as work:
+        assert rating.roll_up_and_rate() == NUM_KEYS
+    return work
+
+
+@pytest.mark.django_db
+def test_a_run_of_many_organizations_does_hardly_more_for_each_row_than_one_of_few() -> None:
+    few, many = work_of_a_run(6, day=2), work_of_a_run(NUM_KEYS, day=3)
+    assert few.num_rows >= 5 * NUM_KEYS  # hours, days and months of keys, hours and days of users
+    assert many.num_rows >= 10 * NUM_KEYS  # and hours, days and costs of organizations
+    assert many.num_pages / many.num_rows <= 1.6 * few.num_pages / few.num_rows
+
+
+@pytest.mark.django_db
+def test_what_is_stored_already_does_not_matter() -> None:
+    work_of_a_run(NUM_KEYS, day=2)
+    sku, at = sku_of("m"), days_ago(2)
+    batch(sku, at + timedelta(hours=1), lambda number: 20_000 + number)
+    with counted() as first:
+        rating.roll_up_and_rate()
+    for day in range(3, 9):
+        work_of_a_run(NUM_KEYS, day)
+    batch(sku, at + timedelta(hours=2), lambda number: 20_000 + number)
+    with counted() as later:
+        rating.roll_up_and_rate()
+    assert later.num_rows == first.num_rows
+    assert later.num_pages <= 1.3 * first.num_pages
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counted_work_is_done_as_ever(world: World) -> None:
+    token, key = make_token(), make_key(world.rita)
+    assert send(make_event(api_key_id=key.public_id), token) == ["accepted"]
+    with counted() as work:
+        assert roll_up() == 1
+    assert work.num_rows > 0
+    assert HourlyUsage.objects.count() == OrganizationDailyUsage.objects.count() == 1
+    assert DailyCost.objects.exists()
+    assert drift() == {}
