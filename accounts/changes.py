@@ -109,14 +109,14 @@ def organization_change(*organizations: Organization, by: User | None = None) ->
             cursor.execute(RAISE_SQL, [[-organization_id for organization_id in ids]])
 
 
-def version_sql(since: int) -> str:
-    """Two columns over `accounts_routingversion`: the version, and who was changed since the version `since`.
+def version_sql(since: int | str) -> str:
+    """Two columns over `accounts_routingversion`: the version, and who was changed since the version `since`, a number or SQL.
 
     The second is null if that is too long ago to be known.
     """
     return (
-        f"version, CASE WHEN version - {since:d} <= {KEPT_VERSIONS} THEN ARRAY("
-        f"SELECT person FROM accounts_routingchange AS change WHERE change.version > {since:d}) END"
+        f"version, CASE WHEN version = {since} THEN '{{}}'::bigint[] WHEN version - {since} <= {KEPT_VERSIONS} THEN ARRAY("
+        f"SELECT person FROM accounts_routingchange AS change WHERE change.version > {since}) END"
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import IO, Final
 
 from django.db import DatabaseError, OperationalError, connection
 from psycopg2 import errors
@@ -31,7 +31,7 @@ from metering.intake.copy_rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
 from metering.intake.formats.events import Correction, Event, Refusal
 from metering.intake.group_commit import GroupCommit
 from metering.intake.history.reach import Reach
-from metering.intake.short_transaction import ShortTransaction, short_transaction
+from metering.intake.short_transaction import COPY_BYTES, ShortTransaction, short_transaction
 from metering.rollups import partitions
 
 logger = logging.getLogger(__name__)
@@ -46,17 +46,17 @@ MAX_ROWS_IN_PARTS: Final = 4_000
 PASSING: Final = (errors.UndefinedTable, errors.DeadlockDetected)
 NOT_KNOWN: Final = (partitions.MissingError, adopt.MissingError, skus.MissingError, BeingChangedError)
 
-# One round trip. Each statement has its own snapshot, so no change that is not in the version goes on before the commit.
-OPEN_SQL: Final = f"""
-SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK});
-SAVEPOINT nothing_stored;
-SELECT %s, clock_timestamp(), nextval(pg_get_serial_sequence('metering_ingestbatch', 'id'))
-FROM accounts_routingversion
-"""
-BATCH_SQL: Final = """
+PREPARE_SQL: Final = f"""
+PREPARE ingest_lock AS SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK});
+PREPARE ingest_open (bigint) AS
+SELECT {version_sql("$1")}, clock_timestamp(), nextval('metering_ingestbatch_id_seq') FROM accounts_routingversion;
+PREPARE ingest_batch (bigint, timestamptz, timestamptz, integer) AS
 INSERT INTO metering_ingestbatch (id, first_occurred_at, last_occurred_at, num_events, received_at)
-VALUES (%s, %s, %s, %s, clock_timestamp())
+VALUES ($1, $2, $3, $4, clock_timestamp())
 """
+# One round trip. Each statement has its own snapshot, so no change that is not in the version goes on before the commit.
+OPEN_SQL: Final = "EXECUTE ingest_lock; SAVEPOINT nothing_stored; EXECUTE ingest_open (%d)"
+BATCH_SQL: Final = "EXECUTE ingest_batch (%s, %s, %s, %s)"
 
 
 class UnauthenticatedError(Exception):
@@ -146,7 +146,7 @@ def _store_once(
     requests: Sequence[Request], refused_models: AbstractSet[tuple[int, str]]
 ) -> list[list[Outcome] | None]:
     since = directory.remembered().version
-    with short_transaction(OPEN_SQL % version_sql(since)) as transaction:
+    with short_transaction(OPEN_SQL % since, prepare=PREPARE_SQL) as transaction:
         version, changed, now, batch_id = transaction.first_row
         pace.look(transaction.cursor)
         known = directory.at_version(version, since=since, changed=changed)
@@ -182,11 +182,15 @@ def _write(transaction: ShortTransaction, admissions: Sequence[Admission], batch
     first, last = min(moments), max(moments)
     days = _days(admitted, first, last)
     partitions.require({*days, *(_day(correction.moment) for correction in postponed)})
-    num_events = _store_rows(transaction.cursor, admitted, days)
+    batch = batch_id, _datetime(first), _datetime(last)
+    num_copied = _copied(transaction, admitted, days, None if postponed else batch)
+    if num_copied and not postponed:
+        return
+    num_events = num_copied or duplicates.insert(transaction.cursor, admitted)
     if postponed:
         num_events += corrections.insert(transaction.cursor, postponed, batch_id)
     if num_events:
-        transaction.commit(BATCH_SQL, [batch_id, _datetime(first), _datetime(last), num_events])
+        transaction.commit(BATCH_SQL, [*batch, num_events])
     else:
         transaction.commit()
 
@@ -202,24 +206,35 @@ def _days(admitted: Sequence[Admission], first: int, last: int) -> dict[date, li
     return days
 
 
-def _store_rows(cursor: Any, admitted: Sequence[Admission], days: dict[date, list[bytes]]) -> int:
-    """Store what is not stored yet; returns how many events that were."""
-    if any(admission.homes for admission in admitted):
-        return duplicates.insert(cursor, admitted)
+def _copied(
+    transaction: ShortTransaction,
+    admitted: Sequence[Admission],
+    days: dict[date, list[bytes]],
+    batch: tuple[int, datetime, datetime] | None,
+) -> int:
+    """Store all rows and return how many; with a `batch`, store that as well, and commit. 0 when some may be stored already:
+    then nothing is stored."""
+    copies = [] if any(admission.homes for admission in admitted) else list(_copies(days))
+    if not copies:
+        return 0
+    num_rows = sum(map(len, days.values()))
     try:
-        _copy(cursor, days)
+        for copy, file in copies[:-1] if batch else copies:
+            transaction.cursor.copy_expert(copy, file, COPY_BYTES)
+        if batch:
+            transaction.copy_and_commit(*copies[-1], BATCH_SQL, [*batch, num_rows])
     except errors.UniqueViolation:
-        cursor.execute("ROLLBACK TO SAVEPOINT nothing_stored")
-        return duplicates.insert(cursor, admitted)
-    return sum(map(len, days.values()))
+        transaction.cursor.execute("ROLLBACK TO SAVEPOINT nothing_stored")
+        return 0
+    return num_rows
 
 
-def _copy(cursor: Any, days: dict[date, list[bytes]]) -> None:
-    """COPY each day's rows into its partition. Sorted, so that two requests with the same events wait in turn."""
+def _copies(days: dict[date, list[bytes]]) -> Iterator[tuple[str, IO[bytes]]]:
+    """COPY of each day's rows into its partition. Sorted, so that two requests with the same events wait in turn."""
     for day in sorted(days):
         copy = f"COPY {partitions.partition_name(day)} ({COLUMNS}) FROM STDIN (FORMAT binary)"
         for part in _parts(sorted(days[day])) if days[day] else ():
-            cursor.copy_expert(copy, io.BytesIO(copy_rows.file(part)), 1 << 20)
+            yield copy, io.BytesIO(copy_rows.file(part))
 
 
 def _parts(sorted_rows: list[bytes]) -> Iterator[list[bytes]]:
