@@ -46,13 +46,14 @@ MAX_ROWS_IN_PARTS: Final = 4_000
 PASSING: Final = (errors.UndefinedTable, errors.DeadlockDetected)
 NOT_KNOWN: Final = (partitions.MissingError, adopt.MissingError, skus.MissingError, BeingChangedError)
 
+# What is executed first is prepared last: a connection that knows it knows the others.
 PREPARE_SQL: Final = f"""
-PREPARE ingest_lock AS SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK});
 PREPARE ingest_open (bigint) AS
 SELECT {version_sql("$1")}, clock_timestamp(), nextval('metering_ingestbatch_id_seq') FROM accounts_routingversion;
 PREPARE ingest_batch (bigint, timestamptz, timestamptz, integer) AS
 INSERT INTO metering_ingestbatch (id, first_occurred_at, last_occurred_at, num_events, received_at)
-VALUES ($1, $2, $3, $4, clock_timestamp())
+VALUES ($1, $2, $3, $4, clock_timestamp());
+PREPARE ingest_lock AS SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK})
 """
 # One round trip. Each statement has its own snapshot, so no change that is not in the version goes on before the commit.
 OPEN_SQL: Final = "EXECUTE ingest_lock; SAVEPOINT nothing_stored; EXECUTE ingest_open (%d)"

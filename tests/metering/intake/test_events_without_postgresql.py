@@ -57,6 +57,19 @@ def test_a_connection_that_died_unused_is_made_anew(world: World, reconnect: Non
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("forgets", ["DISCARD ALL", "DEALLOCATE ingest_lock"])
+def test_a_connection_that_has_forgotten_our_statements_is_taught_again(
+    world: World, reconnect: None, forgets: str
+) -> None:
+    token, key = make_token(), make_key(world.rita)
+    assert send(make_event(api_key_id=key.public_id), token) == ["accepted"]
+    with connection.cursor() as cursor:
+        cursor.execute(forgets)
+    assert send(make_event(id="event-2", api_key_id=key.public_id), token) == ["accepted"]
+    assert num_events() == 2
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_connection_that_breaks_in_the_transaction_is_503_and_loses_nothing(
     world: World, reconnect: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
