@@ -48,6 +48,12 @@ class Brand:
     privacy_url: str = ""
 
     @property
+    def version(self) -> str:
+        """Another text where anything of it is another."""
+        shown = (found and found.version for found in (self.logo, self.icon, self.accent))
+        return repr((self.name, *shown, self.links))
+
+    @property
     def links(self) -> list[tuple[str, str]]:
         """(words, address) of what stands at the end of each page."""
         named = (("Support", self.support_url), ("Terms", self.terms_url), ("Privacy", self.privacy_url))

@@ -17,6 +17,7 @@ COST: Final = show.UsagePage(
     name="billing:cost",
     view=View.COST,
     template="billing/cost.html",
+    report_template="billing/cost_report.html",
     report=cost_report,
     also_shown=(
         (DailyCost, "organization_id"),

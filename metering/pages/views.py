@@ -17,6 +17,7 @@ ACTIVITY: Final = show.UsagePage(
     name="metering:activity",
     view=View.ACTIVITY,
     template="metering/activity.html",
+    report_template="metering/activity_report.html",
     report=activity_report,
 )
 

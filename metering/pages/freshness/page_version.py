@@ -16,14 +16,23 @@ from metering.usage.queries import fetch
 
 # Rows that a writer touched carry the id of its transaction: their sum changes with every roll-up, rebuild and new price.
 # Each is an indexed look at the month shown and the one before it, a few rows a day, or at the names of the members.
-WRITTEN: Final = "SELECT concat(count(*), ':', sum({table}.xmin::text::bigint)) FROM {table}, span WHERE {conditions}"
+WRITTEN: Final = (
+    "SELECT concat_ws(':', count(*), sum({table}.xmin::text::bigint){passed}) FROM {table}, span WHERE {conditions}"
+)
+# What begins or ends by the clock changes without being touched.
+MOMENTS: Final = ("effective_at", "expires_at")
+PASSED: Final = ", count(*) FILTER (WHERE {moment} <= statement_timestamp())"
 OF_ORGANIZATIONS: Final = "{organization} = ANY(%(ids)s)"
 IN_MONTHS: Final = " AND day >= month - interval '1 month' AND day < month + interval '1 month'"
 Shown = tuple[type[Model], str]
 """A model whose rows a page shows, and its column of the organization. Of a model of days, those of the two months."""
 USAGE: Final[Shown] = (OrganizationDailyUsage, "organization_id")
+EVER_VERSION: Final = "SELECT EXISTS (SELECT FROM metering_organizationdailyusage WHERE organization_id = ANY(%(ids)s))"
+ORGANIZATIONS_VERSION: Final = (
+    "SELECT sum(hashtext(concat(id, name))::bigint) FROM accounts_organization WHERE id = ANY(%(ids)s)"
+)
 NAMES_VERSION: Final = """
-    SELECT concat(count(*), ':', sum(hashtext(member.name || member.email || coalesce(key.name, ''))::bigint))
+    SELECT concat(count(*), ':', sum(hashtext(concat(member.id, member.name, member.email, key.id, key.name))::bigint))
     FROM accounts_membership membership
     JOIN accounts_user member ON member.id = membership.user_id
     LEFT JOIN apikeys_apikey key ON key.user_id = member.id
@@ -59,7 +68,8 @@ class PageState:
 
 def read_page_state(organization_ids: Sequence[int], month: date | None, also_shown: Sequence[Shown] = ()) -> PageState:
     """The state of these organizations' pages; without a month, of the current one. They show usage and names, and more."""
-    versions = (*(_version(*shown) for shown in (USAGE, *also_shown)), NAMES_VERSION, DECLARED_VERSION)
+    written = (_version(*shown) for shown in (USAGE, *also_shown))
+    versions = (*written, EVER_VERSION, ORGANIZATIONS_VERSION, NAMES_VERSION, DECLARED_VERSION)
     sql = f"""
         WITH span AS MATERIALIZED (
             SELECT coalesce(%(month)s::date, date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date) AS month
@@ -73,11 +83,14 @@ def read_page_state(organization_ids: Sequence[int], month: date | None, also_sh
 
 
 def _version(model: type[Model], organization: str) -> str:
-    """SQL of what changes when a writer touches one of the rows shown."""
+    """SQL of what changes when a writer touches one of the rows shown, and when the moment of one has come."""
     table = model._meta  # noqa: SLF001 - what Django documents for this
     conditions = OF_ORGANIZATIONS.format(organization=organization)
-    has_days = any(field.column == "day" for field in table.concrete_fields)
-    return WRITTEN.format(table=table.db_table, conditions=conditions + (IN_MONTHS if has_days else ""))
+    columns = {field.column for field in table.concrete_fields}
+    passed = "".join(PASSED.format(moment=moment) for moment in MOMENTS if moment in columns)
+    return WRITTEN.format(
+        table=table.db_table, conditions=conditions + (IN_MONTHS if "day" in columns else ""), passed=passed
+    )
 
 
 def _release() -> str:
@@ -94,6 +107,6 @@ RELEASE: Final = _release()
 
 
 def entity_tag(*parts: object) -> str:
-    """The ETag of a page that is made of these parts by this release."""
-    text = "\n".join(map(repr, (RELEASE, *parts)))
+    """The ETag of a page that is made of these parts by this release, under the installation's name."""
+    text = "\n".join(map(repr, (RELEASE, settings.BRAND.version, *parts)))
     return f'"{hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()}"'
