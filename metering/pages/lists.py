@@ -96,7 +96,7 @@ class ListPen:
 
     def top_list(self, group: Grouping, top: Sequence[TopRow]) -> TopList:
         rows = [row for row in top if row.group == group]
-        longest = max((row.value(self._rank) for row in rows), default=0)
+        longest = max((row.value for row in rows), default=0)
         size = max((row.list_size for row in rows), default=0)
         return TopList(
             title=f"Top {plural(group.label, 2)}",
@@ -107,7 +107,7 @@ class ListPen:
         )
 
     def _entry(self, row: TopRow, longest: int) -> TopEntry:
-        name, value = self._names.of(row.group, row.id), row.value(self._rank)
+        name, value = self._names.of(row.group, row.id), row.value
         return TopEntry(
             name=name.name,
             detail=name.detail,

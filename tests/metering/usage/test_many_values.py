@@ -125,10 +125,10 @@ def test_a_filter_by_model_reads_the_rows_that_know_models(query: UsageQuery) ->
     assert read[VALUE_TOTALS.table] == 0
     days = (query.period.end - query.period.start).days
     (first, *_) = (row for row in top_lists(by_model, Rank.REQUESTS, [query.group]) if row.group == query.group)
-    assert (first.id, first.requests, first.list_size) == (NUM_VALUES, NUM_VALUES * days, NUM_VALUES)
+    assert (first.id, first.value, first.list_size) == (NUM_VALUES, NUM_VALUES * days, NUM_VALUES)
     by_type = replace(query, usage_types=(UsageType.COMPLETIONS.value,))
     (first, *_) = (row for row in top_lists(by_type, Rank.REQUESTS, [query.group]) if row.group == query.group)
-    assert (first.id, first.requests) == (NUM_VALUES, NUM_VALUES * days * len(MODELS))
+    assert (first.id, first.value) == (NUM_VALUES, NUM_VALUES * days * len(MODELS))
     by_other_type = replace(query, usage_types=(UsageType.EMBEDDINGS.value,))
     assert not top_lists(by_other_type, Rank.REQUESTS, [query.group])
 
