@@ -22,12 +22,13 @@ LINE_SUMS: Final = "sum(quantity), coalesce(sum(amount), 0), coalesce(sum(quanti
 PRICE_OF_DAY: Final = (
     "price.organization_id = usage.organization_id AND price.day = usage.day AND price.sku_id = usage.sku_id"
 )
-# The requests of the bars and SKUs that have a quantity without a price.
+# The requests of the bars and SKUs that have a quantity without a price. (IS TRUE has them looked up in a table of hashes: a join
+# would compare each row with each, because so few rows are expected.)
 UNPRICED: Final = """
     SELECT 'unpriced', NULL, sku.model_id, NULL, sum(usage.num_model_requests), NULL, NULL
     FROM sums usage JOIN metering_sku sku ON sku.id = usage.sku_id
-    WHERE (usage.organization_id, usage.sku_id, usage.slot)
-        IN (SELECT organization_id, sku_id, slot FROM costs WHERE amount IS NULL)
+    WHERE ((usage.organization_id, usage.sku_id, usage.slot)
+        IN (SELECT organization_id, sku_id, slot FROM costs WHERE amount IS NULL)) IS TRUE
     GROUP BY sku.model_id
 """
 AMOUNT: Final = sum_of_amounts("wide")
