@@ -1,13 +1,16 @@
 """How long a statement may take, and a transaction may do nothing, on the connections of web and workers.
 
-A statement that never ends, or a transaction that somebody forgot, would hold locks and connections until nothing works.
+A statement that never ends, or a transaction that somebody forgot, would hold locks and connections until nothing works; so
+would a connection whose other end vanished with its machine, until PostgreSQL asks whether it is still there.
 Commands at a terminal have no such limits: somebody watches them.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connections
+
+ARE_YOU_THERE: Final = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
 def limit_connections() -> None:
@@ -15,6 +18,7 @@ def limit_connections() -> None:
     own = (
         f"-c statement_timeout={_milliseconds(settings.DATABASE_STATEMENT_TIMEOUT_SECONDS)}"
         f" -c idle_in_transaction_session_timeout={_milliseconds(settings.DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS)}"
+        f" {ARE_YOU_THERE}"
     )
     options = connections.settings["default"]["OPTIONS"]
     options["options"] = f"{own} {options.get('options', '')}".strip()  # an operator's own come later and hold

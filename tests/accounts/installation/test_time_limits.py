@@ -55,6 +55,11 @@ def test_what_is_long_by_design_may_take_long_until_its_transaction_ends(limited
     assert shown("statement_timeout") == "200ms"
 
 
+def test_a_connection_whose_other_end_vanished_does_not_stay(limited: None) -> None:
+    assert shown("statement_timeout") == "200ms"  # PostgreSQL has taken all of the options
+    assert "-c tcp_keepalives_idle=30 " in connection.get_connection_params()["options"]
+
+
 def test_an_operators_own_options_hold(limited: None, settings: Settings) -> None:
     connections.settings["default"]["OPTIONS"]["options"] = "-c statement_timeout=7s"
     time_limits.limit_connections()
