@@ -4,15 +4,16 @@ from celery import shared_task
 
 from accounts.clock import database_now
 from billing import proof
+from billing.at_once import turn
 from billing.budgets import checks
 from billing.invoices import closing
 from billing.notices import deliveries, failures, key_news
-from billing.prices import new_models, rating, rerating, unpriced
+from billing.prices import new_models, rerating, unpriced
 
 
 @shared_task(name="billing.tasks.roll_up")
 def roll_up() -> int:
-    return rating.catch_up()
+    return turn.take() or 0
 
 
 @shared_task(name="billing.tasks.price_new_models")

@@ -103,6 +103,7 @@ MAX_SERVICE_TIER_WORDS = env.whole("MAX_SERVICE_TIER_WORDS", default=100)
 MAX_PRICE_WORDS = env.whole("MAX_PRICE_WORDS", default=200)
 PRICE_MODELS_AT_ONCE = env.whole("PRICE_MODELS_AT_ONCE", default=100, least=1)
 ROLL_UP_INTERVAL_SECONDS = env.number("ROLL_UP_INTERVAL_SECONDS", default=1.0, least=0.01)
+ROLL_UP_REST_SECONDS = env.number("ROLL_UP_REST_SECONDS", default=0.2)  # at most, between two runs
 SLOW_DOWN_LAG_SECONDS = env.number("SLOW_DOWN_LAG_SECONDS", default=5.0)
 PAGES_KEPT_BYTES = env.whole("PAGES_KEPT_BYTES", default=16 * 1024 * 1024)  # in each web process; 0: none
 READY_MAX_LAG_SECONDS = env.whole("READY_MAX_LAG_SECONDS", default=300)

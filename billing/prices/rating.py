@@ -1,7 +1,7 @@
 """Daily usage × price book → daily cost, in SQL. Cost is a pure function of both: it can be computed again at any time."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from django.conf import settings
@@ -213,10 +213,11 @@ def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[i
     return done.num_events
 
 
-def catch_up() -> int:
+def catch_up(*, rest: Callable[[], bool] | None = None) -> int:
     """Roll up until nothing waits; returns the number of events. Batches on which it fails are set aside for a while.
 
-    After a failure fewer events are taken at once, until a single batch is left that fails.
+    After a failure fewer events are taken at once, until a single batch is left that fails. `rest` is called after each
+    run that took all that waited, and says whether to look once more.
     """
     total, max_events, passed_over = 0, settings.ROLL_UP_MAX_EVENTS, _set_aside()
     while True:
@@ -232,6 +233,8 @@ def catch_up() -> int:
         if not num_events:
             break
         total += num_events
+        if rest is not None and num_events < max_events and not rest():
+            break
         max_events = min(max_events * 2, settings.ROLL_UP_MAX_EVENTS)
     _forget_rolled_up()
     return total

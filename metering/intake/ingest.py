@@ -2,7 +2,8 @@
 
 The road of a request: wait for the transaction before it and join those that came meanwhile (`group_commit`) → open a
 transaction (`short_transaction`) that holds the routing lock shared → admit each event (its measures, time, key, route) and
-make its row → COPY straight into the days' partitions → one IngestBatch row and the commit. Only when an event is stored
+make its row → COPY straight into the days' partitions → one IngestBatch row and the commit → a word to those who roll up
+(`metering.rollups.arrivals`). Only when an event is stored
 already, or might be in another organization, is the slower road of `duplicates` taken, from the savepoint on. Corrections
 take their own behind the events (`corrections`).
 """
@@ -33,6 +34,7 @@ from metering.intake.group_commit import GroupCommit
 from metering.intake.history.reach import Reach
 from metering.intake.short_transaction import COPY_BYTES, ShortTransaction, short_transaction
 from metering.rollups import partitions
+from metering.rollups.arrivals import arrivals
 
 logger = logging.getLogger(__name__)
 ATTEMPTS: Final = 8
@@ -167,26 +169,27 @@ def _store_once(
         present = [admission for admission in admissions if admission is not None]
         skus.require(admission.missing_skus for admission in present)
         adopt.require(window.month, (admission.missing_attributions for admission in present))
-        _write(transaction, present, batch_id)
+        if _write(transaction, present, batch_id):
+            arrivals.note(transaction.cursor)
         return [None if admission is None else admission.outcomes for admission in admissions]
 
 
-def _write(transaction: ShortTransaction, admissions: Sequence[Admission], batch_id: int) -> None:
-    """Store what is admitted, if anything is, and the batch that it came in; commit."""
+def _write(transaction: ShortTransaction, admissions: Sequence[Admission], batch_id: int) -> bool:
+    """Store what is admitted, if anything is, and the batch that it came in; commit. Whether there is a batch."""
     admitted = [admission for admission in admissions if admission.rows]
     postponed = [correction for admission in admissions for correction in admission.corrections]
     moments = [moment for admission in admitted for moment in admission.moments]
     moments.extend(correction.moment for correction in postponed)
     if not moments:
         transaction.commit()
-        return
+        return False
     first, last = min(moments), max(moments)
     days = _days(admitted, first, last)
     partitions.require({*days, *(_day(correction.moment) for correction in postponed)})
     batch = batch_id, _datetime(first), _datetime(last)
     num_copied = _copied(transaction, admitted, days, None if postponed else batch)
     if num_copied and not postponed:
-        return
+        return True
     num_events = num_copied or duplicates.insert(transaction.cursor, admitted)
     if postponed:
         num_events += corrections.insert(transaction.cursor, postponed, batch_id)
@@ -194,6 +197,7 @@ def _write(transaction: ShortTransaction, admissions: Sequence[Admission], batch
         transaction.commit(BATCH_SQL, [*batch, num_events])
     else:
         transaction.commit()
+    return num_events > 0
 
 
 def _days(admitted: Sequence[Admission], first: int, last: int) -> dict[date, list[bytes]]:

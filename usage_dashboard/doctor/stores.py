@@ -66,7 +66,7 @@ def clocks() -> Iterator[Finding]:
 def redis() -> Iterator[Finding]:
     if queue_lengths() is None:
         yield wrong(
-            "Redis does not answer: rollups, prices, emails and webhooks stand still.",
+            "Redis does not answer: prices of new models, budgets, emails and webhooks stand still.",
             "Start it, or set REDIS_URL.",
         )
     else:

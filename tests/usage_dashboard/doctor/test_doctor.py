@@ -146,7 +146,7 @@ def test_each_program_that_does_not_run_is_named(redis_server: None, tmp_path: P
 def test_without_redis_it_is_said_once(settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert found(stores.redis) == [
-        "Redis does not answer: rollups, prices, emails and webhooks stand still. Start it, or set REDIS_URL."
+        "Redis does not answer: prices of new models, budgets, emails and webhooks stand still. Start it, or set REDIS_URL."
     ]
     assert list(programs.workers()) == []
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -172,3 +173,16 @@ def test_failures_of_items_have_names_of_tasks_and_not_of_items(measured: Settin
     for number in range(30):
         isolation.count_failure("budgets", f"budget {number}", ValueError("no"))
     assert values(scraped(), "failed_items", "task") == {"budgets": 30}
+
+
+@pytest.mark.usefixtures("measured")
+def test_what_is_rolled_up_without_celery_is_counted_as_its_task_is() -> None:
+    def fail() -> int:
+        raise ValueError
+
+    name = "billing.tasks.roll_up"
+    for how_much in (17, 0, None):
+        assert task_times.measured(name, partial(next, iter([how_much]))) == how_much
+    with pytest.raises(ValueError, match=r"^$"):
+        task_times.measured(name, fail)
+    assert counted() == {(name, "done"): 1, (name, "idle"): 2, (name, "failed"): 1}

@@ -1,0 +1,1 @@
+"""Usage is visible at once: who rolls up, when, and how often."""

@@ -1,0 +1,106 @@
+"""The thread of a worker that hears when events arrive (`metering.rollups.arrivals`), and rolls them up.
+
+It needs PostgreSQL alone: usage is visible at once also while Redis or beat is down. Whatever it misses, because nobody said
+it, its connection died or it is dead itself, beat's next turn finds.
+"""
+
+import logging
+import os
+import select
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, Final
+
+import psycopg2
+from django.db import close_old_connections, connection
+
+from billing.at_once import turn
+from billing.at_once.rests import FIRST_SECONDS, Rests
+from metering.rollups.arrivals import CHANNEL
+
+logger = logging.getLogger(__name__)
+ELSEWHERE_SECONDS: Final = 0.25
+"""Until it asks again for a turn that another one has, and might not end."""
+RETRY_SECONDS: Final = 2.0
+"""After an error."""
+QUIET_SECONDS: Final = 60
+"""Without a word for so long it asks whether the connection still lives."""
+STOP_SECONDS: Final = 2.0
+# A connection that nothing is sent over, and whose other end is gone, is noticed within a minute.
+ALIVE: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+
+Take = Callable[[turn.Rest], int | None]
+
+
+class Listener:
+    """`take` is what it does when events arrive: `turn.take`, or something around it."""
+
+    def __init__(self, take: Take = turn.take) -> None:
+        self._take = take
+        self._stopping = threading.Event()
+        self._wake, self._woken = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="arrivals", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop_soon(self) -> None:
+        """After the run that it is at."""
+        self._stopping.set()
+        os.write(self._woken, b"\0")
+
+    def stop(self) -> None:
+        """Now, or in the middle of a run that takes long: then it is as if that had not begun."""
+        self.stop_soon()
+        self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with closing(_connection()) as words:
+                    self._listen(words)
+            except Exception:
+                logger.exception("Usage is rolled up at beat's turns alone for %s s", RETRY_SECONDS)
+                self._stopping.wait(RETRY_SECONDS)
+        connection.close()
+
+    def _listen(self, words: Any) -> None:
+        """Before the first word everything may have arrived already."""
+        with words.cursor() as cursor:
+            cursor.execute(f"LISTEN {CHANNEL}")
+        while not self._stopping.is_set():
+            self._roll_up()
+            while not self._stopping.is_set() and not self._hears(words):
+                pass
+            self._stopping.wait(FIRST_SECONDS)
+
+    def _roll_up(self) -> None:
+        """Until nothing is new, or another one has seen to it."""
+        close_old_connections()
+        while self._take(self._rest()) is None and not self._stopping.wait(ELSEWHERE_SECONDS):
+            pass
+
+    def _rest(self) -> turn.Rest:
+        rests = Rests()
+        return lambda: not self._stopping.wait(rests.next())
+
+    def _hears(self, words: Any) -> bool:
+        """Waits for a word. False if something else woke it. Raises psycopg2.Error if the connection has died."""
+        if not select.select([words, self._wake], [], [], QUIET_SECONDS)[0]:
+            with words.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        words.poll()
+        heard = bool(words.notifies)
+        words.notifies.clear()
+        return heard
+
+
+def _connection() -> Any:
+    """One of its own, outside of transactions: words come between them."""
+    parameters = connection.get_connection_params()
+    for name in ("cursor_factory", "context"):
+        parameters.pop(name, None)
+    words = psycopg2.connect(**{**ALIVE, **parameters})
+    words.autocommit = True
+    return words
