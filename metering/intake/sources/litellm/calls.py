@@ -4,14 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from django.conf import settings
 
 from apikeys import directory, secrets
-from metering.intake.formats.events import Decoded, Event, Refusal, Timestamp, UnreadableError
+from metering.intake.formats.events import Decoded, Event, Refusal, UnreadableError
 from metering.intake.formats.items import (
     MAX_EVENTS,
     MAX_FIELDS,
@@ -26,6 +25,7 @@ from metering.intake.sources.identity import event_id
 from metering.intake.sources.litellm.payload import NOTHING, Metadata, Payload, Response
 from metering.intake.sources.litellm.purposes import NO_METADATA, attributes_of
 from metering.intake.sources.litellm.usage import model_of, plain_measures, reading_of, tier_asked_for, tier_word_of
+from metering.intake.sources.litellm.usual import moment, usual
 from metering.intake.sources.names import provider_of, tier_of
 from metering.intake.sources.readings import RefusedError, event_of_tool, measures_of
 
@@ -72,18 +72,25 @@ def decode(body: bytes, *, lines: bool) -> Decoded:
     `lines` says that the sender declared NDJSON. Raises UnreadableError for a body without payloads, or with too many.
     """
     payloads = _all(body, lines=lines)
-    known = _known_keys(payloads)
+    remembered = usual()
+    quick = [remembered.event_of(payload) for payload in payloads]
     changes: Counter[tuple[str, str]] = Counter()
     ignored: Counter[str] = Counter()
+    if all(event is not None for event in quick):
+        return Decoded(limited(quick), changes=changes, ignored=ignored)  # type: ignore[arg-type] # None is not in it
+    known = _known_keys([payload for payload, event in zip(payloads, quick, strict=True) if event is None])
     events: list[Event | Refusal] = []
     sizes = []
-    for payload in payloads:
+    for payload, event in zip(payloads, quick, strict=True):
         before = len(events)
-        if isinstance(payload, Refusal):
+        if event is not None:
+            events.append(event)
+        elif isinstance(payload, Refusal):
             events.append(payload)
         elif reason := reason_to_ignore(payload):
             ignored[reason] += 1
         elif (plain := plain_event(payload, known)) is not None:
+            remembered.remember(payload, plain)
             events.append(plain)
         else:
             events += events_of(payload, known, changes)
@@ -183,7 +190,7 @@ def plain_event(payload: Payload, known: Mapping[str | None, str]) -> Event | No
         return None
     return Event(
         id=event_id(payload.id),
-        timestamp=_moment(payload.ended_at),
+        timestamp=moment(payload.ended_at),
         usage_type="completions",
         model=model_of(payload, response),
         api_key_id=key,
@@ -212,7 +219,7 @@ def events_of(
     tier = tier_of(reading.service_tier)
     event = Event(
         id=own_id,
-        timestamp=_moment(payload.ended_at),
+        timestamp=moment(payload.ended_at),
         usage_type=usage_type,
         model=reading.model or "",
         api_key_id=key,
@@ -255,13 +262,3 @@ def _key(metadata: Metadata, known: Mapping[str | None, str]) -> str | None:
 def _organization(named: str | None) -> str | None:
     """LiteLLM's organization, if it has one of our ids."""
     return named if named and OWN_ORGANIZATION.fullmatch(named) else None
-
-
-def _moment(end: Timestamp) -> Timestamp:
-    """Unix seconds as a moment, which most events have; what no calendar holds stays as it is, to be refused."""
-    if isinstance(end, datetime):
-        return end
-    try:
-        return datetime.fromtimestamp(end, UTC)
-    except (OverflowError, ValueError, OSError):
-        return end

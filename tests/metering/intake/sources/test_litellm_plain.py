@@ -8,9 +8,11 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from metering.intake.sources.litellm.calls import events_of, plain_event
-from metering.intake.sources.litellm.payload import Payload
+from metering.intake.sources.litellm.payload import NOTHING, Payload
+from metering.intake.sources.litellm.usual import MAX_REMEMBERED_BYTES, Usual
 from tests.metering.intake.sources.litellm_payloads import USAGE
 
 COUNTS: Final = st.sampled_from([None, 0, 0, 0, 1, 5, 100])
@@ -66,7 +68,7 @@ OF_RESPONSES: Final = st.builds(
 )
 """Names of chat completions for the wholes, and of Responses for their parts."""
 KEY: Final = "ab" * 32
-KNOWN: Final[Mapping[str | None, str]] = {KEY: "key_1"}
+KNOWN: Final[Mapping[str | None, str]] = {KEY: "key_1", "cd" * 32: "key_2"}
 ANSWERS: Final = st.fixed_dictionaries(
     {},
     optional={
@@ -80,6 +82,36 @@ ANSWERS: Final = st.fixed_dictionaries(
 PARAMETERS: Final[st.SearchStrategy[Any]] = st.sampled_from([None, "redacted", {}]) | st.fixed_dictionaries(
     {"service_tier": st.sampled_from([None, 5, "", "auto", "flex", "priority", "batch", "x y"])}
 )
+
+
+WORDS: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.sampled_from(["b", "x y", "i" * 65]),
+        "ended_at": st.sampled_from([2, 2.5, 1e300]),
+        "call_type": st.sampled_from(["acompletion", "aembedding"]),
+        "custom_llm_provider": st.sampled_from(["openai", "azure", None]),
+        "model": st.sampled_from(["m", "openai/m", None]),
+        "end_user": st.sampled_from(["", "Ada"]),
+        "request_tags": st.sampled_from([b"[]", b'["feature:search"]']).map(msgspec.Raw),
+        "cache_hit": st.sampled_from([False, None]),
+        "team": st.sampled_from(["red", None]),
+        "hash": st.sampled_from(["ab" * 32, "cd" * 32]),
+        "spend_logs": st.sampled_from([b"null", b'{"team": "blue"}']).map(msgspec.Raw),
+    },
+)
+"""What a call may say beside its counts and its answer."""
+
+
+def with_words(payload: Payload, words: Mapping[str, Any]) -> Payload:
+    assert payload.metadata is not None
+    said = dict(words)
+    metadata = {
+        "user_api_key_team_alias": said.pop("team", None),
+        "user_api_key_hash": said.pop("hash", KEY),
+        "spend_logs_metadata": said.pop("spend_logs", NOTHING),
+    }
+    return replace(payload, metadata=replace(payload.metadata, **metadata), **said)
 
 
 def make(usage: dict[str, Any], answer: dict[str, Any], asked: Any = None) -> Payload:
@@ -144,3 +176,38 @@ def test_parts_in_the_names_of_responses_are_no_usual_call(details: dict[str, di
     (event,) = events_of(payload, KNOWN, Counter())
     (part,) = next(iter(details.values())).values()
     assert getattr(event, measure) == part
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(USAGES | USUAL, ANSWERS, PARAMETERS, WORDS), min_size=2, max_size=8))
+def test_a_call_whose_words_came_before_gives_what_it_gives_by_itself(
+    calls: list[tuple[dict[str, Any], dict[str, Any], Any, dict[str, Any]]],
+) -> None:
+    memory = Usual({})
+    for usage, answer, asked, words in calls * 2:
+        payload = with_words(make(usage, answer, asked), words)
+        plain, usual = plain_event(payload, KNOWN), memory.event_of(payload)
+        assert usual is None or usual == plain
+        if plain is not None:
+            memory.remember(payload, plain)
+            assert memory.event_of(payload) == plain
+
+
+@pytest.mark.parametrize(
+    "words", [{"cache_hit": True}, {"cache_hit": "True"}, {"status": "failure"}, {"id": ""}, {"end_user": "Ada"}]
+)
+def test_a_call_that_may_be_no_usage_or_says_something_new_is_looked_at(words: dict[str, Any]) -> None:
+    memory, payload = Usual({}), make(USAGE, {})
+    plain = plain_event(payload, KNOWN)
+    assert plain is not None
+    memory.remember(payload, plain)
+    assert memory.event_of(payload) == plain
+    assert memory.event_of(with_words(payload, words)) is None
+
+
+def test_a_call_that_says_much_is_not_remembered() -> None:
+    memory, payload = Usual({}), with_words(make(USAGE, {}), {"end_user": "x" * MAX_REMEMBERED_BYTES})
+    plain = plain_event(payload, KNOWN)
+    assert plain is not None
+    memory.remember(payload, plain)
+    assert memory.event_of(payload) is None
