@@ -108,6 +108,7 @@ OPEN_TO_THEIR_READERS: Final = (
     "<str:key_id>",
     "settings/operator-tokens/<slug:public_id>",
     "settings/users/<slug:public_id>",
+    "<slug:step>",
     "<str:key_id>",
     "<str:number>",
 )

@@ -1,7 +1,9 @@
-"""What the product measures of itself for Prometheus (`usage_dashboard.monitoring`), and which backups were made of it."""
+"""What the product measures of itself for Prometheus (`usage_dashboard.monitoring`), which backups were made of it, and which
+steps of the set-up staff wants to see no more."""
 
 from django.db import models
 
+from accounts.models import User
 from billing.money import EXACT_DIGITS
 
 
@@ -45,3 +47,14 @@ class Backup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}, {self.as_of:%Y-%m-%d %H:%M}"
+
+
+class DismissedStep(models.Model):
+    """A step of the set-up (`overview.checklist`) that this installation does without."""
+
+    step = models.CharField(max_length=40, primary_key=True)
+    dismissed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    dismissed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.step

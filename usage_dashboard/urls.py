@@ -31,6 +31,7 @@ urlpatterns = [
     path("", include("exports.urls")),
     path("", include("accounts.urls")),
     path("", include("apikeys.urls")),
+    path("settings/staff/", include("usage_dashboard.overview.urls")),
     path("settings/operator-tokens/", include("usage_dashboard.operator_tokens.urls")),
     path("accounts/email/", email_settings, name="account_email"),
     path("accounts/", include("allauth.urls")),

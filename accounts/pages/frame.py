@@ -1,5 +1,6 @@
 """The frame around every signed-in page: the list on the left, the organization switcher and the user menu."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -7,7 +8,7 @@ from django.urls import reverse
 
 from accounts.access import Access, memberships_of, organizations_of
 from accounts.models import Organization, User
-from accounts.pages.menu import menu
+from accounts.pages.menu import Page, menu
 from accounts.staff.opened import Opening
 
 
@@ -35,6 +36,7 @@ class Frame:
     organization: Organization | None
     organization_links: tuple[Link, ...]
     user_links: tuple[Link, ...]
+    staff_links: tuple[Link, ...]
     switcher: tuple[Link, ...]
     opening: Opening | None = None
 
@@ -59,15 +61,25 @@ def user_frame(user: User, *, page: str) -> Frame:
 
 def _frame(user: User, access: Access | None, page: str, switcher: dict[Organization, str]) -> Frame:
     organization = access.organization if access is not None else None
-    own_pages = (*menu().user, *(found for found in menu().staff if user.is_staff and user.has_perm(found.right)))
     return Frame(
         user=user,
         organization=organization,
         organization_links=_organization_links(access, page) if access is not None else (),
-        user_links=tuple(Link(found.label, _address(found.name), found.name == page) for found in own_pages),
+        user_links=_links(menu().user, page),
+        staff_links=_links(_pages_of_staff(user), page),
         opening=access.opening if access is not None else None,
         switcher=tuple(Link(found.name, address, found == organization) for found, address in switcher.items()),
     )
+
+
+def _pages_of_staff(user: User) -> Iterable[Page]:
+    if not user.is_staff:
+        return ()
+    return (found for found in menu().staff if not found.right or user.has_perm(found.right))
+
+
+def _links(pages: Iterable[Page], page: str) -> tuple[Link, ...]:
+    return tuple(Link(found.label, _address(found.name), found.name == page) for found in pages)
 
 
 def _organization_links(access: Access, page: str) -> tuple[Link, ...]:

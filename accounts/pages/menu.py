@@ -14,7 +14,7 @@ EVERYONE = ADMINS | {"reader"}
 @dataclass(frozen=True)
 class Page:
     """One page of the menu: its label, the name of its address, and what opens it: for pages of an organization the roles,
-    for those of staff a right."""
+    for those of staff a right, or none for all staff."""
 
     label: str
     name: str

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import organizations_of
 from accounts.pages.frame import SignedInRequest
+from accounts.pages.menu import menu
 from metering.pages import show
 from metering.pages.activity_report import activity_report
 from metering.usage.groupings import View
@@ -27,6 +28,8 @@ ACTIVITY: Final = show.UsagePage(
 def usage(request: SignedInRequest) -> HttpResponse:
     """Leads to the Usage tab of the default organization, or of the first one that there is."""
     organizations = organizations_of(request.user)
+    if not organizations and request.user.is_staff:
+        return redirect(menu().staff[0].name)
     if not organizations:
         return render(request, "metering/no_organization.html", status=404)
     chosen = next(

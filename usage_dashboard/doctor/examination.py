@@ -29,25 +29,34 @@ INSIDE: Final[tuple[Check, ...]] = (
 )
 
 
-def examine() -> Iterator[Finding]:
-    """What every check finds. Without the database, or with another schema, what is in it is not looked at."""
+def examine(*, more: tuple[Check, ...] = ()) -> Iterator[tuple[Check, Finding]]:
+    """What every check finds, and `more` of those that look into the database. Without it, or with another schema, what is in
+    it is not looked at."""
     for check in OUTSIDE:
-        yield from check()
+        yield from _of(check)
     try:
         connection.ensure_connection()
     except DatabaseError as error:
-        yield wrong(f"PostgreSQL does not answer: {_first_line(error)}.", "Start it, or set DATABASE_URL.")
+        yield (
+            stores.database,
+            wrong(f"PostgreSQL does not answer: {_first_line(error)}.", "Start it, or set DATABASE_URL."),
+        )
         return
-    of_schema = [finding for check in SCHEMA for finding in check()]
+    of_schema = [found for check in SCHEMA for found in _of(check)]
     yield from of_schema
-    if any(finding.remedy == "Run manage.py migrate." for finding in of_schema):
+    if any(finding.remedy == "Run manage.py migrate." for _, finding in of_schema):
         return
-    for check in INSIDE:
+    for check in (*INSIDE, *more):
         try:
-            yield from check()
+            yield from _of(check)
         except DatabaseError as error:
             what = check.__name__.replace("_", " ")
-            yield wrong(f"{what} could not be looked at: {_first_line(error)}.", "See PostgreSQL's log.")
+            yield check, wrong(f"{what} could not be looked at: {_first_line(error)}.", "See PostgreSQL's log.")
+
+
+def _of(check: Check) -> Iterator[tuple[Check, Finding]]:
+    for finding in check():
+        yield check, finding
 
 
 def _first_line(error: Exception) -> str:

@@ -19,8 +19,11 @@ def workers() -> Iterator[Finding]:
     beats = beat_is_alive()
     if beats is None:
         return  # what cannot be asked is said of Redis
-    queues = app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
-    taken = {queue["name"] for of_worker in queues.values() for queue in of_worker}
+    needed = {queue for queue, _ in TAKES.values()}
+    # As many answers as there are programs, as a rule; only where one is missing is it worth to wait for the others.
+    taken = _taken(limit=len(TAKES))
+    if not needed <= taken:
+        taken |= _taken(limit=None)
     for program, (queue, what) in TAKES.items():
         if queue in taken:
             yield fine(f"{program} answers.")
@@ -32,3 +35,9 @@ def workers() -> Iterator[Finding]:
         yield wrong(
             "beat has sent nothing for a minute: nothing happens by itself.", "Start beat (Procfile), or see its log."
         )
+
+
+def _taken(*, limit: int | None) -> set[str]:
+    """The queues of those workers that answer, after so many answers or ANSWER_SECONDS."""
+    queues = app.control.inspect(timeout=ANSWER_SECONDS, limit=limit).active_queues() or {}
+    return {queue["name"] for of_worker in queues.values() for queue in of_worker}

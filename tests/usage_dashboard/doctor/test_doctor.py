@@ -175,10 +175,10 @@ def test_a_schema_that_is_behind_or_ahead(world: World) -> None:
     assert found(stores.migrations)[0].startswith("The schema is of a newer version (metering.9999_later).")
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM django_migrations WHERE app = 'exports' OR (app, name) = ('usage_dashboard', '0002_backups')"
+            "DELETE FROM django_migrations WHERE app = 'exports' OR (app = 'usage_dashboard' AND name > '0002')"
         )
     assert found(stores.migrations)[0].endswith("to apply. Run manage.py migrate.")
-    assert not any("could not be looked at" in finding.sentence for finding in examine())
+    assert not any("could not be looked at" in finding.sentence for _, finding in examine())
 
 
 def test_clocks_that_are_apart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@ import sys
 from django.core.management.base import BaseCommand
 
 from accounts.pages.words import counted
+from usage_dashboard.doctor import facts
 from usage_dashboard.doctor.examination import examine
 from usage_dashboard.doctor.findings import Weight
 
@@ -13,7 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, *, verbosity: int, **_options: object) -> None:
         num = dict.fromkeys(Weight, 0)
-        for finding in examine():
+        for _, finding in examine(more=facts.ALL):
             num[finding.weight] += 1
             if finding.weight is not Weight.FINE or verbosity > 1:
                 self.stdout.write(f"{finding.weight:<5}  {finding.sentence} {finding.remedy}".rstrip())
