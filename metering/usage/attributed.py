@@ -160,9 +160,10 @@ def _of_attributions(query: UsageQuery, grain: Grain, span: Span, *, whole: bool
 
 
 def _has_value(place: int, named: ValueFilter) -> str:
+    """Looked up first, as a list: PostgreSQL expects so few attributions of a value that it would read the days for each."""
     return (
-        "usage.attribution_id IN (SELECT part.attribution_id FROM metering_attributionpart AS part"
-        f" WHERE part.attribute_id = ANY(%({named.dimension.ids_parameter})s) AND part.value_id = ANY(%(values_{place})s))"
+        "usage.attribution_id = ANY(ARRAY(SELECT part.attribution_id FROM metering_attributionpart AS part"
+        f" WHERE part.attribute_id = ANY(%({named.dimension.ids_parameter})s) AND part.value_id = ANY(%(values_{place})s)))"
     )
 
 

@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from metering.usage.attributed import with_values
 from metering.usage.groupings import API_KEY, ORGANIZATION, UNTRACKED, USER, Grouping
 from metering.usage.queries import Rank, UsageQuery, fetch
-from metering.usage.sources import days_of, keys_of, totals_of
+from metering.usage.sources import SKU_JOIN, attributions_of, days_of, keys_of, totals_of
 
 TOP_ROWS: Final = 8
 PAGE_ROWS: Final = 50
@@ -55,18 +56,12 @@ def top_lists(query: UsageQuery, rank: Rank, groups: Sequence[Grouping] = ()) ->
     order. Untracked is always among the keys."""
     others = [replace(query, group=group) for group in groups]
     lists = {
-        **{
-            group: f"SELECT {column} AS id, sum(value) AS value FROM keys GROUP BY 1"
-            for group, column in BY_KEYS.items()
-        },
-        **{other.group: _parts_sql(other, rank) for other in others},
+        **{group: f"SELECT {column} AS id, sum(value) AS value FROM keys GROUP BY 1" for group, column in BY_KEYS.items()},
+        **{other.group: (_parts_of_keys if query.values else _parts_sql)(other, rank) for other in others},
     }
     sql = f"""
-        WITH keys AS MATERIALIZED (
-            SELECT usage.organization_id, usage.user_id, usage.api_key_id, {RANKED[rank]} AS value
-            {keys_of(query).lean_from_where}
-            GROUP BY 1, 2, 3
-        ), {", ".join(f"list_{place} AS MATERIALIZED ({parts})" for place, parts in enumerate(lists.values()))}
+        WITH keys AS MATERIALIZED ({_keys_sql(query, rank)}),
+        {", ".join(f"list_{place} AS MATERIALIZED ({parts})" for place, parts in enumerate(lists.values()))}
         {" UNION ALL ".join(_first(place) for place in range(len(lists)))}
         UNION ALL SELECT {UNTRACKED_LIST}, id, value, 0 FROM list_{UNTRACKED_LIST} WHERE id = {UNTRACKED}
     """
@@ -88,6 +83,25 @@ def _first(place: int) -> str:
         SELECT {place}, id, value, (SELECT count(*) FROM list_{place}) FROM list_{place}
         ORDER BY value DESC, id LIMIT {TOP_ROWS}
     )"""
+
+
+def _keys_sql(query: UsageQuery, rank: Rank) -> str:
+    """What each key used; of a query that filters by values in rows that tell all parts: so the days are read once."""
+    apart = "usage.organization_id, usage.user_id, usage.api_key_id"
+    if not query.values:
+        return f"SELECT {apart}, {RANKED[rank]} AS value {keys_of(query).lean_from_where} GROUP BY 1, 2, 3"
+    return f"""
+        SELECT {apart}, usage.sku_id, usage.attribution_id, {RANKED[rank]} AS value
+        {attributions_of(query).lean_from_where} GROUP BY 1, 2, 3, 4, 5
+    """
+
+
+def _parts_of_keys(query: UsageQuery, _rank: Rank) -> str:
+    """As `_parts_sql`, from the rows of keys that tell all parts."""
+    group = query.group
+    if group.dimensions:
+        return f"SELECT value_0 AS id, sum(value) AS value FROM {with_values('keys', (group,))} AS usage GROUP BY 1"
+    return f"SELECT {group.column} AS id, sum(value) AS value FROM keys AS usage {SKU_JOIN} GROUP BY 1"
 
 
 def _parts_sql(query: UsageQuery, rank: Rank) -> str:

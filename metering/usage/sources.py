@@ -157,6 +157,12 @@ def keys_of(query: UsageQuery) -> Source:
     return _whole(query, Grain.KEY, query.filtered_dimensions)
 
 
+def attributions_of(query: UsageQuery) -> Source:
+    """As `keys_of`, told apart by `attribution_id` too. For queries that filter by values: what has one is in few of them."""
+    span = Span("daily", "day", IN_DAYS) if query.step == Step.DAY else _span_of_whole(query)
+    return _made(query, Grain.KEY, span, attributed.by_attribution(query, span), query.filtered_dimensions)
+
+
 def days_of(query: UsageQuery) -> Source:
     """As `parts_of`, of parts that rows know which are few whatever the number of keys."""
     whole = Span("daily", "day", IN_DAYS) if query.step == Step.DAY else _span_of_whole(query)
