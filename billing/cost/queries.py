@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from accounts.periods import Period, month_of, previous_month
 from billing.cost import sql as cost_sql
+from billing.cost.leaders import leading_parts
 from billing.models import CreditGrant, LineItem
 from metering.usage import sources
 from metering.usage.breakdown import Amount
@@ -84,21 +85,14 @@ class Spending:
         return days
 
 
-def part_amounts(query: UsageQuery) -> list[int]:
-    """All parts of the query's group that have a cost or are unpriced, the dearest first."""
-    rows = fetch(cost_sql.ranking(query), query.parameters())
-    return [part for part, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
-
-
 def spending(query: UsageQuery) -> Spending:
     """The costs of the query's period and of the days of the month before.
 
     The parts are ranked first; every number that is shown comes from one statement.
     """
-    parts = part_amounts(query)
-    values = [part for part in parts if query.group.is_value(part)]
-    beside = [part for part in parts[TABLE_PARTS:] if values and not query.group.is_value(part)]
-    return spending_of(query, [*parts[:TABLE_PARTS], *beside], num_parts=len(parts), num_values=len(values))
+    leading = leading_parts(query, TABLE_PARTS)
+    beside = [part for part in leading.beside if part not in leading.parts]
+    return spending_of(query, [*leading.parts, *beside], num_parts=leading.num_parts, num_values=leading.num_values)
 
 
 def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int, num_values: int = 0) -> Spending:

@@ -7,8 +7,9 @@ from typing import Final
 
 from accounts.pages.words import counted
 from billing.cost.economics import UnitCost, unit_costs
+from billing.cost.leaders import all_parts
 from billing.cost.outlook import Outlook, outlook_of
-from billing.cost.queries import PartCost, Spending, UnpricedModel, part_amounts, spending, spending_of
+from billing.cost.queries import PartCost, Spending, UnpricedModel, spending, spending_of
 from billing.display import axis_dollars, dollars, exact_dollars, quantity
 from billing.line_items import UNITS
 from billing.models import LineItem
@@ -139,7 +140,7 @@ def _list_page(asked: Asked) -> ListPage:
     """All parts of a group by what they cost, page by page."""
     group = asked.form.listed or asked.group
     query = replace(asked.query, group=group)
-    page, num_rows = asked.page_of(group, part_amounts(query))
+    page, num_rows = asked.page_of(group, all_parts(query))
     spent = spending_of(query, page, num_parts=len(page))
     rows = {part: _spend(costs, spent.amount) for part, costs in _costs_by_part(spent).items()}
     texts = {part: (row.quantity, row.amount, row.share) for part, row in rows.items()}

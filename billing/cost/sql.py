@@ -50,15 +50,17 @@ UNIT_COSTS: Final = f"""
 """
 
 
-def ranking(query: UsageQuery) -> str:
+def ranking(query: UsageQuery, *, only: str = "") -> str:
     """part, amount: every part with what it cost; users and keys at the month's mean price where a price changed within it,
-    which is near enough to rank them by."""
+    which is near enough to rank them by. `only`: the parameter with the parts that are asked for, of many."""
     if not query.group.has_many_parts:
         coarser = {Step.MINUTE: Step.HOUR, Step.HOUR: Step.DAY, Step.DAY: Step.DAY}[query.step]
         rows = replace(query, step=coarser)
         bars = sources.bars_by_part(rows)
         return f"WITH {_costs(rows, bars, bars.part)} SELECT part, coalesce(sum(amount), 0) FROM costs GROUP BY part"
     parts = sources.parts_of(query)
+    if only:
+        parts = parts.narrowed(f"{parts.part} = ANY(%({only})s)")
     return f"""
         WITH {_prices(query)},
         wide AS MATERIALIZED (

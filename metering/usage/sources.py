@@ -143,9 +143,14 @@ def parts_of(query: UsageQuery, measures: Sequence[str] = MEASURES) -> Source:
     return _whole(query, _grain(query, query.group.grain), query.dimensions, measures)
 
 
+def has_totals(query: UsageQuery) -> bool:
+    """Whether the parts are values with a row for each usage type of a month, which tells all that the query asks for."""
+    return _is_of_values(query) and not query.filters_below_usage_types
+
+
 def totals_of(query: UsageQuery, measures: Sequence[str] = MEASURES) -> Source:
     """As `parts_of`, for what asks of `sku` the usage type at most: of the values of a month, a row for each of these."""
-    if not _is_of_values(query) or query.filters_below_usage_types:
+    if not has_totals(query):
         return parts_of(query, measures)
     rows = attributed.whole_month(query, query.dimensions[0], attributed.BY_USAGE_TYPE, measures)
     found = _made(query, Grain.ORGANIZATION, MONTH, rows, query.dimensions)

@@ -15,13 +15,16 @@ from django.db import connection
 from accounts.models import Project
 from accounts.periods import month_of, one_day
 from accounts.projects import projects
+from billing.cost import bounds_sql, leaders
 from billing.cost import queries as costs
+from billing.cost.leaders import all_parts, leading_parts
 from metering.attribution_models import OTHER, AttributeValue
 from metering.models import IngestBatch, Model, UsageEvent
 from metering.usage.declared import Declared, declared_in
 from metering.usage.groupings import API_KEY, MODEL, NONE, PROJECT, UNTRACKED, USER, Grouping
 from metering.usage.queries import Rank, Step, UsageQuery, ValueFilter
 from metering.usage.rankings import ids_named, ranking_page, top_lists
+from metering.usage.sources import has_totals
 from metering.usage.sums import activity_of
 from tests.attributions import OTHER_VALUES, attribution_of, declare
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
@@ -235,6 +238,25 @@ def test_cost(world: World, used: list[Used]) -> None:
         assert found.amount == sum(event.cost for event in events), query
 
 
+@pytest.mark.parametrize(("first", "bounded"), [(1, 1_000), (1, 3), (3, 3)])
+def test_the_dearest_parts_are_those_of_all(
+    world: World, used: list[Used], monkeypatch: pytest.MonkeyPatch, first: int, bounded: int
+) -> None:
+    """However few are read at first, and however many bounds are known."""
+    monkeypatch.setattr(leaders, "FIRST", first)
+    monkeypatch.setattr(bounds_sql, "BOUNDED", bounded)
+    of_values = [query for query in every_query(world, used) if has_totals(query)]
+    assert len(of_values) > 8
+    for query in of_values:
+        parts = all_parts(query)
+        for most in (1, 4, len(parts) + 1):
+            found = leading_parts(query, most)
+            assert (found.parts, found.num_parts) == (parts[:most], len(parts)), (query, most)
+            values = [part for part in parts if query.group.is_value(part)]
+            assert found.num_values == len(values), query
+            assert set(found.beside) == (set(parts) - set(values) if values else set()), query
+
+
 def test_lists(world: World, used: list[Used]) -> None:
     lists = (PROJECT, MODEL, *declared(world).attributes)
     for query in queries(world, used):
@@ -261,4 +283,4 @@ def test_a_list_of_values_is_searched_by_name(world: World, used: list[Used], se
     page = ranking_page(query, team, Rank.REQUESTS, search=search, page=1)
     texts = {found.pk: found.value for found in AttributeValue.objects.all()} | {NONE: "No team", OTHER: OTHER_VALUES}
     assert {texts[row.id] for row in page.rows} == expected
-    assert {texts[part] for part in ids_named(team, costs.part_amounts(query), search)} == expected
+    assert {texts[part] for part in ids_named(team, all_parts(query), search)} == expected
