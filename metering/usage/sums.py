@@ -1,5 +1,6 @@
 """What was used per bar and part, and in all: frozen rows for the Activity page (docs/metrics.md defines each number)."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,6 +32,8 @@ RANKED_BY: Final = tuple(
     measure for measure in MEASURES if any(f"usage.{measure})" in of for of in QUANTITIES.values())
 )
 """The measures that they are made of."""
+RANKS: Final = {name: re.sub(r"usage\.\w+", r"\g<0>::float8", expression) for name, expression in QUANTITIES.items()}
+"""The same in half of the time: exact up to 2^53, and near enough to rank by beyond."""
 # Whether any row has some of each quantity.
 HAS_BARS: Final = tuple(f"bool_or({expression.replace('sum(', '(')} <> 0)" for expression in QUANTITIES.values())
 
@@ -133,7 +136,7 @@ def _ranked_parts(
     """Each quantity's parts; the quantities that there are, of parts or of the whole; and those of the compared period."""
     knows_bars = query.step == Step.DAY and not query.group.has_many_parts
     whole = bars_by_part(query) if knows_bars else totals_of(query, RANKED_BY)
-    sql = _ranking_sql(whole, HAS_BARS if knows_bars else [f"{expression} <> 0" for expression in QUANTITIES.values()])
+    sql = _ranking_sql(whole, HAS_BARS if knows_bars else [f"{expression} <> 0" for expression in RANKS.values()])
     parameters = query.parameters()
     if not knows_bars and query.step != Step.MINUTE:
         has = ", ".join(f"({expression})::integer" for expression in HAS_BARS)
@@ -155,8 +158,8 @@ def _by_quantity(row: tuple[Sequence[int | None], object] | None) -> dict[str, i
 
 def _ranking_sql(whole: Source, has: Iterable[str]) -> str:
     """kind, numbers, parts: of the kind `parts` how many have any of each quantity; of a quantity's name the largest of them.
-    Of thousands of parts those few are all that leaves the database. Sums are near enough to rank by."""
-    near = ", ".join(f"({expression})::float8 AS {name}" for name, expression in QUANTITIES.items())
+    Of thousands of parts those few are all that leaves the database."""
+    near = ", ".join(f"{expression} AS {name}" for name, expression in RANKS.items())
     owned = ", ".join(f"{condition} AS has_{name}" for name, condition in zip(QUANTITIES, has, strict=True))
     numbers = ", ".join(f"count(*) FILTER (WHERE has_{name})" for name in QUANTITIES)
     largest = " ".join(
