@@ -3,8 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from html import escape
+from typing import Final
 
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from accounts.pages.words import counted
 from accounts.periods import Period, previous_month
@@ -19,6 +22,9 @@ from metering.usage.groupings import Grouping
 from metering.usage.names import Names
 from metering.usage.queries import Slot, Step
 
+NUM_LINKS: Final = 256
+"""Of the pages that are made at once."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -31,21 +37,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class NumberRow:
-    """One bar in numbers; its address opens it by the next smaller step, where there is one."""
-
-    label: str
-    address: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Numbers:
-    """The values of a chart as a table: one row per bar that has begun."""
+    """The values of a chart as a table: one row per bar that has begun, which leads to the next smaller step where there is one.
+
+    `rows` are HTML: hundreds of cells in each chart, which would be most of what a page takes to be made from templates.
+    """
 
     heading: str
     columns: tuple[str, ...]
-    rows: tuple[NumberRow, ...]
+    rows: SafeString
 
 
 @dataclass(frozen=True)
@@ -157,15 +157,24 @@ def _numbers(axis: Axis, series: Sequence[Series], unit: Unit, address: Address)
     for number, slot in enumerate(axis.begun):
         values = [item.values[number] for item in series]
         shown = (*values, sum(values)) if total else values
-        rows.append(NumberRow(label(slot), _slot_address(address, axis, slot), tuple(map(unit.text, shown))))
-    return Numbers(HEADINGS[axis.step], (*(item.name for item in series), *total), tuple(rows))
+        cells = "".join(f'<td class="number">{escape(unit.text(value))}</td>' for value in shown)
+        rows.append(f'<tr><th scope="row">{_slot_link(address, axis.step, slot, opens=axis.opens)}</th>{cells}</tr>\n')
+    columns = (*(item.name for item in series), *total)
+    return Numbers(HEADINGS[axis.step], columns, mark_safe("".join(rows)))  # noqa: S308 - escaped where it is not ours
 
 
-def _slot_address(address: Address, axis: Axis, slot: Slot) -> str:
+@lru_cache(maxsize=NUM_LINKS)
+def _slot_link(address: Address, step: Step, slot: Slot, *, opens: bool) -> str:
+    """The name of a bar, and where it leads. All charts of a page have the same."""
+    to = _slot_address(address, step, slot, opens=opens)
+    return f'<a href="{escape(to)}">{label(slot)}</a>' if to else label(slot)
+
+
+def _slot_address(address: Address, step: Step, slot: Slot, *, opens: bool) -> str:
     """Where a bar leads: a day to its hours, an hour to its minutes, a minute nowhere."""
-    if axis.step == Step.DAY:
+    if step == Step.DAY:
         return str(address.without("list", "q", "page").setting("day", f"{slot:%Y-%m-%d}"))
-    if axis.opens and isinstance(slot, datetime):
+    if opens and isinstance(slot, datetime):
         return str(address.setting("hour", f"{slot.hour}"))
     return ""
 

@@ -56,7 +56,10 @@ def top_lists(query: UsageQuery, rank: Rank, groups: Sequence[Grouping] = ()) ->
     order. Untracked is always among the keys."""
     others = [replace(query, group=group) for group in groups]
     lists = {
-        **{group: f"SELECT {column} AS id, sum(value) AS value FROM keys GROUP BY 1" for group, column in BY_KEYS.items()},
+        **{
+            group: f"SELECT {column} AS id, sum(value) AS value FROM keys GROUP BY 1"
+            for group, column in BY_KEYS.items()
+        },
         **{other.group: (_parts_of_keys if query.values else _parts_sql)(other, rank) for other in others},
     }
     sql = f"""

@@ -18,6 +18,7 @@ from metering.pages.filter_form import read_filter_form
 from metering.pages.parts import Asked
 from metering.usage.groupings import View
 from metering.usage.queries import Step, UsageQuery
+from tests.metering.pages.chart_rows import rows_of
 from tests.rollup_rows import add_cost, add_hour, add_usage, sku_of
 from tests.world import World
 
@@ -83,7 +84,7 @@ def test_a_month_that_is_over_is_compared_as_a_whole(world: World, five_hours: N
 def numbers(chart: Chart | None) -> list[tuple[str, str]]:
     """(bar, its last value) of the chart's table."""
     assert chart is not None
-    return [(row.label, row.values[-1]) for row in chart.numbers.rows]
+    return [(label, values[-1]) for label, _, values in rows_of(chart.numbers)]
 
 
 def test_a_day_ahead_of_the_clock_is_in_the_total_and_in_the_table(world: World) -> None:

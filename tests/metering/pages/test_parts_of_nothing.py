@@ -16,6 +16,7 @@ from metering.pages.charts import Chart
 from metering.pages.filter_form import read_filter_form
 from metering.pages.parts import Asked
 from metering.usage.groupings import View
+from tests.metering.pages.chart_rows import rows_of
 from tests.rollup_rows import add_cost, add_hour, add_usage, make_key, sku_of
 from tests.world import World, make_user
 
@@ -54,7 +55,8 @@ def cost_of(world: World, text: str) -> CostReport:
 def bars(chart: Chart | None) -> dict[str, dict[str, str]]:
     """Bar → name of the series → value, of what the table says."""
     assert chart is not None
-    return {row.label: dict(zip(chart.numbers.columns, row.values, strict=True)) for row in chart.numbers.rows}
+    rows = rows_of(chart.numbers)
+    return {label: dict(zip(chart.numbers.columns, values, strict=True)) for label, _, values in rows}
 
 
 @pytest.mark.parametrize("group", GROUPS)
