@@ -41,5 +41,13 @@ def operator_token_id() -> str:
     return f"optoken_{random_text()}"
 
 
+def scim_token_id() -> str:
+    return f"scimtoken_{random_text()}"
+
+
+def scim_group_id() -> str:
+    return f"group_{random_text()}"
+
+
 def project_id() -> str:
     return f"proj_{random_text()}"

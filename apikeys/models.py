@@ -241,3 +241,35 @@ class OperatorToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.redacted})"
+
+
+class ScimToken(models.Model):
+    """A secret of an organization's identity provider: with it the provider says who is in this organization, and in no other.
+
+    Only its SHA-256 digest is stored; a revoked token stays. `minute_began_at` and `num_in_minute` count its requests in the
+    latest minute in which it was used.
+    """
+
+    public_id = models.CharField(max_length=32, default=public_ids.scim_token_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="scim_tokens")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    name = models.CharField(max_length=120)
+    digest = models.BinaryField(max_length=32, editable=False)
+    redacted = models.CharField(max_length=20, editable=False)
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    minute_began_at = models.DateTimeField(null=True, editable=False)
+    num_in_minute = models.IntegerField(default=0, editable=False)
+
+    class Meta:
+        verbose_name = "SCIM token"
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="scim_token_public_id_unique"),
+            models.UniqueConstraint(fields=["digest"], name="scim_token_digest_unique"),
+            models.CheckConstraint(condition=~Q(name=""), name="scim_token_named"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.redacted})"

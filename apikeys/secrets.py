@@ -10,9 +10,10 @@ API_KEY_PREFIX: Final = "sk-"
 ADMIN_KEY_PREFIX: Final = "sk-admin-"
 INGEST_TOKEN_PREFIX: Final = "it-"  # noqa: S105 - a prefix, no secret
 OPERATOR_TOKEN_PREFIX: Final = "op-"  # noqa: S105 - a prefix, no secret
+SCIM_TOKEN_PREFIX: Final = "scim-"  # noqa: S105 - a prefix, no secret
 RANDOM_CHARACTERS: Final = 40  # of 62: 238 bits, so that a plain digest needs no salt
 SHOWN_CHARACTERS: Final = 3
-LOOKS_LIKE_A_SECRET: Final = re.compile(r"\b(?:sk|it|op)-[A-Za-z0-9_-]{20,}")
+LOOKS_LIKE_A_SECRET: Final = re.compile(r"\b(?:sk|it|op|scim)-[A-Za-z0-9_-]{20,}")
 
 
 def make_api_key_secret() -> str:
@@ -33,6 +34,11 @@ def make_ingest_token_secret() -> str:
 def make_operator_token_secret() -> str:
     """A new operator token: `op-` and 40 random letters and digits from the system's secure source."""
     return OPERATOR_TOKEN_PREFIX + random_text(RANDOM_CHARACTERS)
+
+
+def make_scim_token_secret() -> str:
+    """A new SCIM token: `scim-` and 40 random letters and digits from the system's secure source."""
+    return SCIM_TOKEN_PREFIX + random_text(RANDOM_CHARACTERS)
 
 
 def digest(secret: str) -> bytes:

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from accounts.audit.audit import client_address
 from apikeys import directory
 from apikeys.allowances import Allowances
-from apikeys.models import AdminKey, APIKey, IngestToken, OperatorToken
+from apikeys.models import AdminKey, APIKey, IngestToken, OperatorToken, ScimToken
 
 MAX_SECRETS: Final = 200_000
 NETWORK_OF_ONE: Final = 64
@@ -72,7 +72,8 @@ def _is_stored(digest: bytes) -> bool:
     tokens = IngestToken.objects.filter(digest=digest).values_list(Value(1))
     admin_keys = AdminKey.objects.filter(digest=digest).values_list(Value(1))
     operator_tokens = OperatorToken.objects.filter(digest=digest).values_list(Value(1))
-    return bool(list(tokens.union(keys, admin_keys, operator_tokens, all=True)[:1]))
+    scim_tokens = ScimToken.objects.filter(digest=digest).values_list(Value(1))
+    return bool(list(tokens.union(keys, admin_keys, operator_tokens, scim_tokens, all=True)[:1]))
 
 
 def _network(environ: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ MENU: Final = Menu(
         Page("Attributes", "metering:attributes"),
         Page("Key coverage", "metering:coverage", ADMINS),
         Page("Admin keys", "apikeys:admin_keys", OWNERS),
+        Page("Provisioning", "scim:list", OWNERS),
         Page("Audit log", "accounts:audit", OWNERS),
     ),
     user=(

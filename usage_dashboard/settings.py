@@ -157,6 +157,9 @@ WEBHOOK_LOOK_UP_TIMEOUT_SECONDS = env.number("WEBHOOK_LOOK_UP_TIMEOUT_SECONDS", 
 WEBHOOK_OFF_AFTER_HOURS = env.number("WEBHOOK_OFF_AFTER_HOURS", default=72.0)  # longer than all attempts of a message
 WEBHOOK_SLOW_AT_ONCE = env.whole("WEBHOOK_SLOW_AT_ONCE", default=5, least=1)  # of the eight threads for deliveries
 WEBHOOK_MAX_ENDPOINTS = env.whole("WEBHOOK_MAX_ENDPOINTS", default=20)
+SCIM_REQUESTS_PER_MINUTE = env.whole("SCIM_REQUESTS_PER_MINUTE", default=1500, least=1)
+SCIM_MAX_PEOPLE = env.whole("SCIM_MAX_PEOPLE", default=10_000)
+SCIM_MAX_GROUPS = env.whole("SCIM_MAX_GROUPS", default=500)
 KEY_NEWS_SECONDS = env.whole("KEY_NEWS_SECONDS", default=60)
 
 INSTALLED_APPS = [

@@ -13,6 +13,7 @@ from usage_dashboard import health
 from usage_dashboard.apidocs import views as apidocs
 from usage_dashboard.first_start import views as first_start_views
 from usage_dashboard.monitoring.views import metrics
+from usage_dashboard.scim import views as scim_views
 from usage_dashboard.web import branding
 
 handler403 = "accounts.pages.errors.not_allowed"
@@ -24,6 +25,8 @@ urlpatterns = [
     path("v1/", include("exports.openai_api.urls")),
     path("v1/", include("exports.anthropic_api.urls")),
     path("v1/operator/", include("usage_dashboard.provisioning.urls")),
+    path("scim/v2", scim_views.scim, name="scim_root"),
+    path("scim/v2/<path:path>", scim_views.scim, name="scim"),
     path("v1/keys/verify", require_POST(KeyVerification.as_view()), name="verify_key"),
     path("", RedirectView.as_view(pattern_name="metering:usage"), name="home"),
     path("", include("metering.urls")),
@@ -32,6 +35,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("apikeys.urls")),
     path("settings/staff/", include("usage_dashboard.overview.urls")),
+    path("settings/organization/<slug:slug>/provisioning/", include("usage_dashboard.scim.urls")),
     path("settings/operator-tokens/", include("usage_dashboard.operator_tokens.urls")),
     path("accounts/email/", email_settings, name="account_email"),
     path("accounts/", include("allauth.urls")),

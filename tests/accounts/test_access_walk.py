@@ -190,6 +190,15 @@ EXPECTED = {
     "settings/operator-tokens/": (STAFF, STAFF),
     "settings/operator-tokens/<slug:public_id>/secret/": (STAFF_NOTHING_THERE, NOBODY),
     "settings/operator-tokens/<slug:public_id>/revocation/": (STAFF_NOTHING_THERE, STAFF_NOTHING_THERE),
+    "settings/organization/<slug:slug>/provisioning/": (OWNERS, OWNERS),
+    "settings/organization/<slug:slug>/provisioning/<slug:public_id>/secret/": (OWNERS_NOTHING_THERE, NOBODY),
+    "settings/organization/<slug:slug>/provisioning/<slug:public_id>/revocation/": (
+        OWNERS_NOTHING_THERE,
+        OWNERS_NOTHING_THERE,
+    ),
+    "settings/organization/<slug:slug>/provisioning/groups/<slug:public_id>/role/": (LED_BACK, OWNERS_NOTHING_THERE),
+    "scim/v2": (UNAUTHENTICATED, UNAUTHENTICATED),
+    "scim/v2/<path:path>": (UNAUTHENTICATED, UNAUTHENTICATED),
     "v1/operator/batch": (UNAUTHENTICATED, UNAUTHENTICATED),
     "v1/operator/organizations": (UNAUTHENTICATED, UNAUTHENTICATED),
     "v1/operator/organizations/<str:external_id>": (UNAUTHENTICATED, UNAUTHENTICATED),
@@ -352,8 +361,8 @@ def test_each_role_gets_the_answer_of_the_table(ask: Ask, pattern: str) -> None:
 
 def test_no_address_knows_other_methods(ask: Ask) -> None:
     for pattern in filter(None, EXPECTED):
-        # The operator's programs put and delete, and are asked for their token before anything else.
-        expected = 401 if pattern.startswith("v1/operator/") else 405
+        # The operator's programs and identity providers put and delete; they are asked for their token before anything else.
+        expected = 401 if pattern.startswith(("v1/operator/", "scim/v2")) else 405
         for method in CHANGING_METHODS:
             assert ask("owner", pattern, method).status_code == expected, f"{method} {pattern}"
 

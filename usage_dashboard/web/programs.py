@@ -11,8 +11,13 @@ from django.middleware.common import CommonMiddleware
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-API_PREFIXES: Final = ("/v1/", "/api/v1/")
-FOR_PROGRAMS: Final = ("application/json", "application/problem+json", "application/x-protobuf")
+API_PREFIXES: Final = ("/v1/", "/api/v1/", "/scim/v2/")
+FOR_PROGRAMS: Final = (
+    "application/json",
+    "application/problem+json",
+    "application/scim+json",
+    "application/x-protobuf",
+)
 MONITORED: Final = ("/healthz", "/readyz", "/metrics")
 KEPT_HEADERS: Final = ("Allow", "Retry-After", "WWW-Authenticate")
 CODES: Final = {

@@ -60,7 +60,7 @@ class Users:
 
     def create(self, decisions: list[Decision], now: datetime, actor: Actor) -> None:  # noqa: ARG002 - one signature
         users = [decision.new for decision in decisions]
-        _release({user.email for user in users})
+        release_claims({user.email for user in users})
         create_users(users, actor=actor)
 
     def rows(self) -> "QuerySet[User]":
@@ -114,7 +114,7 @@ def _put(decision: Decision, email: str, confirmed: Mapping[str, User], used: se
         return
     if row is None:
         assert owner is not None
-        if _is_staff(owner) or owner.external_id is not None or owner.email != email:
+        if is_staff(owner) or owner.external_id is not None or owner.email != email:
             raise _taken(email)
         row = decision.row = owner
         decision.does(lambda _now, actor: _adopt(row, line.external_id, actor))
@@ -127,13 +127,13 @@ def _change(decision: Decision, row: User, email: str) -> None:
     fields = decision.line.fields
     if row.email != email:
         _require_no_staff(row)
-        decision.does(lambda _now, actor: _change_email(row, email, actor))
+        decision.does(lambda _now, actor: change_email(row, email, actor))
     if row.name != fields.get("name", row.name):
         _require_no_staff(row, "name")
-        decision.does(lambda _now, actor: _rename(row, fields["name"], actor))
+        decision.does(lambda _now, actor: rename(row, fields["name"], actor))
     if not row.is_active:
         _require_no_staff(row)
-        decision.does(lambda _now, actor: _set_active(row, actor, is_active=True))
+        decision.does(lambda _now, actor: set_active(row, actor, is_active=True))
 
 
 def _end(decision: Decision, now: datetime) -> None:
@@ -154,17 +154,17 @@ def _taken(email: str) -> RefusedError:
     return RefusedError("email_taken", f"Somebody else has the email address {email}.", param="email")
 
 
-def _is_staff(row: User) -> bool:
+def is_staff(row: User) -> bool:
     """Also one whom staff has dismissed, who keeps the rights for the day of their return."""
     return row.is_staff or row.is_superuser
 
 
 def _require_no_staff(row: User, param: str = "email") -> None:
-    if _is_staff(row):
+    if is_staff(row):
         raise immutable(param, "Staff of the installation are changed by staff alone.")
 
 
-def _release(emails: set[str]) -> None:
+def release_claims(emails: set[str]) -> None:
     """What others wrote down and never confirmed ends, as it does when its owner confirms it."""
     claimed = set(EmailAddress.objects.filter(email__in=emails, verified=False).values_list("email", flat=True))
     claimed |= set(User.objects.filter(email__in=emails).values_list("email", flat=True))
@@ -178,16 +178,16 @@ def _adopt(row: User, external_id: str, actor: Actor) -> None:
     audit.record("user.taken_over", actor=actor, target_id=row.public_id, target_name=row.email)
 
 
-def _rename(row: User, name: str, actor: Actor) -> None:
+def rename(row: User, name: str, actor: Actor) -> None:
     before, row.name = row.name, name
     row.save(update_fields=["name"])
     details = {"name": name, "name_before": before}
     audit.record("user.renamed", actor=actor, target_id=row.public_id, target_name=row.email, details=details)
 
 
-def _change_email(row: User, email: str, actor: Actor) -> None:
+def change_email(row: User, email: str, actor: Actor) -> None:
     """Another main address, confirmed by the operator's word; the one until now opens nothing any more."""
-    _release({email})
+    release_claims({email})
     before, row.email = row.email, email
     EmailAddress.objects.filter(user=row, email__in=[before, email]).delete()
     EmailAddress.objects.filter(user=row, primary=True).update(primary=False)
@@ -198,7 +198,7 @@ def _change_email(row: User, email: str, actor: Actor) -> None:
     tell_organizations("user.email.changed", user=row, details=details, by=actor)
 
 
-def _set_active(row: User, actor: Actor, *, is_active: bool) -> None:
+def set_active(row: User, actor: Actor, *, is_active: bool) -> None:
     row.is_active = is_active
     row.save(update_fields=["is_active"])
     event = "user.reactivated" if is_active else "user.deactivated"
@@ -214,4 +214,4 @@ def _leave(row: User, now: datetime, actor: Actor) -> None:
         if membership.organization.is_personal:
             continue
         remove_member(organization=membership.organization, user=row, now=now, actor=actor, for_good=True)
-    _set_active(row, actor, is_active=False)
+    set_active(row, actor, is_active=False)

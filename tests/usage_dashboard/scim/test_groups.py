@@ -1,0 +1,96 @@
+"""`/scim/v2/Groups`: groups come from the provider, and owners choose which role each of them gives."""
+
+from typing import Any
+
+from accounts.models import Membership
+from tests.usage_dashboard.scim.conftest import GROUP, Ask, patch, person
+from tests.usage_dashboard.scim.test_people import roles
+from tests.world import World
+from usage_dashboard.models import ScimGroup
+
+PAGE = "/settings/organization/acme/provisioning/"
+
+
+def group(name: str, *ids: str) -> dict[str, Any]:
+    return {"schemas": [GROUP], "displayName": name, "members": [{"value": one} for one in ids]}
+
+
+def give(client: Any, group_id: str, role: str) -> str:
+    page = client.post(f"{PAGE}groups/{group_id}/role/", {"role": role}, follow=True)
+    return " ".join(page.content.decode().split())
+
+
+def test_a_group_gives_nobody_a_role_until_an_owner_says_so(world: World, acme: Ask, client_of: Any) -> None:
+    made = acme("POST", "/Groups", group("Platform", world.rita.public_id))
+    assert made.status_code == 201, made.content
+    assert [one["value"] for one in made.json()["members"]] == [world.rita.public_id]
+    assert roles(world)["rita@acme.test"] == "reader"
+    assert "is saved" in give(client_of(world.alice), made.json()["id"], "admin")
+    assert roles(world)["rita@acme.test"] == "admin"
+    (seen,) = acme("GET", f"/Users/{world.rita.public_id}").json()["groups"]
+    assert seen["display"] == "Platform"
+    assert acme("DELETE", f"/Groups/{made.json()['id']}").status_code == 204
+    assert roles(world)["rita@acme.test"] == "reader"
+
+
+def test_members_come_and_go_in_the_shapes_of_entra_and_okta(world: World, acme: Ask, client_of: Any) -> None:
+    made = acme("POST", "/Groups", group("Admins")).json()
+    give(client_of(world.alice), made["id"], "admin")
+    address, rita = f"/Groups/{made['id']}", world.rita.public_id
+    added = acme("PATCH", address, patch({"op": "Add", "path": "members", "value": [{"value": rita}]}))
+    assert added.status_code in {200, 204}, added.content
+    assert roles(world)["rita@acme.test"] == "admin"
+    removed = acme("PATCH", address, patch({"op": "Remove", "path": f'members[value eq "{rita}"]'}))
+    assert removed.status_code in {200, 204}, removed.content
+    assert roles(world)["rita@acme.test"] == "reader"
+    acme("PATCH", address, patch({"op": "add", "path": "members", "value": [{"value": rita}]}))
+    entra = acme("PATCH", address, patch({"op": "Remove", "path": "members", "value": [{"value": rita}]}))
+    assert entra.status_code in {200, 204}, entra.content
+    assert roles(world)["rita@acme.test"] == "reader"
+    renamed = acme("PATCH", address, patch({"op": "replace", "value": {"id": made["id"], "displayName": "Chiefs"}}))
+    assert renamed.status_code in {200, 204}, renamed.content
+    (found,) = acme("GET", "/Groups", filter='displayName eq "Chiefs"', excludedAttributes="members").json()[
+        "Resources"
+    ]
+    assert "members" not in found
+
+
+def test_the_highest_role_of_several_groups_counts(world: World, acme: Ask, client_of: Any) -> None:
+    for name, role in (("Everyone", "reader"), ("Owners", "owner")):
+        made = acme("POST", "/Groups", group(name, world.rita.public_id)).json()
+        give(client_of(world.alice), made["id"], role)
+    assert roles(world)["rita@acme.test"] == "owner"
+    assert roles(world)["alice@acme.test"] == "owner"  # in no group: keeps her own
+
+
+def test_the_last_owner_is_not_demoted(world: World, acme: Ask, client_of: Any) -> None:
+    made = acme("POST", "/Groups", group("Everyone", world.alice.public_id)).json()
+    assert "last owner" in give(client_of(world.alice), made["id"], "reader")
+    assert roles(world)["alice@acme.test"] == "owner"
+    assert ScimGroup.objects.get().role == ""
+
+
+def test_who_comes_back_has_the_role_of_their_groups(world: World, acme: Ask, client_of: Any) -> None:
+    made = acme("POST", "/Groups", group("Platform", world.rita.public_id)).json()
+    give(client_of(world.alice), made["id"], "admin")
+    for active in (False, True):
+        acme("PATCH", f"/Users/{world.rita.public_id}", patch({"op": "replace", "value": {"active": active}}))
+    assert roles(world)["rita@acme.test"] == "admin"
+
+
+def test_people_of_others_are_no_members(world: World, acme: Ask, other: Ask, client_of: Any) -> None:
+    assert acme("POST", "/Groups", group("Spies", world.charlie.public_id)).status_code == 400
+    assert acme("POST", "/Groups", group("Spies", "user_nobody")).status_code == 400
+    made = acme("POST", "/Groups", group("Platform", world.rita.public_id)).json()
+    assert other("GET", f"/Groups/{made['id']}").status_code == 404
+    assert other("DELETE", f"/Groups/{made['id']}").status_code == 404
+    assert client_of(world.charlie).post(f"{PAGE}groups/{made['id']}/role/", {"role": "owner"}).status_code == 404
+    for reader in (world.rita, world.bob):
+        assert client_of(reader).post(f"{PAGE}groups/{made['id']}/role/", {"role": "owner"}).status_code == 403
+    assert Membership.objects.filter(organization=world.other, left_at__isnull=True).count() == 1
+
+
+def test_two_groups_cannot_have_one_name(world: World, acme: Ask) -> None:
+    assert acme("POST", "/Groups", group("Platform")).status_code == 201
+    assert acme("POST", "/Groups", group("PLATFORM")).status_code == 409
+    assert acme("POST", "/Users", person("nora@acme.test")).status_code == 201

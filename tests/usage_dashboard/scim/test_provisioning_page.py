@@ -1,0 +1,51 @@
+"""Organization settings, Provisioning: owners make tokens for their identity provider, and see each secret once."""
+
+import re
+from typing import Any
+
+from django.test import Client
+
+from accounts.models import AuditEvent, Organization
+from apikeys.models import ScimToken
+from tests.world import World
+from usage_dashboard.models import MailDomain
+
+PAGE = "/settings/organization/acme/provisioning/"
+SECRET = re.compile(r"scim-[0-9A-Za-z]{40}")
+
+
+def text_of(page: Any) -> str:
+    return " ".join(page.content.decode().split())
+
+
+def test_an_owner_makes_a_token_and_sees_its_secret_once(world: World, client_of: Any) -> None:
+    client: Client = client_of(world.alice)
+    assert "there are none yet" in text_of(client.get(PAGE))
+    MailDomain.objects.create(organization=world.acme, name="acme.test")
+    shown = client.post(PAGE, {"name": "Okta", "expires_in_days": "365"}, follow=True)
+    (secret,) = set(SECRET.findall(text_of(shown)))
+    assert Client(headers={"authorization": f"Bearer {secret}"}).get("/scim/v2/Users").status_code == 200
+    again = text_of(client.get(shown.redirect_chain[-1][0]))
+    assert "has been shown already" in again
+    listed = text_of(client.get(PAGE))
+    assert "Okta" in listed
+    assert "acme.test" in listed
+    assert not SECRET.search(again + listed)
+
+
+def test_revoking_asks_first_and_is_in_the_audit_log(world: World, client_of: Any) -> None:
+    client: Client = client_of(world.alice)
+    client.post(PAGE, {"name": "Okta", "expires_in_days": ""})
+    token = ScimToken.objects.get()
+    address = f"{PAGE}{token.public_id}/revocation/"
+    assert "cannot be undone" in text_of(client.get(address))
+    assert "“Okta” was revoked" in text_of(client.post(address, follow=True))
+    events = AuditEvent.objects.filter(organization=world.acme, target_id=token.public_id).order_by("id")
+    assert [found.event for found in events] == ["scim_token.created", "scim_token.deleted"]
+    assert "SCIM token revoked" in text_of(client.get("/settings/organization/acme/audit/"))
+
+
+def test_it_is_for_owners_alone_and_not_for_personal_organizations(world: World, client_of: Any) -> None:
+    assert [client_of(one).get(PAGE).status_code for one in (world.bob, world.rita, world.charlie)] == [403, 403, 404]
+    Organization.objects.filter(pk=world.acme.pk).update(is_personal=True)
+    assert client_of(world.alice).get(PAGE).status_code == 404
