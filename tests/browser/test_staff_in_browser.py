@@ -70,7 +70,7 @@ def test_staff_s_way_through_its_pages(browse: OpenBrowser, scene: Scene, staff:
     require_good_looks(window)
     for path in ("usage/cost/", "billing/", "members/", "audit/", ""):
         window.open(f"/settings/organization/{slug}/{path}")
-        expect(mark).to_contain_text("to read")
+        expect(mark).to_contain_text("to read only")
         require_good_looks(window)
     page.set_viewport_size({"width": 1380, "height": 900})
     mark.get_by_role("button", name="Leave").click()

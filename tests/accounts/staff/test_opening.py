@@ -101,7 +101,7 @@ def test_every_page_to_read_opens_is_marked_and_has_no_form(
             assert answer.status_code == 404  # there is none
             continue
         assert answer.status_code == 200, name
-        assert f"Acme {MARK}" in text(answer), name
+        assert f"Acme · {MARK}" in text(answer), name
         forms = set(POST_FORM.findall(answer.content.decode()))
         assert forms == {"/accounts/logout/", "/settings/customers/leaving/"}, name
 
