@@ -10,7 +10,7 @@ from django.http.request import validate_host
 
 from usage_dashboard import given_addresses
 from usage_dashboard.environment import Environment
-from usage_dashboard.machine import embedded, schedule, single_sign_on, your_name
+from usage_dashboard.machine import embedded, first_person, schedule, single_sign_on, your_name
 from usage_dashboard.web import content_policy, site_address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -123,6 +123,9 @@ MCP_MAX_DAYS = env.whole("MCP_MAX_DAYS", default=366, least=1)
 MCP_MAX_ROWS = env.whole("MCP_MAX_ROWS", default=200, least=1)
 NEW_PROJECTS_PER_DAY = env.whole("NEW_PROJECTS_PER_DAY", default=100)
 MAX_PROJECTS_PER_ORGANIZATION = env.whole("MAX_PROJECTS_PER_ORGANIZATION", default=1_000)
+
+# Who is the first of staff of an empty installation, where nobody is to say it in a browser
+INIT = first_person.first_person(env)
 
 # Under whose name people see it
 BRAND = your_name.brand(env, demo=DEMO)

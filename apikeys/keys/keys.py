@@ -153,10 +153,13 @@ def revoke_api_key(*, api_key: APIKey, now: datetime, actor: Actor = SYSTEM_ACTO
         _tell("api_key.deleted", api_key, actor, revoked_at=now.isoformat())
 
 
-def create_ingest_token(*, name: str, actor: Actor = SYSTEM_ACTOR) -> tuple[IngestToken, str]:
-    """A new token for a gateway, and its secret, which cannot be shown again. Raises InvalidNameError, also for a taken name."""
+def create_ingest_token(*, name: str, secret: str = "", actor: Actor = SYSTEM_ACTOR) -> tuple[IngestToken, str]:
+    """A new token for a gateway, and its secret, which cannot be shown again; the operator's own `secret`, if there is one.
+
+    Raises InvalidNameError, also for a taken name.
+    """
     name = clean_name(name, max_length=120)
-    secret = secrets.make_ingest_token_secret()
+    secret = secret or secrets.make_ingest_token_secret()
     try:
         with transaction.atomic():
             token = IngestToken.objects.create(

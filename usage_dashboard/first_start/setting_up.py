@@ -7,6 +7,7 @@ again: a code that was used, or was read by two people at once, sets up one inst
 import base64
 import hmac
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from allauth.account.models import EmailAddress
@@ -82,19 +83,46 @@ def set_up(*, given: str, email: str, name: str, password: str, organization: st
     Raises SetUpAlreadyError, WrongCodeError, accounts.organizations.organizations.EmailTakenError, and what the names'
     rules raise.
     """
-    email = normalized(email)
     require(given)  # first, so that nobody waits for a stranger's guess
     with routing_change() as now:  # alone, so that of two people with the code one is the first
         require(given)
-        claims.release(email, owner=None)
-        user = organizations.create_user(email=email, name=name, password=password, now=now)
-        user.is_staff = user.is_superuser = True
-        user.save(update_fields=["is_staff", "is_superuser"])
-        EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
-        actor = Actor(user=user, name=user.email)
-        audit.record(DONE, actor=actor, target_id=user.public_id, target_name=user.email)
-        made = organizations.create_organization(name=organization, owner=user, now=now, actor=actor)
-        organizations.set_default_organization(user=user, organization=made, now=now, actor=actor)
+        user, actor = _make_staff(email=email, name=name, password=password, now=now)
+        made = _make_organization(organization, user, now, actor)
         api_key, key_secret = keys.create_api_key(user=user, name=KEY_NAME, created_at=now, actor=actor)
         _, token = keys.create_ingest_token(name=GATEWAY, actor=actor)
     return SetUp(user, made, api_key, key_secret, token)
+
+
+def make_first(*, email: str, name: str, password: str | None, organization: str, ingest_token: str) -> User:
+    """The first member of staff without the code, for whoever runs the programs: they have SECRET_KEY. All or nothing.
+
+    With an organization and a token of the gateway, the operator's own, where they are not empty. Raises SetUpAlreadyError,
+    and what `set_up` does of email and names.
+    """
+    with routing_change() as now:
+        if not is_open():
+            raise SetUpAlreadyError
+        user, actor = _make_staff(email=email, name=name, password=password, now=now)
+        if organization:
+            _make_organization(organization, user, now, actor)
+        if ingest_token:
+            keys.create_ingest_token(name=GATEWAY, secret=ingest_token, actor=actor)
+    return user
+
+
+def _make_staff(*, email: str, name: str, password: str | None, now: datetime) -> tuple[User, Actor]:
+    email = normalized(email)
+    claims.release(email, owner=None)
+    user = organizations.create_user(email=email, name=name, password=password, now=now)
+    user.is_staff = user.is_superuser = True
+    user.save(update_fields=["is_staff", "is_superuser"])
+    EmailAddress.objects.update_or_create(user=user, email=email, defaults={"verified": True, "primary": True})
+    actor = Actor(user=user, name=user.email)
+    audit.record(DONE, actor=actor, target_id=user.public_id, target_name=user.email)
+    return user, actor
+
+
+def _make_organization(name: str, user: User, now: datetime, actor: Actor) -> Organization:
+    made = organizations.create_organization(name=name, owner=user, now=now, actor=actor)
+    organizations.set_default_organization(user=user, organization=made, now=now, actor=actor)
+    return made

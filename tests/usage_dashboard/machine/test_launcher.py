@@ -36,7 +36,7 @@ NUM_KILLS = 3  # four within a minute are the most that the launcher goes on aft
 class Launched:
     """`manage.py run` over a DATA_DIR, and what it printed."""
 
-    def __init__(self, data_dir: Path, port: int) -> None:
+    def __init__(self, data_dir: Path, port: int, **said: str) -> None:
         self.data_dir, self.port = data_dir, port
         self.output = data_dir.parent / f"output-{time.monotonic_ns()}"
         own = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY")
@@ -45,7 +45,7 @@ class Launched:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "run"],
                 cwd=settings.BASE_DIR,
-                env={**inherited, "DATA_DIR": str(data_dir), "PORT": str(port), "WEB_WORKERS": "1"},
+                env={**inherited, "DATA_DIR": str(data_dir), "PORT": str(port), "WEB_WORKERS": "1", **said},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

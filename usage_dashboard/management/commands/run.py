@@ -3,7 +3,7 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from usage_dashboard.first_start import setting_up
+from usage_dashboard.first_start import setting_up, unattended
 from usage_dashboard.machine.launcher import Plan, launch
 from usage_dashboard.machine.processes import LaunchError
 
@@ -20,7 +20,14 @@ class Command(BaseCommand):
             sys.exit(str(error))
 
     def plan(self) -> Plan:
-        return Plan(data_dir=settings.DATA_DIR, port=settings.PORT, demo=settings.DEMO)
+        return Plan(data_dir=settings.DATA_DIR, port=settings.PORT, demo=settings.DEMO, fill=self.initialize)
+
+    def initialize(self) -> None:
+        """What INIT_… says. Raises LaunchError for what cannot be."""
+        try:
+            unattended.initialize(self.write)
+        except unattended.RefusedError as error:
+            raise LaunchError(str(error)) from error
 
     def greeting(self) -> str:
         ready = f"Ready at {settings.SITE_ADDRESS} – Ctrl-C ends it."
