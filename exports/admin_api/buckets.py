@@ -12,10 +12,10 @@ ALL: Final = 2**62
 
 @dataclass(frozen=True)
 class Found:
-    """One result, in the bucket that begins at `start`; `names`: how people call the ids that it is grouped by."""
+    """One result, or its JSON, in the bucket that begins at `start`; `names`: how people call the ids that it is grouped by."""
 
     start: datetime
-    result: dict[str, Any]
+    result: Any
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -23,7 +23,7 @@ class Found:
 class Buckets:
     """The buckets of a page, empty ones too, each with its start and its results; and where the next page begins."""
 
-    buckets: list[tuple[datetime, list[dict[str, Any]]]]
+    buckets: list[tuple[datetime, list[Any]]]
     end: datetime
 
 
@@ -35,7 +35,7 @@ def buckets_of(find: Find, start: datetime, end: datetime, width: timedelta) -> 
     """The page begins at `start` and ends at `end`, or before the bucket with which it would have more than
     ADMIN_API_RESULTS_PER_PAGE results; it has one bucket at least."""
     found, end = _whole_buckets(find, start, end, width)
-    by_start: dict[datetime, list[dict[str, Any]]] = {}
+    by_start: dict[datetime, list[Any]] = {}
     for one in found:
         by_start.setdefault(one.start, []).append(one.result)
     starts = (start + number * width for number in range((end - start) // width))
@@ -43,10 +43,21 @@ def buckets_of(find: Find, start: datetime, end: datetime, width: timedelta) -> 
 
 
 def _whole_buckets(find: Find, start: datetime, end: datetime, width: timedelta) -> tuple[list[Found], datetime]:
-    most = settings.ADMIN_API_RESULTS_PER_PAGE
-    found = find(start, end, most + 1)
-    if len(found) <= most:
-        return found, end
+    """Some buckets after the other, as many at once as can be expected to fit: sums are made of nothing beyond the page."""
+    most, found, at, step = settings.ADMIN_API_RESULTS_PER_PAGE, list[Found](), start, width
+    while at < end:
+        until = min(at + step, end)
+        found += find(at, until, most + 1 - len(found))
+        if len(found) > most:
+            return _cut(find, found, width)
+        at = until
+        fitting = (most - len(found)) * (at - start) // max(len(found), 1)
+        step = max(width, fitting // width * width)
+    return found, end
+
+
+def _cut(find: Find, found: list[Found], width: timedelta) -> tuple[list[Found], datetime]:
+    """Without the last bucket, of which there may be more; that one alone if it is the first."""
     cut = found[-1].start
     if cut > found[0].start:
         return [one for one in found if one.start < cut], cut

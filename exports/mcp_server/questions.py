@@ -19,6 +19,7 @@ from exports.openai_api.endpoints import LINE_ITEM, Endpoint
 from exports.openai_api.pages import Read
 from exports.openai_api.parameters import Asked
 from exports.openai_api.questions import query_of
+from exports.openai_api.results import decoded
 from metering.rollups.freshness import complete_through
 from metering.usage.owned import Asked as Ids
 
@@ -53,7 +54,7 @@ def body_of(caller: AdminCaller, question: Question, read: Read) -> dict[str, An
 
     def find(asked: Asked, most: int, *, whole: bool) -> list[Found]:
         query = query_of(caller, asked, period.start_at, period.end_at)
-        return list(read(query, asked, caller.organizations, most=most, whole=whole))
+        return list(map(decoded, read(query, asked, caller.organizations, most=most, whole=whole)))
 
     found = find(asked, most + 1, whole=whole) if asked.group_by or not whole else []
     totals = find(replace(asked, group_by=()), 1, whole=True)

@@ -1,13 +1,19 @@
 """The rows of an answer: sums per bucket and group, with the ids that people know in place of numbers."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
 from typing import Any, Final
+
+import msgspec
 
 from accounts.models import Organization
 from billing.line_items import UNITS
 from billing.models import LineItem
 from exports.admin_api.buckets import Found
-from exports.admin_api.sums import Row, cost_sums, id_of, names_in, shortest, start_of, usage_sums
+from exports.admin_api.sums import Row, cost_sums, id_of, names_in, shortest, start_of, usage_texts
 from exports.openai_api.endpoints import KNOWN_GROUPS, LINE_ITEM, NOT_KNOWN
 from exports.openai_api.parameters import Asked
 from exports.openai_api.questions import groupings_of
@@ -32,12 +38,8 @@ def usage_results(
     `whole`: all of the query's time is one bucket, and the largest results come first.
     """
     groups = groupings_of(asked)
-    rows = usage_sums(query, groups, tuple(asked.endpoint.fields.values()), most=most, whole=whole)
-
-    def fields(row: Sequence[Any]) -> Result:
-        return {name: shortest(number) for name, number in zip(asked.endpoint.fields, row, strict=True)}
-
-    return _found(rows, asked, groups, organizations, fields)
+    rows = usage_texts(query, groups, asked.endpoint.fields, most=most, whole=whole)
+    return _found(rows, asked, groups, organizations, lambda row, _: row[0])
 
 
 def cost_results(
@@ -58,17 +60,21 @@ def cost_results(
     return _found(rows, asked, groups, organizations, _money)
 
 
-def _money(row: Sequence[Any]) -> Result:
+def decoded(found: Found) -> Found:
+    """With the result as what its text says; numbers with a point are Decimals."""
+    return replace(found, result=json.loads(bytes(found.result), parse_float=Decimal))
+
+
+def _money(row: Sequence[Any], model: str) -> str:
     *line_item, amount, quantity, is_unpriced = row
-    known = LineItem(line_item[0]) if line_item else None
-    unit = None if known is None else UNITS[known]
-    return {
-        LINE_ITEM: None if known is None else known.label,
-        "amount": {"value": shortest(amount), "currency": "usd", "x_value": f"{shortest(amount):f}"},
-        "quantity": None if known is None else shortest(quantity),
-        "quantity_unit": None if unit is None else QUANTITY_UNITS.get(unit, unit),
-        "x_unpriced": bool(is_unpriced),
-    }
+    text, unpriced = f"{shortest(amount):f}", "true" if is_unpriced else "false"
+    item = number = unit = "null"
+    if line_item:
+        known = LineItem(line_item[0])
+        item, number = _text(f"{model}, {known.label}"), f"{shortest(quantity):f}"
+        unit = _text(QUANTITY_UNITS.get(UNITS[known], UNITS[known]))
+    money = f'{{"value":{text},"currency":"usd","x_value":"{text}"}}'
+    return f'"{LINE_ITEM}":{item},"amount":{money},"quantity":{number},"quantity_unit":{unit},"x_unpriced":{unpriced}'
 
 
 def _line_items(asked: Asked) -> dict[str, list[str] | list[int]]:
@@ -84,19 +90,30 @@ def _found(
     asked: Asked,
     groups: Sequence[Grouping],
     organizations: Sequence[Organization],
-    fields: Callable[[Sequence[Any]], Result],
+    fields: Callable[[Sequence[Any], str], str],
 ) -> list[Found]:
+    """Each result as JSON. What the rows of one part have in common is written once."""
     names = names_in(rows, groups, organizations)
     told = {name: KNOWN_GROUPS[name] for name in asked.group_by if name in KNOWN_GROUPS and name != "batch"}
-    found = []
+    begin, number = f'{{"object":{_text(asked.endpoint.object)},', len(groups)
+
+    @cache
+    def part(*ids: Any) -> tuple[str, str, Mapping[str, str]]:
+        parts = dict(zip(groups, ids, strict=True))
+        end = "," + _text(_group_fields(asked, parts, names)).removeprefix("{")
+        model = names.of(MODEL, parts[MODEL]).name if MODEL in parts else ""
+        return end, model, {name: names.of(group, parts[group]).name for name, group in told.items()}
+
+    start, found = cache(start_of), []
     for slot, *columns in rows:
-        parts = dict(zip(groups, columns, strict=False))
-        result = fields(columns[len(groups) :]) | _group_fields(asked, parts, names)
-        if result.get(LINE_ITEM):
-            result[LINE_ITEM] = f"{names.of(MODEL, parts[MODEL]).name}, {result[LINE_ITEM]}"
-        called = {name: names.of(group, parts[group]).name for name, group in told.items()}
-        found.append(Found(start_of(slot), {"object": asked.endpoint.object, **result}, called))
+        end, model, called = part(*columns[:number])
+        text = f"{begin}{fields(columns[number:], model)}{end}"
+        found.append(Found(start(slot), msgspec.Raw(text.encode()), called))
     return found
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _group_fields(asked: Asked, parts: dict[Grouping, Any], names: Names) -> Result:
