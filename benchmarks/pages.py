@@ -6,6 +6,7 @@ events are made in PostgreSQL and rolled up by the product.
 
 import os
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
@@ -13,7 +14,7 @@ from statistics import median
 from typing import Any, Final
 
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from accounts.clock import database_now
 from benchmarks.generate import clear, generate
@@ -37,11 +38,13 @@ TABLES: Final = (
     "metering_valuemonthlytotal",
     "billing_dailycost",
 )
+KEPT_REQUESTS: Final = 40
 OTHER_VIEWS: Final = {
     "by user": "&group=user",
     "by key": "&group=api_key",
     "of an open day": "&day={month:%Y-%m}-15",
     "of an open day by key": "&day={month:%Y-%m}-15&group=api_key",
+    "of an open hour": "&day={month:%Y-%m}-15&hour=13",
 }
 """Measured beside the default view, over the larger organization alone."""
 
@@ -66,7 +69,8 @@ def measure(world: World, *, quick: bool) -> list[Figure]:
 
 
 def _page(name: str, worlds: tuple[World, World], month: date, *, quick: bool, notes: dict[str, Any]) -> Figure:
-    others = {} if quick else _other_views(name, worlds[1], month, 60)
+    others = {} if quick else views_of(worlds[1], PAGES[name], month, OTHER_VIEWS, 60)
+    others |= seen_again(worlds[1], PAGES[name], month)
     return page_figure(name, PAGES[name], worlds, month, quick=quick, notes=notes | others)
 
 
@@ -87,7 +91,8 @@ def page_figure(  # noqa: PLR0913 - what a figure is of
         who: partial(_p95, _visitor(world), _address(world, page, month) + query, requests, times[who])
         for who, world in zip(times, worlds, strict=True)
     }
-    found = in_turn(visits, repeats=rounds)
+    with override_settings(PAGES_KEPT_BYTES=0):
+        found = in_turn(visits, repeats=rounds)
     own = {
         "requests per repeat": requests,
         "p50 ms": median(times["product"]),
@@ -105,12 +110,27 @@ def page_figure(  # noqa: PLR0913 - what a figure is of
     )
 
 
-def _other_views(name: str, world: World, month: date, requests: int) -> dict[str, float]:
-    visitor, address = _visitor(world), _address(world, PAGES[name], month)
+def seen_again(world: World, page: str, month: date, query: str = "") -> dict[str, float]:
+    """What a reload takes of a page that nothing changed on: sent again, and told that the reader has it."""
+    visitor, address = _visitor(world), _address(world, page, month) + query
+    tag = visitor.get(address).headers["ETag"]
+    unchanged = partial(visitor.get, headers={"If-None-Match": tag})
     return {
-        f"p95 {view}, ms": _p95(visitor, address + query.format(month=month), requests, [])
-        for view, query in OTHER_VIEWS.items()
+        "p95 kept, ms": _p95(visitor, address, KEPT_REQUESTS, []),
+        "p95 not modified, ms": percentile(
+            [_milliseconds(unchanged, address, 304) for _ in range(KEPT_REQUESTS)], 0.95
+        ),
     }
+
+
+def views_of(world: World, page: str, month: date, views: Mapping[str, str], requests: int) -> dict[str, float]:
+    """Other views of the page, each by what follows in its address."""
+    visitor, address = _visitor(world), _address(world, page, month)
+    with override_settings(PAGES_KEPT_BYTES=0):
+        return {
+            f"p95 {view}, ms": _p95(visitor, address + query.format(month=month), requests, [])
+            for view, query in views.items()
+        }
 
 
 def _address(world: World, page: str, month: date) -> str:
@@ -146,15 +166,18 @@ def _visitor(world: World) -> Client:
 
 def _p95(client: Client, address: str, requests: int, times: list[float]) -> float:
     """Of the requests of this repeat; `times` collects them all."""
-    found = []
-    for _ in range(requests + 1):
-        started = time.perf_counter()
-        response = client.get(address)
-        found.append((time.perf_counter() - started) * 1_000)
-        if response.status_code != 200:
-            raise RuntimeError(f"{address} answered {response.status_code}.")
+    found = [_milliseconds(client.get, address, 200) for _ in range(requests + 1)]
     times += found[1:]  # the first one fills caches of the process
     return percentile(found[1:], 0.95)
+
+
+def _milliseconds(ask: Callable[[str], Any], address: str, status: int) -> float:
+    started = time.perf_counter()
+    response = ask(address)
+    took = (time.perf_counter() - started) * 1_000
+    if response.status_code != status:
+        raise RuntimeError(f"{address} answered {response.status_code}.")
+    return took
 
 
 def _num_daily_rows(world: World) -> int:
