@@ -14,7 +14,7 @@ from benchmarks.measure import Figure, compare
 from benchmarks.world import World
 from billing.prices import new_models, rating
 from metering.measures import MEASURES
-from metering.rollups import run, sums
+from metering.rollups import partitions, run, sums
 
 MILLION: Final = 1_000_000
 WANTS: Final = {"rollup_1m": 0.40, "rollup_100k": 0.20}
@@ -26,8 +26,8 @@ SELECT count(groups) FROM (
     SELECT
         organization_id, date_bin('1 hour', occurred_at, '2000-01-01 00:00Z') AS hour, user_id,
         CASE WHEN routing & {int(ATTRIBUTED)} = {int(ATTRIBUTED)} THEN api_key_id ELSE 0 END AS api_key_id, sku_id, {SUMS}
-    FROM metering_usageevent
-    WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s AND occurred_at BETWEEN %(first)s AND %(last)s
+    FROM ({{days}}) AS event
+    WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s
     GROUP BY 1, 2, 3, 4, 5
 ) AS groups
 """
@@ -89,15 +89,8 @@ def _groups(made: Made) -> int:
     """The number of groups, with the session settings of a run."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(run.PLAN_SQL)
-        cursor.execute(
-            LIMIT_SQL,
-            {
-                "first_batch": made.first_batch,
-                "last_batch": made.last_batch,
-                "first": made.first,
-                "last": made.last,
-            },
-        )
+        days = run.events_of(partitions.between(cursor, made.first, made.last))
+        cursor.execute(LIMIT_SQL.format(days=days), {"first_batch": made.first_batch, "last_batch": made.last_batch})
         (found,) = cursor.fetchone()
     assert isinstance(found, int)
     return found

@@ -20,18 +20,31 @@ class Work:
     @property
     def num_pages(self) -> int:
         """How often a page was asked for, of tables and indexes that stay."""
-        return sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in self.plans)
+        return sum(int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]) for plan in self.plans)
 
     @property
     def num_rows(self) -> int:
-        """How many rows were written to tables that stay."""
-        changes = (plan for plan in self.plans if plan["Node Type"] == "ModifyTable")
-        return sum(plan["Plans"][0]["Actual Rows"] * plan["Plans"][0]["Actual Loops"] for plan in changes)
+        """How many rows were written to tables."""
+        written = [plan["Plans"][0] for plan in self.plans if plan["Node Type"] == "ModifyTable"]
+        return sum(int(rows["Actual Rows"] * rows["Actual Loops"]) for rows in written)
 
     def scans_of(self, alias: str) -> int:
         """How often a table was looked into, under the name that it has in the statement."""
+        return sum(int(node["Actual Loops"]) for node in self._reads_of(alias))
+
+    def rows_read_of(self, alias: str) -> int:
+        """How many rows of a table were read, under the name that it has in the statement."""
+        return sum(int(node["Actual Rows"] * node["Actual Loops"]) for node in self._reads_of(alias))
+
+    def conditions_of(self, table: str) -> list[str]:
+        """By what rows of the table were looked for, in its indexes and in itself."""
         nodes = (node for plan in self.plans for node in _nodes(plan))
-        return sum(node["Actual Loops"] for node in nodes if node.get("Alias") == alias and "Relation Name" in node)
+        read = (node for node in nodes if f"{node.get('Relation Name')} {node.get('Index Name')}".count(table))
+        return [node[kind] for node in read for kind in ("Index Cond", "Recheck Cond", "Filter") if kind in node]
+
+    def _reads_of(self, alias: str) -> Iterator[dict[str, Any]]:
+        nodes = (node for plan in self.plans for node in _nodes(plan))
+        return (node for node in nodes if node.get("Alias") == alias and "Scan" in node["Node Type"])
 
 
 @contextmanager

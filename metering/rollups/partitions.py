@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -35,6 +35,14 @@ def partition_name(day: date) -> str:
 def day_of(name: str) -> date:
     """The UTC day of a partition's name."""
     return datetime.strptime(name.removeprefix(f"{TABLE}_"), "%Y%m%d").replace(tzinfo=UTC).date()
+
+
+def between(cursor: Any, first: datetime, last: datetime) -> list[str]:
+    """The tables that there are for the UTC days from that of `first` to that of `last`, both included."""
+    cursor.execute(
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1", [TABLE]
+    )
+    return [name for (name,) in cursor.fetchall() if first.date() <= day_of(name) <= last.date()]
 
 
 def ensure(days: Iterable[date]) -> None:

@@ -5,7 +5,7 @@ days and months (metering/rollups/tables.py), and marks the batches, all in one 
 follows arrival, so late and out-of-order events need no path of their own.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -66,7 +66,14 @@ VISIBLE_KEY: Final = (  # 0 reads Untracked
 PLAN_SQL: Final = (
     "SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL jit = off"
 )
-PLAN_AGAIN_SQL: Final = "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_sort TO DEFAULT"
+# Rows to add to are looked up by their keys: other joins read all of a table, or of its index.
+LOOK_UP_SQL: Final = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+PLAN_AGAIN_SQL: Final = "; ".join(
+    f"SET LOCAL {plan} TO DEFAULT" for plan in ("enable_seqscan", "enable_sort", "enable_hashjoin", "enable_mergejoin")
+)
+EVENT_COLUMNS: Final = (
+    f"organization_id, occurred_at, batch_id, user_id, api_key_id, sku_id, routing, attribution_id, {COLUMNS}"
+)
 CLAIM_SQL: Final = """
 WITH waiting AS (
     SELECT id, sum(num_events) OVER (ORDER BY id) - num_events AS events_before
@@ -79,18 +86,19 @@ FROM waiting
 WHERE waiting.id = batch.id AND waiting.events_before < %(max_events)s
 RETURNING batch.id, batch.first_occurred_at, batch.last_occurred_at, batch.num_events
 """
-# The range of batch ids finds the rows through the BRIN index. Batches in it that this run did not claim (committed since, or
-# rolled up before) are kept out by the same statement, and so by the same snapshot, that sees their events.
+# The range of batch ids finds the rows through the BRIN index of each day that the batches are of. (The days are named, and not
+# asked for by time: then another index would be read, for all that was ever stored of that time.) Batches in it that this run
+# did not claim (committed since, or rolled up before) are kept out by the same statement, and so by the same snapshot, that sees
+# their events.
 DELTA_SQL: Final = f"""
 CREATE TEMPORARY TABLE attributed_delta ON COMMIT DROP AS
 SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, attribution_id, sku_id, {{sums}}
-FROM metering_usageevent
+FROM ({{days}}) AS event
 WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s
   AND batch_id NOT IN (
     SELECT id FROM metering_ingestbatch
     WHERE id BETWEEN %(first_batch)s AND %(last_batch)s AND id <> ALL (%(batches)s)
   )
-  AND occurred_at BETWEEN %(first)s AND %(last)s
 GROUP BY 1, 2, 3, 4, 5, 6
 """
 USED_SQL: Final = f"""
@@ -160,9 +168,11 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
     batches, firsts, lasts, counts = zip(*claimed, strict=True)
     bounds = {"first": min(firsts), "last": max(lasts), "batches": list(batches)}
     bounds |= {"first_batch": min(batches), "last_batch": max(batches)}
+    days = events_of(partitions.between(cursor, bounds["first"], bounds["last"]) or [partitions.TABLE])
+    cursor.execute(LOOK_UP_SQL)
 
     def add_up(function: str) -> Touched:
-        cursor.execute(DELTA_SQL.format(sums=_all_sums(function)), bounds)
+        cursor.execute(DELTA_SQL.format(sums=_all_sums(function), days=days), bounds)
         sums = _add_to_days(cursor, Sums(function, MEASURES, bounds["first"], bounds["last"]))
         MONTHLY.add(cursor, sums.of(MONTHLY, "daily_delta", is_one_to_one=sums.is_of_one_day), sums.used)
         return _end_with(cursor)
@@ -170,6 +180,11 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
     touched = with_fast_sums(add_up)
     cursor.execute(PLAN_AGAIN_SQL)
     return RolledUp(sum(counts), touched)
+
+
+def events_of(days: Sequence[str]) -> str:
+    """The query for the raw events of these days' tables."""
+    return " UNION ALL ".join(f"SELECT {EVENT_COLUMNS} FROM {day}" for day in days)
 
 
 def _all_sums(function: str) -> str:
@@ -253,9 +268,11 @@ def rebuild_day(cursor: Any, day: Period) -> Touched:
         cursor.execute(
             f"CREATE TEMPORARY TABLE attributed_delta ON COMMIT DROP AS {rows} GROUP BY 1, 2, 3, 4, 5, 6", bounds
         )
+        cursor.execute(f"{PLAN_SQL}; {LOOK_UP_SQL}")
         _add_to_days(cursor, Sums(function, MEASURES, day.start_at, day.end_at - EPSILON))
 
     with_fast_sums(add_up)
+    cursor.execute(PLAN_AGAIN_SQL)
     month = month_of(day.start)
     for monthly, days in DAYS_OF_MONTHS:
         cursor.execute(f"DELETE FROM {monthly.table} WHERE month = %s", [month.start])
