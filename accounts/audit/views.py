@@ -31,7 +31,7 @@ def audit_log(request: SignedInRequest, slug: str) -> HttpResponse:
         "may_export": access.can_export,
         "form": form,
         "fields": [form[name] for name in ("event", "text", "since", "until")],
-        "page": page,
+        "page": page if access.opening is None else page.without_addresses,
         "query": query.urlencode(),
         "older_query": older.urlencode() if page.older else "",
         "is_first": "before" not in request.GET,

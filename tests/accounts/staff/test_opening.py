@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import resolve, reverse
 
-from accounts.audit.audit import Actor
+from accounts.audit.audit import Actor, record
 from accounts.audit.log import entries_of
 from accounts.changes import organization_change, routing_change
 from accounts.clock import database_now
@@ -161,6 +161,14 @@ def test_owners_read_that_staff_looked_and_why_and_staff_reads_who(world: World,
     assert "Pages opened by staff" in page
     assert "Ticket 12" in page
     assert sam.email not in page
+
+
+def test_from_where_members_acted_is_not_shown_to_staff(world: World, sam: User, client_of: SignIn) -> None:
+    record("project.created", actor=Actor(world.alice, world.alice.email, "198.51.100.7"), organization=world.acme)
+    assert "198.51.100.7" in text(client_of(world.alice).get(GENERAL + "audit/"))
+    page = text(opened(client_of(sam)).get(GENERAL + "audit/"))
+    assert "alice@acme.test" in page
+    assert "198.51.100.7" not in page
 
 
 def test_leaving_ends_it_at_once(sam: User, client_of: SignIn) -> None:
