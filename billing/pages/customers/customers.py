@@ -43,7 +43,8 @@ CROSS JOIN LATERAL (
 ORDER BY cost.amount DESC, organization.id
 """
 FIGURES: Final = """
-SELECT organization.id, cost.month, cost.whole_days, cost.compared, used.hour, member.number
+SELECT organization.id, cost.month, cost.whole_days, cost.compared, used.hour, member.number,
+    EXISTS (SELECT FROM accounts_organization AS child WHERE child.parent_id = organization.id)
 FROM unnest(%(ids)s::bigint[]) AS organization (id)
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount) FILTER (WHERE day >= %(start)s), 0) AS month,
@@ -75,7 +76,9 @@ class Customer:
     """Of this month's whole days against as many of the month before."""
     balance: str
     budget: BudgetStatus | None
-    """Of the whole organization, with its children; None without one."""
+    """Of the whole organization; None without one."""
+    spent_of_budget: str
+    """What counts against the budget of an organization that pays for others, which is theirs, too; else empty."""
     last_used_at: datetime | None
     """The beginning of the last UTC hour with usage."""
     num_members: int
@@ -107,7 +110,7 @@ def customers(ids: Sequence[int], now: datetime) -> tuple[Customer, ...]:
 def _customer(
     organization: Organization, figures: tuple[Any, ...], balance: Decimal, budget: BudgetStatus | None, person: str
 ) -> Customer:
-    spent, whole_days, compared, last_used_at, num_members = figures
+    spent, whole_days, compared, last_used_at, num_members, pays_for_others = figures
     return Customer(
         organization=organization,
         person=person,
@@ -115,6 +118,7 @@ def _customer(
         growth=change(whole_days, compared) if compared else "",
         balance=dollars(balance) if balance else "",
         budget=budget,
+        spent_of_budget=dollars(budget.spent) if budget is not None and pays_for_others else "",
         last_used_at=last_used_at,
         num_members=num_members,
     )

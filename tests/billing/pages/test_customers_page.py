@@ -105,6 +105,22 @@ def test_a_row_says_budget_balance_members_and_the_last_usage(world: World, staf
     assert "Never" in page
 
 
+def test_the_share_of_a_payer_s_budget_says_of_what_it_is(world: World, staff: Client) -> None:
+    now = database_now()
+    set_price("m", "0.01")
+    spend(world.acme, now.date(), 20)
+    spend(world.labs, now.date(), 10)
+    Budget.objects.create(organization=world.acme, amount=Decimal(60))
+    Budget.objects.create(organization=world.labs, amount=Decimal(60))
+    by_name = {row.organization.name: row for row in customers(find_ids("", now), now)}
+    acme, labs = by_name["Acme"], by_name["Acme Labs"]
+    assert (acme.spent, acme.spent_of_budget) == ("$20.00", "$30.00")
+    assert (labs.spent, labs.spent_of_budget) == ("$10.00", "")
+    assert acme.budget is not None
+    assert acme.budget.share == "50%"
+    assert "$30.00 with those it pays for" in words(staff)
+
+
 @pytest.mark.parametrize("asked", ["labs", "ACME LABS", "acme-labs"])
 def test_an_organization_is_found_by_its_name_and_address(world: World, staff: Client, asked: str) -> None:
     page = words(staff, f"?q={asked}")
