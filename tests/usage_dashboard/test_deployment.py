@@ -176,14 +176,24 @@ def test_the_proxy_is_there_if_it_is_asked_for_and_web_is_not_open_past_it() -> 
 def test_the_proxy_gives_web_whole_bodies_and_no_larger_ones_than_web_takes() -> None:
     text = CADDYFILE.read_text(encoding="utf-8")
     most = f"{{$EVENTS_BODY_MAX_BYTES:{product.EVENTS_BODY_MAX_BYTES}}}"
-    assert dict(re.findall(r"(max_size|request_buffers) (\S+)", text)) == {"max_size": most, "request_buffers": most}
+    of_batch = f"{{$OPERATOR_BATCH_MAX_BYTES:{product.OPERATOR_BATCH_MAX_BYTES}}}"
+    said = [("max_size", of_batch), ("max_size", most), ("request_buffers", most)]
+    assert re.findall(r"(max_size|request_buffers) (\S+)", text) == said
+    assert "@batch path /v1/operator/batch\n" in text
+    assert "@others not path /v1/operator/batch\n" in text
     assert text.count("{") == text.count("}")
     given = compose()["services"]["proxy"]["environment"]
     assert set(re.findall(r"\{\$(\w+)", text)) == given.keys()
+    assert given["OPERATOR_BATCH_MAX_BYTES"] == f"${{OPERATOR_BATCH_MAX_BYTES:-{product.OPERATOR_BATCH_MAX_BYTES}}}"
     assert given["EVENTS_BODY_MAX_BYTES"] == f"${{EVENTS_BODY_MAX_BYTES:-{product.EVENTS_BODY_MAX_BYTES}}}"
     caddy = shutil.which("caddy")
     if caddy:  # its own program, where there is one
-        own = {"SITE_ADDRESS": "https://usage.example.com", "WEB_UPSTREAM": "web:8000", "EVENTS_BODY_MAX_BYTES": "7"}
+        own = {
+            "SITE_ADDRESS": "https://usage.example.com",
+            "WEB_UPSTREAM": "web:8000",
+            "EVENTS_BODY_MAX_BYTES": "7",
+            "OPERATOR_BATCH_MAX_BYTES": "8",
+        }
         environment = {**os.environ, **own}
         command = [caddy, "adapt", "--adapter", "caddyfile", "--config", str(CADDYFILE)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
