@@ -80,6 +80,8 @@ class Described:
     question: ClassVar[Any] = None
     example: ClassVar[Any] = None
     answer: ClassVar[Any]
+    makes: ClassVar[bool] = False
+    """Whether the same answer also comes with status 201, for something new."""
     media_types: Sequence[str] = ("application/json",)
     error_answer: ClassVar[Any] = PlainError
 

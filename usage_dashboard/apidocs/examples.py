@@ -74,11 +74,11 @@ def _value(said: Entry) -> Any:
 
 
 def _curl(address: str, method: str, variable: str, media_type: str, body: Any) -> str:
-    lines = [f'curl "{address}"', f'-H "Authorization: Bearer ${variable}"']
+    usual = "post" if media_type else "get"
+    asked = "curl" if method == usual else f"curl -X {method.upper()}"
+    lines = [f'{asked} "{address}"', f'-H "Authorization: Bearer ${variable}"']
     if media_type:
         lines += [f'-H "Content-Type: {media_type}"', f"-d '{json.dumps(body, indent=2, ensure_ascii=False)}'"]
-    elif method != "get":
-        lines[0] = f'curl -X {method.upper()} "{address}"'
     return " \\\n  ".join(lines)
 
 
@@ -90,8 +90,8 @@ def _python(address: str, method: str, variable: str, media_type: str, body: Any
         modules = ["json", *modules]
         said = f"body = {pprint.pformat(body, sort_dicts=False, width=88)}\n"
         data = "    data=json.dumps(body).encode(),\n"
-    elif method != "get":
-        data = f'    method="{method.upper()}",\n'
+    if method != ("post" if media_type else "get"):
+        data += f'    method="{method.upper()}",\n'
     imports = "".join(f"import {name}\n" for name in modules)
     request = f'request = urllib.request.Request(\n    "{address}",\n{data}    headers={{{headers}}},\n)\n'
     ask = "with urllib.request.urlopen(request) as answer:\n    print(answer.read().decode())"

@@ -68,7 +68,9 @@ class ViewSchema(AutoSchema):
             return super().get_response_serializers()
         errors = shapes.schema_of(described.error_answer, self.registry)
         answered = OpenApiResponse(self._shape(described.answer), "Answered.")
-        return {(200, *described.media_types): answered} | {
+        made = OpenApiResponse(self._shape(described.answer), "Made.")
+        made_too = {(201, *described.media_types): made} if described.makes else {}
+        return {(200, *described.media_types): answered, **made_too} | {
             (status, JSON_TYPE): OpenApiResponse(shapes.error_schema(errors, codes), shapes.said(codes))
             for status, codes in sorted(described.errors().items())
         }

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from rest_framework import serializers
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ParseError
 
 from accounts.installation.described import PROVISIONING, Errors
 from apikeys.adminkeys.api import ProgramView
@@ -61,7 +61,7 @@ class OperatorView(ProgramView):
             self.caller.require(OperatorToken.Scope.READ)
 
     def error_body(self, exc: APIException, *, request_id: str) -> dict[str, Any]:
-        code = CODES.get(exc.status_code, exc.default_code)
+        code = "invalid_request" if isinstance(exc, ParseError) else CODES.get(exc.status_code, exc.default_code)
         error = {"code": code, "message": str(exc.detail), "request_id": request_id}
         if (param := getattr(exc, "param", None)) is not None:
             error["param"] = param

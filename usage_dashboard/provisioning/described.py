@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final, TypedDict
 
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
-from accounts.installation.described import PROVISIONING, Described, Errors
+from accounts.installation.described import PROVISIONING, Described, Errors, example_of
 from usage_dashboard.provisioning.api import ERRORS
 from usage_dashboard.provisioning.fields import EXTERNAL_ID
 from usage_dashboard.provisioning.kinds import KINDS
@@ -58,7 +58,19 @@ class Entry(Described):
 
     def parameters(self) -> Sequence[OpenApiParameter]:
         schema = {"type": "string", "pattern": f"^{EXTERNAL_ID.pattern}$"}
-        return [OpenApiParameter("external_id", schema, OpenApiParameter.PATH, description="Your own id.")]
+        return [
+            OpenApiParameter(
+                "external_id",
+                schema,
+                OpenApiParameter.PATH,
+                description="Your own id.",
+                examples=self.ids(),
+            )
+        ]
+
+    def ids(self) -> list[OpenApiExample] | None:
+        """An id to copy, where the call by itself can be made."""
+        return None
 
 
 class ListingEntry(Entry):
@@ -95,10 +107,16 @@ class PutEntry(Entry):
     """PUT."""
 
     title = "Make or change {one}"
+    makes = True
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.question = self.of.fields  # type: ignore[misc] # of this one
+        _, self.example = self.of.example  # type: ignore[misc] # the same
+
+    def ids(self) -> list[OpenApiExample]:
+        example, _ = self.of.example
+        return example_of(example)
 
     def errors(self) -> Errors:
         return {**ERRORS, **INVALID, **IN_THE_WAY}

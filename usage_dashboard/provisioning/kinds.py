@@ -17,14 +17,15 @@ from usage_dashboard.provisioning.things.users import Users
 
 @dataclass(frozen=True)
 class Provisioned:
-    """A kind, what its lines say, the shape in which it is answered, the scope that a token needs for it, and what one of it
-    is called."""
+    """A kind, what its lines say, the shape in which it is answered, the scope that a token needs for it, what one of it is
+    called, and an example of one: an id and what is said of it. Each names those of the kinds before it."""
 
     kind: Kind
     fields: type[fields.Fields]
     shape: Any
     scope: str
     word: str
+    example: tuple[str, Mapping[str, Any]]
 
 
 Scope = OperatorToken.Scope
@@ -37,20 +38,55 @@ KINDS: Final[Mapping[str, Provisioned]] = {
             shapes.ProvisionedOrganization,
             Scope.ORGANIZATIONS,
             "an organization",
+            ("cust-17", {"name": "Initech"}),
         ),
-        Provisioned(Users(), fields.UserFields, shapes.ProvisionedUser, Scope.USERS, "a user"),
         Provisioned(
-            Memberships(), fields.MembershipFields, shapes.ProvisionedMembership, Scope.MEMBERSHIPS, "a membership"
+            Users(),
+            fields.UserFields,
+            shapes.ProvisionedUser,
+            Scope.USERS,
+            "a user",
+            ("user-1", {"email": "nora@initech.example", "name": "Nora"}),
         ),
-        Provisioned(Projects(), fields.ProjectFields, shapes.ProvisionedProject, Scope.PROJECTS, "a project"),
-        Provisioned(APIKeys(), fields.APIKeyFields, shapes.ProvisionedAPIKey, Scope.API_KEYS, "an API key"),
-        Provisioned(AdminKeys(), fields.AdminKeyFields, shapes.ProvisionedAdminKey, Scope.ADMIN_KEYS, "an admin key"),
+        Provisioned(
+            Memberships(),
+            fields.MembershipFields,
+            shapes.ProvisionedMembership,
+            Scope.MEMBERSHIPS,
+            "a membership",
+            ("user-1@cust-17", {"user": "user-1", "organization": "cust-17", "role": "owner"}),
+        ),
+        Provisioned(
+            Projects(),
+            fields.ProjectFields,
+            shapes.ProvisionedProject,
+            Scope.PROJECTS,
+            "a project",
+            ("search", {"organization": "cust-17", "name": "Search"}),
+        ),
+        Provisioned(
+            APIKeys(),
+            fields.APIKeyFields,
+            shapes.ProvisionedAPIKey,
+            Scope.API_KEYS,
+            "an API key",
+            ("key-1", {"user": "user-1", "name": "Nightly"}),
+        ),
+        Provisioned(
+            AdminKeys(),
+            fields.AdminKeyFields,
+            shapes.ProvisionedAdminKey,
+            Scope.ADMIN_KEYS,
+            "an admin key",
+            ("grafana", {"organization": "cust-17", "name": "Grafana", "scopes": ["usage", "costs"]}),
+        ),
         Provisioned(
             IngestTokens(),
             fields.IngestTokenFields,
             shapes.ProvisionedIngestToken,
             Scope.INGEST_TOKENS,
             "an ingest token",
+            ("gateway", {"name": "Gateway"}),
         ),
     )
 }
