@@ -39,6 +39,7 @@ class Listener:
     def __init__(self, take: Take = turn.take) -> None:
         self._take = take
         self._stopping = threading.Event()
+        self._has_told = False
         self._wake, self._woken = os.pipe()
         self._thread = threading.Thread(target=self._run, name="arrivals", daemon=True)
 
@@ -61,7 +62,9 @@ class Listener:
                 with closing(_connection()) as words:
                     self._listen(words)
             except Exception:
-                logger.exception("Usage is rolled up at beat's turns alone for %s s", RETRY_SECONDS)
+                if not self._has_told:  # once, until it works again
+                    logger.exception("Until this works again usage is rolled up at beat's turns alone")
+                self._has_told = True
                 self._stopping.wait(RETRY_SECONDS)
         connection.close()
 
@@ -71,6 +74,7 @@ class Listener:
             cursor.execute(f"LISTEN {CHANNEL}")
         while not self._stopping.is_set():
             self._roll_up()
+            self._has_told = False
             while not self._stopping.is_set() and not self._hears(words):
                 pass
             self._stopping.wait(FIRST_SECONDS)
