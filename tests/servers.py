@@ -25,6 +25,7 @@ DATA_DIR = Path(_temporary.name).resolve()
 os.environ["DATA_DIR"] = str(DATA_DIR)
 os.environ["DJANGO_SETTINGS_MODULE"] = "usage_dashboard.settings"
 os.environ.pop("DEMO", None)
+os.environ["POSTGRES_MEMORY"] = "1GB"  # of each of several sessions
 django.setup()
 
 

@@ -11,6 +11,7 @@ from django.http.request import validate_host
 from usage_dashboard import given_addresses
 from usage_dashboard.environment import Environment
 from usage_dashboard.machine import embedded, first_person, schedule, single_sign_on, your_name
+from usage_dashboard.machine.tuning import memory
 from usage_dashboard.web import content_policy, site_address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -46,6 +47,7 @@ FORM_BODY_MAX_BYTES = env.whole("FORM_BODY_MAX_BYTES", default=1024 * 1024, leas
 # Stores: one PostgreSQL for everything that must not be lost, one Redis that may be
 DATABASE_URL = env.text("DATABASE_URL").strip()
 DATABASES = {"default": env.read("DATABASE_URL", given_addresses.database, default=embedded.database(DATA_DIR))}
+POSTGRES_MEMORY = env.read("POSTGRES_MEMORY", memory.parse, default=memory.available_bytes() // 2)  # its share
 REDIS_URL = env.read("REDIS_URL", given_addresses.redis, default=embedded.redis_url(DATA_DIR))
 REDIS_CA_FILE = env.read("REDIS_CA_FILE", given_addresses.certificates, default="")
 REDIS_TLS = given_addresses.redis_tls(REDIS_URL, REDIS_CA_FILE)  # of all that connects to it
@@ -233,10 +235,7 @@ TEMPLATES = [
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 10},
-    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",

@@ -16,7 +16,7 @@ OUTSIDE: Final[tuple[Check, ...]] = (
     stores.redis,
     programs.workers,
 )
-SCHEMA: Final[tuple[Check, ...]] = (stores.database, stores.clocks, stores.migrations)
+SCHEMA: Final[tuple[Check, ...]] = (stores.database, stores.tuning, stores.clocks, stores.migrations)
 INSIDE: Final[tuple[Check, ...]] = (
     work.partitions,
     work.readings,

