@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -54,6 +55,14 @@ end
 _runs = count(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Requests that were answered, and how many that was in each second of load."""
+
+    number: int
+    per_second: float
+
+
 def measure(world: World, *, quick: bool) -> Figure:
     """The figure; all servers run all the time, and get the same requests in turn.
 
@@ -71,8 +80,8 @@ def measure(world: World, *, quick: bool) -> Figure:
             stack.enter_context(program("web", port=port, environment=environment))
             load(world, bodies, port, seconds / 2)
         loads = {port: partial(load, world, bodies, port, seconds) for port in servers}
-        measures: dict[str, Measure] = {str(port): loads[port] for port in servers}
-        measures[str(WEB_PORT)] = partial(_stored, loads[WEB_PORT])
+        measures: dict[str, Measure] = {str(port): partial(_rate, loads[port]) for port in servers}
+        measures[str(WEB_PORT)] = partial(_stored_rate, loads[WEB_PORT])
         results = in_turn(measures, repeats=3 if quick else 7)
     notes = {"clients": NUM_CLIENTS, "load generator": load.__name__.replace("_", " "), "seconds per repeat": seconds}
     if not quick:
@@ -87,24 +96,29 @@ def measure(world: World, *, quick: bool) -> Figure:
     )
 
 
-def _stored(load: partial[float]) -> float:
+def _rate(load: partial[Answered]) -> float:
+    return load().per_second
+
+
+def _stored_rate(load: partial[Answered]) -> float:
     """The rate of requests, once it is sure that each of them stored its event."""
     empty_tables()
-    started = time.monotonic()
-    rate = load()
-    seconds = time.monotonic() - started
+    answered = load()
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM metering_usageevent")
-        (stored,) = cursor.fetchone()
-    if stored < rate * seconds * 0.8:
-        raise RuntimeError(
-            f"{rate:.0f} requests a second for {seconds:.0f} s were answered, but {stored} events stored."
-        )
-    return rate
+        (num_stored,) = cursor.fetchone()
+    require_stored(answered, num_stored)
+    return answered.per_second
 
 
-def wrk(world: World, bodies: list[dict[str, object]], port: int, seconds: float) -> float:
-    """Requests per second by wrk, which takes little of the processor that it shares with the server."""
+def require_stored(answered: Answered, num_stored: int) -> None:
+    """Raises RuntimeError if fewer events are stored than requests were answered; of some the answer came too late to count."""
+    if num_stored < answered.number:
+        raise RuntimeError(f"{answered.number} requests were answered, but {num_stored} events are stored.")
+
+
+def wrk(world: World, bodies: list[dict[str, object]], port: int, seconds: float) -> Answered:
+    """By wrk, which takes little of the processor that it shares with the server."""
     script = Path(settings.DATA_DIR) / "single.lua"
     script.write_text(_wrk_script(world, bodies, next(_runs)), encoding="utf-8")
     command = [
@@ -112,22 +126,26 @@ def wrk(world: World, bodies: list[dict[str, object]], port: int, seconds: float
         *("-s", str(script), f"http://{HOST}:{port}{PATHS[port]}"),
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 60)
-    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
-        raise RuntimeError(f"wrk met errors:\n{done.stdout}")
-    found = re.search(r"Requests/sec: *([\d.]+)", done.stdout)
-    assert found is not None, done.stdout
-    return float(found[1])
+    return said_by_wrk(done.stdout)
 
 
-def python_clients(world: World, bodies: list[dict[str, object]], port: int, seconds: float) -> float:
-    """Requests per second by as many processes as clients: where wrk is not installed. They take more of the processor."""
+def said_by_wrk(text: str) -> Answered:
+    """What its report says. Raises RuntimeError if it met errors, or says something else."""
+    number, rate = re.search(r"(\d+) requests in ", text), re.search(r"Requests/sec: *([\d.]+)", text)
+    if number is None or rate is None or "Non-2xx" in text or "Socket errors" in text:
+        raise RuntimeError(f"wrk met errors:\n{text}")
+    return Answered(int(number[1]), float(rate[1]))
+
+
+def python_clients(world: World, bodies: list[dict[str, object]], port: int, seconds: float) -> Answered:
+    """By as many processes as clients: where wrk is not installed. They take more of the processor."""
     run = next(_runs)
     clients = [
         partial(_ask, port, seconds, _requests(world, bodies, PATHS[port], run, number))
         for number in range(NUM_CLIENTS)
     ]
     together = run_together(clients)
-    return float(sum(together.results)) / together.seconds
+    return Answered(sum(together.results), sum(together.results) / together.seconds)
 
 
 def _wrk_script(world: World, bodies: list[dict[str, object]], run: int) -> str:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal
 
+from benchmarks.quiet import NOT_ASKED, Quietness
+
 Measure = Callable[[], float]
 
 
@@ -25,6 +27,7 @@ class Figure:
     repeats: int
     notes: dict[str, Any] = field(default_factory=dict)
     load_average: tuple[float, float, float] = field(default_factory=os.getloadavg)
+    quietness: Quietness = NOT_ASKED
 
     @property
     def is_met(self) -> bool:
@@ -32,7 +35,7 @@ class Figure:
         return judged >= self.want if self.want_is == "at least" else judged <= self.want
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "is_met": self.is_met}
+        return {**asdict(self), "is_met": self.is_met, "was_quiet": self.quietness.is_quiet}
 
 
 def in_turn(measures: Mapping[str, Measure], *, repeats: int) -> dict[str, list[float]]:

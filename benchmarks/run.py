@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,8 +32,10 @@ from benchmarks import (
     rollup,
     rollup_attributes,
     rollup_many,
+    tuning,
 )
 from benchmarks.measure import Figure
+from benchmarks.quiet import quietly
 from benchmarks.world import World, make_world
 from usage_dashboard.machine.preparation import migrate
 from usage_dashboard.machine.servers import start_postgres
@@ -54,6 +58,7 @@ FIGURES: dict[str, Measure] = {
     "rollup_1m": rollup.measure_million,
     "rollup_100k": rollup.measure_hundred_thousand,
     "rollup_attributes": rollup_attributes.measure,
+    "rollup_tuned": tuning.measure,
     "rollup_many": rollup_many.measure,
     "pages": pages.measure,
     "attributed_pages": attributed_pages.measure,
@@ -70,7 +75,8 @@ def main(arguments: Sequence[str]) -> int:
     started = time.monotonic()
     before = os.getloadavg()
     with ExitStack() as stack:
-        stack.callback(start_postgres(Path(settings.DATA_DIR)).stop)
+        own: dict[str, str] | None = {} if options.default_settings else None
+        stack.callback(start_postgres(Path(settings.DATA_DIR), own=own).stop)
         stack.callback(connections.close_all)
         migrate()
         world = make_world("bench")
@@ -78,9 +84,10 @@ def main(arguments: Sequence[str]) -> int:
         for name in options.figures or FIGURES:
             print(f"{name} …", end=" ", file=sys.stderr, flush=True)
             began = time.monotonic()
-            found = FIGURES[name](world, quick=options.quick)
+            attempt = quietly(partial(FIGURES[name], world, quick=options.quick))
             print(f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-            figures += found if isinstance(found, list) else [found]
+            found = attempt.result if isinstance(attempt.result, list) else [attempt.result]
+            figures += [replace(figure, quietness=attempt.quietness) for figure in found]
         machine = _machine(before)
     _write(figures, machine, quick=options.quick)
     _print(figures, seconds=time.monotonic() - started)
@@ -90,6 +97,9 @@ def main(arguments: Sequence[str]) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller amounts, fewer repeats: under two minutes in all")
+    parser.add_argument(
+        "--default-settings", action="store_true", help="PostgreSQL as it comes, not set for this machine"
+    )
     parser.add_argument("figures", nargs="*", metavar="figure", help=f"all, or some of: {', '.join(FIGURES)}")
     options = parser.parse_args(arguments)
     if unknown := set(options.figures) - FIGURES.keys():
@@ -99,13 +109,17 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _machine(load_before: tuple[float, float, float]) -> dict[str, Any]:
     with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version")
-        (postgres,) = cursor.fetchone()
+        cursor.execute(
+            "SELECT current_setting('server_version'), current_setting('shared_buffers'), current_setting('max_wal_size')"
+        )
+        postgres, shared_buffers, max_wal_size = cursor.fetchone()
     return {
         "cpus": os.cpu_count(),
         "machine": platform.machine(),
         "python": platform.python_version(),
         "postgres": postgres,
+        "shared_buffers": shared_buffers,
+        "max_wal_size": max_wal_size,
         "load_average_before": load_before,
         "load_average_after": os.getloadavg(),
     }
@@ -122,8 +136,8 @@ def _write(figures: list[Figure], machine: dict[str, Any], *, quick: bool) -> No
 
 
 def _print(figures: list[Figure], *, seconds: float) -> None:
-    line = "{:<16} {:>12} {:>12} {:<9} {:>6} {:>6}  {:<4} {:<14} {:>7}"
-    print(line.format("figure", "value", "limit", "unit", "ratio", "want", "met", "ratio, spread", "repeats"))
+    line = "{:<16} {:>12} {:>12} {:<9} {:>6} {:>6}  {:<4} {:<14} {:>7}  {}"
+    print(line.format("figure", "value", "limit", "unit", "ratio", "want", "met", "ratio, spread", "repeats", "others"))
     for figure in figures:
         sign = "≥" if figure.want_is == "at least" else "≤"
         low, high = figure.spread.get("ratio") or figure.spread["value"]
@@ -138,6 +152,7 @@ def _print(figures: list[Figure], *, seconds: float) -> None:
                 "yes" if figure.is_met else "no",
                 f"{low:.2f}–{high:.2f}",
                 figure.repeats,
+                figure.quietness,
             )
         )
         for name, note in figure.notes.items():

@@ -50,8 +50,10 @@ class World:
     token: str
 
 
-def make_world(slug: str) -> World:
-    """A new organization of its own people, keys and token."""
+def make_world(name: str) -> World:
+    """A new organization of its own people, keys and token; from the second of a name on, with a number behind it."""
+    number = Organization.objects.filter(slug__regex=rf"^{name}(-\d+)?$").count() + 1
+    slug = name if number == 1 else f"{name}-{number}"
     with routing_change():
         owner = organizations.create_user(email=f"owner@{slug}.test", now=FOUNDED_AT, name="Olga Owner")
         organization = organizations.create_organization(name=slug.title(), slug=slug, owner=owner, now=FOUNDED_AT)
