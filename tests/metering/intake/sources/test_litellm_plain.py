@@ -193,16 +193,41 @@ def test_a_call_whose_words_came_before_gives_what_it_gives_by_itself(
             assert memory.event_of(payload) == plain
 
 
-@pytest.mark.parametrize(
-    "words", [{"cache_hit": True}, {"cache_hit": "True"}, {"status": "failure"}, {"id": ""}, {"end_user": "Ada"}]
-)
-def test_a_call_that_may_be_no_usage_or_says_something_new_is_looked_at(words: dict[str, Any]) -> None:
+NEWS: Final[list[tuple[dict[str, Any], Any, dict[str, Any]]]] = [
+    ({"service_tier": "flex"}, None, {}),
+    ({"model": "m-2026"}, None, {}),
+    ({"output": []}, None, {}),
+    ({}, {"service_tier": "flex"}, {}),
+    *(
+        ({}, None, {name: value})
+        for name, value in {
+            "cache_hit": True,
+            "status": "failure",
+            "id": "",
+            "call_type": "embedding",
+            "custom_llm_provider": "azure",
+            "model": "n",
+            "end_user": "Ada",
+            "request_tags": msgspec.Raw(b'["feature:search"]'),
+            "team": "red",
+            "hash": "cd" * 32,
+            "spend_logs": msgspec.Raw(b'{"team": "blue"}'),
+        }.items()
+    ),
+]
+"""What is new in a call: in its answer, in what was asked for, or beside both."""
+
+
+@pytest.mark.parametrize(("answer", "asked", "words"), NEWS)
+def test_a_call_that_may_be_no_usage_or_says_something_new_is_looked_at(
+    answer: dict[str, Any], asked: Any, words: dict[str, Any]
+) -> None:
     memory, payload = Usual({}), make(USAGE, {})
     plain = plain_event(payload, KNOWN)
     assert plain is not None
     memory.remember(payload, plain)
     assert memory.event_of(payload) == plain
-    assert memory.event_of(with_words(payload, words)) is None
+    assert memory.event_of(with_words(make(USAGE, answer, asked), words)) is None
 
 
 def test_a_call_that_says_much_is_not_remembered() -> None:
