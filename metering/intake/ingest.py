@@ -42,10 +42,12 @@ MAX_EVENTS_TOGETHER: Final = 10_000
 MAX_TRANSACTIONS: Final = 3  # at once in a process: one waits for the disk, one for COPY, one makes its rows
 EVENTS_BESIDE: Final = 500  # that wait are worth a transaction beside one that runs
 PATIENCE_SECONDS: Final = 0.02  # several times what a transaction of a few events takes
+MAX_COPIED_DAYS: Final = 3  # rows of more days go to the table, which finds their partitions by itself
 ROWS_IN_PART: Final = 500
 MAX_ROWS_IN_PARTS: Final = 4_000
-# What is over when it is tried again: a partition that was dropped, two requests that wait for each other.
-PASSING: Final = (errors.UndefinedTable, errors.DeadlockDetected)
+# What is over when it is tried again: a partition that was dropped (the table says that no partition takes the row), two requests
+# that wait for each other.
+PASSING: Final = (errors.UndefinedTable, errors.CheckViolation, errors.DeadlockDetected)
 NOT_KNOWN: Final = (partitions.MissingError, adopt.MissingError, skus.MissingError, BeingChangedError)
 
 # What is executed first is prepared last: a connection that knows it knows the others.
@@ -60,6 +62,7 @@ PREPARE ingest_lock AS SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK})
 # One round trip. Each statement has its own snapshot, so no change that is not in the version goes on before the commit.
 OPEN_SQL: Final = "EXECUTE ingest_lock; SAVEPOINT nothing_stored; EXECUTE ingest_open (%d)"
 BATCH_SQL: Final = "EXECUTE ingest_batch (%s, %s, %s, %s)"
+COPY_SQL: Final = f"COPY %s ({COLUMNS}) FROM STDIN (FORMAT binary)"
 
 
 class UnauthenticatedError(Exception):
@@ -235,11 +238,15 @@ def _copied(
 
 
 def _copies(days: dict[date, list[bytes]]) -> Iterator[tuple[str, IO[bytes]]]:
-    """COPY of each day's rows into its partition. Sorted, so that two requests with the same events wait in turn."""
+    """COPY of the rows into the days' partitions. Sorted by day and identity, so that two requests with the same events wait in
+    turn."""
+    if len(days) > MAX_COPIED_DAYS:
+        rows = [row for day in sorted(days) for row in sorted(days[day])]
+        yield COPY_SQL % partitions.TABLE, io.BytesIO(copy_rows.file(rows))
+        return
     for day in sorted(days):
-        copy = f"COPY {partitions.partition_name(day)} ({COLUMNS}) FROM STDIN (FORMAT binary)"
         for part in _parts(sorted(days[day])) if days[day] else ():
-            yield copy, io.BytesIO(copy_rows.file(part))
+            yield COPY_SQL % partitions.partition_name(day), io.BytesIO(copy_rows.file(part))
 
 
 def _parts(sorted_rows: list[bytes]) -> Iterator[list[bytes]]:

@@ -295,14 +295,18 @@ def test_events_of_many_days_lie_in_the_partitions_of_their_utc_days(token: str,
     assert num_events() == len(moments)
 
 
-def test_a_partition_that_this_process_believed_in_but_is_gone_is_made_again(token: str, key: APIKey) -> None:
-    at = days_ago(20)
-    send(make_event(api_key_id=key.public_id, timestamp=at), token)
+@pytest.mark.parametrize("num_days", [1, 6])
+def test_a_partition_that_this_process_believed_in_but_is_gone_is_made_again(
+    token: str, key: APIKey, num_days: int
+) -> None:
+    events = [make_event(api_key_id=key.public_id, timestamp=days_ago(20 + day)) for day in range(num_days)]
+    send(events, token)
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE {partitions.partition_name(at.date())}")
+        cursor.execute(f"DROP TABLE {partitions.partition_name(days_ago(20).date())}")
         cursor.execute("DELETE FROM metering_ingestbatch")
-    assert send(make_event(api_key_id=key.public_id, timestamp=at), token) == ["accepted"]
-    assert num_events() == 1
+    events = [{**event, "id": "sent-later"} for event in events]
+    assert send(events, token) == ["accepted"] * num_days
+    assert UsageEvent.objects.count() == 2 * num_days - 1
 
 
 def existing_days() -> set[date]:
