@@ -66,10 +66,12 @@ VISIBLE_KEY: Final = (  # 0 reads Untracked
 PLAN_SQL: Final = (
     "SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL jit = off"
 )
-# Rows to add to are looked up by their keys: other joins read all of a table, or of its index.
-LOOK_UP_SQL: Final = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+# Rows to add to are looked up by their keys: other joins read all of a table, or of its index, or compare each row with each
+# where statistics say that a table is empty.
+_NOT_BY_KEY: Final = ("enable_hashjoin", "enable_mergejoin", "enable_material")
+LOOK_UP_SQL: Final = "; ".join(f"SET LOCAL {plan} = off" for plan in _NOT_BY_KEY)
 PLAN_AGAIN_SQL: Final = "; ".join(
-    f"SET LOCAL {plan} TO DEFAULT" for plan in ("enable_seqscan", "enable_sort", "enable_hashjoin", "enable_mergejoin")
+    f"SET LOCAL {plan} TO DEFAULT" for plan in ("enable_seqscan", "enable_sort", *_NOT_BY_KEY)
 )
 EVENT_COLUMNS: Final = (
     f"organization_id, occurred_at, batch_id, user_id, api_key_id, sku_id, routing, attribution_id, {COLUMNS}"
