@@ -228,11 +228,14 @@ def test_an_opening_is_of_one_organization(sam: User, world: World, client_of: S
     assert AuditEvent.objects.filter(event="organization.left_by_staff", organization=world.acme).exists()
 
 
-def test_a_session_that_claims_an_opening_opens_nothing_for_others(world: World, client_of: SignIn) -> None:
+@pytest.mark.parametrize("may_change", [True, False])
+def test_a_session_that_claims_an_opening_opens_nothing_for_others(
+    world: World, client_of: SignIn, may_change: bool
+) -> None:
     client = client_of(world.charlie)
     session = client.session
     until = (database_now() + timedelta(hours=1)).timestamp()
-    session[KEPT] = {"organization": world.acme.pk, "until": until, "may_change": True}
+    session[KEPT] = {"organization": world.acme.pk, "until": until, "may_change": may_change}
     session.save()
     assert client.get(ACTIVITY).status_code == 404
     assert client.post(GENERAL + "name/", {"name": "Stolen"}).status_code == 404
