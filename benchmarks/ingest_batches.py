@@ -74,15 +74,15 @@ def empty_tables() -> None:
         cursor.execute("CHECKPOINT")
 
 
-def through_http(prebuilt: list[Template], num_batches: int, *, port: int = WEB_PORT) -> float:
-    """Events per second with NUM_CLIENTS clients, each with a connection of its own."""
+def through_http(prebuilt: list[Template], num_batches: int, *, port: int = WEB_PORT, batch: int = BATCH) -> float:
+    """Events per second with NUM_CLIENTS clients, each with a connection of its own, in batches of so many."""
     empty_tables()
     todo = requests(prebuilt, num_batches)
     together = run_together(
-        [partial(send_batches, port, todo[n::NUM_CLIENTS], num_events=BATCH) for n in range(NUM_CLIENTS)]
+        [partial(send_batches, port, todo[n::NUM_CLIENTS], num_events=batch) for n in range(NUM_CLIENTS)]
     )
-    _check(num_batches * BATCH)
-    return num_batches * BATCH / together.seconds
+    _check(num_batches * batch)
+    return num_batches * batch / together.seconds
 
 
 def bare_copy(texts: list[bytes], num_connections: int) -> float:
