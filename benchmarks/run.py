@@ -29,10 +29,12 @@ from benchmarks import (
     ingest_resent,
     ingest_single,
     ingest_small,
+    many_customers,
     pages,
     rollup,
     rollup_attributes,
     rollup_many,
+    tasks_of_many,
     tuning,
 )
 from benchmarks.measure import Figure
@@ -62,6 +64,8 @@ FIGURES: dict[str, Measure] = {
     "rollup_attributes": rollup_attributes.measure,
     "rollup_tuned": tuning.measure,
     "rollup_many": rollup_many.measure,
+    "tasks_of_many": tasks_of_many.measure,
+    "many_customers": many_customers.measure,
     "pages": pages.measure,
     "attributed_pages": attributed_pages.measure,
     "admin_api": admin_api.measure,
