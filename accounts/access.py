@@ -168,14 +168,12 @@ def made_by_members(access: Access, *, user: str, made_at: str) -> Exists:
     return Exists(Membership.objects.filter(stays, user=OuterRef(user), organization=access.organization))
 
 
-def memberships_of(user: User) -> list[Membership]:
+def memberships_of(user: User) -> QuerySet[Membership]:
     """The user's memberships of now, by the organization's name."""
     current = Membership.objects.filter(user=user, left_at__isnull=True)
-    return list(current.select_related("organization").order_by("organization__name", "organization_id"))
+    return current.select_related("organization").order_by("organization__name", "organization_id")
 
 
-def organizations_of(user: User) -> list[Organization]:
+def organizations_of(user: User) -> QuerySet[Organization]:
     """The organizations that the user is in now, by name."""
-    return list(
-        Organization.objects.filter(memberships__user=user, memberships__left_at__isnull=True).order_by("name", "id")
-    )
+    return Organization.objects.filter(memberships__user=user, memberships__left_at__isnull=True).order_by("name", "id")

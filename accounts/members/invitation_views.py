@@ -103,8 +103,8 @@ def _next(token: str) -> str:
 def _refusal(request: HttpRequest, found: Invitation, error: InvitationRefusedError) -> HttpResponse:
     """Why the link does not work. A person who is in the organization is led there."""
     user = request.user
-    is_member = not isinstance(user, AnonymousUser) and any(
-        membership.organization_id == found.organization_id for membership in memberships_of(user)
+    is_member = (
+        not isinstance(user, AnonymousUser) and memberships_of(user).filter(organization=found.organization_id).exists()
     )
     context = {
         "reason": str(error),

@@ -1,12 +1,13 @@
 """The members of an organization, as the members page shows them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q, QuerySet
 
 from accounts.access import Access
-from accounts.models import AuditEvent, Membership, User
+from accounts.models import AuditEvent, Membership, Organization, User
 
 
 @dataclass(frozen=True)
@@ -56,30 +57,39 @@ def latest_role_change(access: Access, public_id: str) -> RoleChange | None:
     return RoleChange(found.user, found.get_role_display().lower(), latest.details["role_before"])
 
 
-def members_of(access: Access) -> list[Member]:
-    """By name. Admins may not change owners, so those have no roles to choose from. One query."""
-    shown_here = Q(
-        user__default_organization=F("organization"),
-        user__api_keys__tracked=True,
-        user__api_keys__revoked_at__isnull=True,
-    )
-    current = (
-        Membership.objects.filter(organization=access.organization, left_at__isnull=True)
-        .select_related("user")
-        .annotate(num_keys=Count("user__api_keys", filter=shown_here))
-        .order_by("user__name", "user__email")
-    )
+def memberships_in(access: Access, words: str = "") -> QuerySet[Membership]:
+    """Those of now with these words in the person's name or email address, by name."""
+    current = Membership.objects.filter(organization=access.organization, left_at__isnull=True)
+    if words:
+        current = current.filter(Q(user__name__icontains=words) | Q(user__email__icontains=words))
+    return current.select_related("user").order_by("user__name", "user__email")
+
+
+def members(access: Access, memberships: Sequence[Membership]) -> list[Member]:
+    """These, in this order. Admins may not change owners, so those have no roles to choose from. One query."""
+    num_keys = _num_keys_shown(access.organization, [found.user_id for found in memberships])
     return [
         Member(
             user=found.user,
             role=found.get_role_display(),
             joined_at=found.joined_at,
-            num_keys=getattr(found, "num_keys", 0),
+            num_keys=num_keys.get(found.user_id, 0),
             is_default_elsewhere=found.user.default_organization_id != found.organization_id,
             is_self=found.user == access.user,
             roles=tuple((value, label, value == found.role) for value, label in roles_to_give(access))
             if access.may_change and (access.is_owner or found.role != Membership.Role.OWNER)
             else (),
         )
-        for found in current
+        for found in memberships
     ]
+
+
+def _num_keys_shown(organization: Organization, user_ids: Sequence[int]) -> dict[int, int]:
+    """How many usable keys of each of these people are shown by name in the organization."""
+    shown = User.objects.filter(
+        pk__in=user_ids,
+        default_organization=organization,
+        api_keys__tracked=True,
+        api_keys__revoked_at__isnull=True,
+    )
+    return dict(shown.annotate(number=Count("api_keys")).values_list("pk", "number"))

@@ -19,7 +19,8 @@ from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.members import invitations as inviting
 from accounts.members.forms import InvitationForm, RoleChangeForm
-from accounts.members.membership import latest_role_change, members_of
+from accounts.members.membership import latest_role_change, memberships_in
+from accounts.members.membership import members as shown_members
 from accounts.models import Invitation, User
 from accounts.organizations.organizations import (
     ChangeRefusedError,
@@ -29,6 +30,7 @@ from accounts.organizations.organizations import (
     set_role,
 )
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.pages.lists import page_of, words_of
 from accounts.pages.posting import post_only
 
 PAGE = "accounts:members"
@@ -196,13 +198,18 @@ def _frame(access: Access) -> object:
 
 def _page(request: SignedInRequest, access: Access, form: InvitationForm) -> HttpResponse:
     now = database_now()
-    members = members_of(access)
+    words = words_of(request.GET)
+    page = page_of(memberships_in(access, words), request.GET)
+    shown = shown_members(access, page.rows)
     context = {
         "frame": _frame(access),
         "access": access,
         "organization": access.organization,
-        "members": members,
-        "has_default_elsewhere": any(member.is_default_elsewhere for member in members),
+        "page": page,
+        "search": words,
+        "is_long": bool(words or page.place),
+        "members": shown,
+        "has_default_elsewhere": any(member.is_default_elsewhere for member in shown),
         "role_change": latest_role_change(access, request.GET.get("changed", "")),
         "invitations": [
             {"invitation": found, "is_expired": found.expires_at <= now}

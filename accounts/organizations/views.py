@@ -23,6 +23,7 @@ from accounts.organizations.organizations import (
     set_usage_visibility,
 )
 from accounts.pages.frame import SignedInRequest, organization_frame, user_frame
+from accounts.pages.lists import page_of, words_of
 from accounts.pages.posting import post_only
 
 PAGE = "accounts:organization"
@@ -43,9 +44,14 @@ def organizations(request: SignedInRequest) -> HttpResponse:
         else:
             messages.success(request, f"“{made.name}” created. You're its owner.")
             return redirect(PAGE, made.slug)
+    words = words_of(request.GET)
+    found = memberships_of(request.user).filter(organization__name__icontains=words)
+    page = page_of(found, request.GET)
     context = {
         "frame": user_frame(request.user, page="accounts:organizations"),
-        "memberships": memberships_of(request.user),
+        "page": page,
+        "search": words,
+        "is_long": bool(words or page.place),
         "form": form,
     }
     return limits.answer(render(request, "accounts/organizations.html", context), refusal)

@@ -8,6 +8,8 @@ from django import forms
 from accounts.access import organizations_of
 from accounts.models import Organization, User
 
+OFFERED_MOST = 100
+"""Organizations that a list to choose from names; any other of one's own may be chosen as well."""
 UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line breaks
 
 
@@ -52,6 +54,10 @@ class DefaultOrganizationForm(forms.Form):
         self.initial["organization"] = user.default_organization
         field = self.fields["organization"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Organization.objects.filter(id__in=[found.id for found in organizations_of(user)]).order_by(
-            "name", "id"
-        )
+        field.queryset = organizations_of(user)
+        offered = list(field.queryset[: OFFERED_MOST + 1])
+        if len(offered) > OFFERED_MOST:
+            default = user.default_organization
+            named = [*([default] if default not in offered else []), *offered[:OFFERED_MOST]]
+            field.choices = [(one.public_id, one.name) for one in named if one is not None]
+            field.help_text = "The first of them by name; the others are under Organizations."

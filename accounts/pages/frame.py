@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -10,6 +11,10 @@ from accounts.access import Access, memberships_of, organizations_of
 from accounts.models import Organization, User
 from accounts.pages.menu import Page, menu
 from accounts.staff.opened import Opening
+
+ALL_ORGANIZATIONS: Final = "accounts:organizations"
+SWITCHER_MOST: Final = 20
+"""Organizations that the switcher names; to all others it leads by their list."""
 
 
 class SignedInRequest(HttpRequest):
@@ -44,22 +49,38 @@ class Frame:
 def organization_frame(access: Access, *, page: str, switch_to: str = "", query: str = "") -> Frame:
     """The frame of a page of organization settings. The switcher leads to `switch_to` of the other organization, by default
     to its usage."""
-    switcher = {
-        found: _address(switch_to or menu().usage, found.slug, query=query) for found in organizations_of(access.user)
-    }
+    named = organizations_of(access.user)[: SWITCHER_MOST + 1]
+    switcher = _switcher(access.organization, named, switch_to=switch_to or menu().usage, query=query)
     return _frame(access.user, access, page, switcher)
 
 
 def user_frame(user: User, *, page: str) -> Frame:
     """The frame of a page of user settings, beside the organization that is the user's default."""
-    memberships = memberships_of(user)
-    switcher = {found.organization: _address(menu().usage, found.organization.slug) for found in memberships}
+    memberships = list(memberships_of(user)[: SWITCHER_MOST + 1])
     default = next((found for found in memberships if found.organization_id == user.default_organization_id), None)
+    if default is None and len(memberships) > SWITCHER_MOST:
+        default = memberships_of(user).filter(organization=user.default_organization_id).first()
     access = None if default is None else Access(user, default.organization, default.role)
+    named = (found.organization for found in memberships)
+    switcher = _switcher(default.organization if default else None, named, switch_to=menu().usage)
     return _frame(user, access, page, switcher)
 
 
-def _frame(user: User, access: Access | None, page: str, switcher: dict[Organization, str]) -> Frame:
+def _switcher(
+    current: Organization | None, organizations: Iterable[Organization], *, switch_to: str, query: str = ""
+) -> tuple[Link, ...]:
+    """The first ones by name, the current one among them, and the way to the list of all where there are more."""
+    found = list(organizations)
+    named = found[:SWITCHER_MOST]
+    links = [Link(one.name, _address(switch_to, one.slug, query=query), one == current) for one in named]
+    if len(found) <= SWITCHER_MOST:
+        return tuple(links)
+    if current is not None and current not in named:
+        links.insert(0, Link(current.name, _address(switch_to, current.slug, query=query), current=True))
+    return (*links, Link("All organizations…", _address(ALL_ORGANIZATIONS)))
+
+
+def _frame(user: User, access: Access | None, page: str, switcher: tuple[Link, ...]) -> Frame:
     organization = access.organization if access is not None else None
     return Frame(
         user=user,
@@ -68,7 +89,7 @@ def _frame(user: User, access: Access | None, page: str, switcher: dict[Organiza
         user_links=_links(menu().user, page),
         staff_links=_links(_pages_of_staff(user), page),
         opening=access.opening if access is not None else None,
-        switcher=tuple(Link(found.name, address, found == organization) for found, address in switcher.items()),
+        switcher=switcher,
     )
 
 

@@ -1,15 +1,18 @@
 """Which members' keys are visible in an organization, which are not, and why; and asking for more."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from django.db import IntegrityError, transaction
+from django.db.models import Count, Q, QuerySet
 
+from accounts.access import members_of
 from accounts.audit import audit
 from accounts.audit.audit import Actor
-from accounts.models import Membership, Organization, User
+from accounts.models import Organization, User
 from apikeys.models import APIKey, VisibilityRequest
 
 ASK_EVERY: Final = timedelta(days=7)  # as the database holds it
@@ -57,10 +60,13 @@ def visibility_of(api_key: APIKey, organization: Organization) -> Visibility:
     return Visibility.VISIBLE if api_key.tracked else Visibility.TRACKING_OFF
 
 
-def coverage_of(organization: Organization, *, now: datetime) -> list[MemberKeys]:
-    """The members of now, by name. Three queries, however many there are."""
-    members = Membership.objects.filter(organization=organization, left_at__isnull=True).select_related("user")
-    users = [membership.user for membership in members.order_by("user__name", "user__email")]
+def people_in(organization: Organization) -> QuerySet[User]:
+    """The members of now, by name."""
+    return members_of(organization).order_by("name", "email")
+
+
+def coverage_of(organization: Organization, users: Sequence[User], *, now: datetime) -> list[MemberKeys]:
+    """These members, in this order. Two queries, however many there are."""
     usable = usable_keys(users, now=now)
     asked = dict(
         VisibilityRequest.objects.filter(user__in=users).order_by("asked_at").values_list("user_id", "asked_at")
@@ -68,7 +74,17 @@ def coverage_of(organization: Organization, *, now: datetime) -> list[MemberKeys
     return [_member_keys(user, usable.get(user.pk, []), organization, asked.get(user.pk)) for user in users]
 
 
-def usable_keys(users: list[User], *, now: datetime) -> dict[int, list[APIKey]]:
+def num_keys_of(organization: Organization, *, now: datetime) -> tuple[int, int]:
+    """How many usable keys of the members of now are visible in the organization, and how many are not."""
+    usable = APIKey.objects.filter(user__in=members_of(organization), revoked_at__isnull=True).exclude(
+        expires_at__lte=now
+    )
+    is_visible = Q(tracked=True, user__default_organization=organization)
+    found = usable.aggregate(all=Count("pk"), visible=Count("pk", filter=is_visible))
+    return found["visible"], found["all"] - found["visible"]
+
+
+def usable_keys(users: Sequence[User], *, now: datetime) -> dict[int, list[APIKey]]:
     """The keys that open the API now, by user, in order of their names."""
     found: dict[int, list[APIKey]] = {}
     keys = APIKey.objects.filter(user__in=users, revoked_at__isnull=True).select_related("user").order_by("name", "id")

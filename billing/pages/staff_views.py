@@ -14,6 +14,7 @@ from accounts.audit.audit import actor_of
 from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.pages.frame import SignedInRequest, user_frame
+from accounts.pages.lists import page_of
 from accounts.pages.posting import post_only
 from accounts.periods import midnight
 from accounts.staff.doors import staff_only
@@ -27,7 +28,6 @@ from billing.models import CreditGrant, Invoice, MonthClose, PriceChange
 from billing.pages.forms import GrantForm, PriceForm, RefundForm, ReleaseForm
 from billing.pages.organization_views import pdf_response
 from billing.pages.price_preview import price_preview
-from billing.pages.staff_lists import page_of
 from billing.prices import listing, rerating
 from billing.prices.rerating import ClosedMonthError
 

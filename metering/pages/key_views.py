@@ -20,6 +20,7 @@ from accounts.clock import database_now
 from accounts.installation.site import address_of
 from accounts.models import User
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.pages.lists import page_of
 from accounts.pages.posting import post_only
 from accounts.pages.words import counted
 from accounts.periods import month_of, one_day, parse_day
@@ -29,6 +30,8 @@ from apikeys.coverage.coverage import (
     Visibility,
     ask,
     coverage_of,
+    num_keys_of,
+    people_in,
     usable_keys,
     visibility_of,
 )
@@ -60,7 +63,9 @@ def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
     access = _managed(request, slug)
     now = database_now()
     month = month_of(now.date())
-    members = coverage_of(access.organization, now=now)
+    page = page_of(people_in(access.organization), request.GET)
+    members = coverage_of(access.organization, page.rows, now=now)
+    num_visible, num_hidden = num_keys_of(access.organization, now=now)
     used = months_of_users(access.organization.id, month)
     context = {
         "frame": _frame(access),
@@ -68,8 +73,9 @@ def coverage(request: SignedInRequest, slug: str) -> HttpResponse:
         "may_ask": access.may_change,
         "month": month.start,
         "rows": [_row(member, used.get(member.user.pk, UsersMonth(0, 0))) for member in members],
-        "num_visible": sum(len(member.visible) for member in members),
-        "num_hidden": sum(len(member.untracked) + member.num_elsewhere for member in members),
+        "page": page,
+        "num_visible": num_visible,
+        "num_hidden": num_hidden,
         "num_callers": len(used),
         "requests": counted(sum(one.requests for one in used.values()), "request"),
         "share": share(sum(one.untracked for one in used.values()), sum(one.requests for one in used.values())),

@@ -28,13 +28,12 @@ ACTIVITY: Final = show.UsagePage(
 def usage(request: SignedInRequest) -> HttpResponse:
     """Leads to the Usage tab of the default organization, or of the first one that there is."""
     organizations = organizations_of(request.user)
-    if not organizations and request.user.is_staff:
+    default = organizations.filter(pk=request.user.default_organization_id or 0)
+    chosen = default.first() or organizations.first()
+    if chosen is None and request.user.is_staff:
         return redirect(menu().staff[0].name)
-    if not organizations:
+    if chosen is None:
         return render(request, "metering/no_organization.html", status=404)
-    chosen = next(
-        (found for found in organizations if found.id == request.user.default_organization_id), organizations[0]
-    )
     return redirect("metering:activity", chosen.slug)
 
 

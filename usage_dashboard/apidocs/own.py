@@ -38,9 +38,7 @@ def own_of(user: User | None, now: datetime) -> Own:
         return Own(values=moments)
     keys = APIKey.objects.filter(user=user, revoked_at__isnull=True).exclude(expires_at__lte=now)
     values = moments | {described.PERSON: user.public_id, described.KEY: _first_id(keys)}
-    membership = next(
-        (one for one in memberships_of(user) if one.organization_id == user.default_organization_id), None
-    )
+    membership = memberships_of(user).filter(organization=user.default_organization_id).first()
     if membership is None:
         return Own(values=_known(values))
     organization, is_owner = membership.organization, membership.role == Membership.Role.OWNER

@@ -8,9 +8,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.clock import database_now
 from accounts.pages.frame import SignedInRequest, user_frame
+from accounts.pages.lists import page_of
 from accounts.staff.doors import staff_only
 from billing.pages.customers.customers import customers, find_ids
-from billing.pages.staff_lists import page_of
 
 PAGE: Final = "billing:customers"
 SEES: Final = "billing.view_invoice"

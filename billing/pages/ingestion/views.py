@@ -164,7 +164,7 @@ def _trial(request: SignedInRequest, now: datetime, complete: datetime) -> dict[
     if kept is None or now - datetime.fromisoformat(kept["at"]) > TRIAL_SHOWN:
         return None
     is_counted = bool(kept["slug"]) and datetime.fromisoformat(kept["answered_at"]) < complete
-    is_member = kept["slug"] in {found.organization.slug for found in memberships_of(request.user)}
+    is_member = memberships_of(request.user).filter(organization__slug=kept["slug"]).exists()
     query = urlencode({"day": kept["at"][:10], "model": kept["model"]})
     address = f"{reverse('metering:activity', args=[kept['slug']])}?{query}" if is_counted and is_member else ""
     return {**kept, "is_counted": is_counted, "is_waiting": bool(kept["slug"]) and not is_counted, "address": address}

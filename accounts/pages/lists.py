@@ -1,4 +1,4 @@
-"""Long lists of the staff pages, page by page."""
+"""Long lists, page by page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,16 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 
 PAGE_ROWS: Final = 100
+MAX_WORDS: Final = 200
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
 class ListPage(Generic[Row]):
-    """One page of a list, where the pages beside it are, and which one it is, where there is more than one."""
+    """One page of a list of `total` rows, where the pages beside it are, and which one it is, where there is more than one."""
 
     rows: tuple[Row, ...]
+    total: int
     previous_address: str
     next_address: str
     place: str
@@ -27,10 +29,16 @@ def page_of(rows: "QuerySet[Any, Row] | Sequence[Row]", query: Mapping[str, str]
     page = Paginator(rows, PAGE_ROWS).get_page(query.get("page"))
     return ListPage(
         rows=tuple(page.object_list),
+        total=page.paginator.count,
         previous_address=_address(query, page.previous_page_number()) if page.has_previous() else "",
         next_address=_address(query, page.next_page_number()) if page.has_next() else "",
         place=f"Page {page.number} of {page.paginator.num_pages}" if page.has_other_pages() else "",
     )
+
+
+def words_of(query: Mapping[str, str]) -> str:
+    """What a list is searched for by `q` of the query string."""
+    return query.get("q", "").replace("\0", "").strip()[:MAX_WORDS]
 
 
 def _address(query: Mapping[str, str], number: int) -> str:
