@@ -49,7 +49,8 @@ WANT_FLAT: Final = 1.3
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """What a minute took. `lag_s` is from the last answer until all of it is counted; `cpu` is of processor time."""
+    """What a minute took. `lag_s` is from the last answer until all of it is counted; `cpu` is of processor time. Pages are
+    timed while the machine rests; their `cpu` is this process's, without the database's."""
 
     sending_s: float
     lag_s: float
@@ -59,6 +60,7 @@ class Minute:
     web_mib: float
     worker_mib: float
     pages_p95_ms: float
+    pages_cpu_ms: float
 
 
 def measure(world: World, *, quick: bool) -> list[Figure]:
@@ -92,7 +94,7 @@ class _Run:
         stack.enter_context(program("beat"))
         self._used = self._cpu()
 
-    def minute(self, number: int, at: datetime, visit: Callable[[], float]) -> Minute:
+    def minute(self, number: int, at: datetime, visit: Callable[[], tuple[float, float]]) -> Minute:
         """Send a minute's usage and wait until it is counted."""
         senders = [partial(self._send, number, at, share) for share in range(NUM_CLIENTS)]
         sending = run_together(senders).seconds
@@ -103,9 +105,7 @@ class _Run:
         used, before = self._cpu(), self._used
         self._used = used
         web, worker, postgres = (now - then for now, then in zip(used, before, strict=True))
-        found = Minute(
-            sending, lag, web, worker, postgres, memory_mib(self._web), memory_mib(self._worker), pages_p95_ms=visit()
-        )
+        found = Minute(sending, lag, web, worker, postgres, memory_mib(self._web), memory_mib(self._worker), *visit())
         _say([f"{getattr(found, field.name):.2f}" for field in fields(Minute)])
         return found
 
@@ -171,16 +171,17 @@ def _visitors(customers: Customers) -> list[tuple[Client, str]]:
     return found
 
 
-def _visit(visitors: list[tuple[Client, str]]) -> float:
-    """The 95th percentile of the pages' times, in milliseconds."""
-    times = []
+def _visit(visitors: list[tuple[Client, str]]) -> tuple[float, float]:
+    """The 95th percentile of the pages' times and of what they take of this process's processor, in milliseconds."""
+    times, used = [], []
     for client, address in visitors:
-        began_at = time.perf_counter()
+        began_at, used_before = time.perf_counter(), time.process_time()
         response = client.get(address)
         times.append((time.perf_counter() - began_at) * 1_000)
+        used.append((time.process_time() - used_before) * 1_000)
         if response.status_code != 200:
             raise RuntimeError(f"{address} answered {response.status_code}.")
-    return percentile(times, 0.95)
+    return percentile(times, 0.95), percentile(used, 0.95)
 
 
 def _nothing_waits() -> bool:
