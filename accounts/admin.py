@@ -121,7 +121,7 @@ class MembershipAdmin(ReadOnlyAdmin):
     list_select_related = ["user", "organization"]
     linked_from = (OF_ORGANIZATION,)
     search_fields = ["user__email", "user__name", "organization__name", "organization__slug"]
-    ordering = ["-joined_at", "-id"]
+    ordering = ["-id"]
 
 
 @admin.register(DefaultOrganizationChange)
@@ -129,7 +129,7 @@ class DefaultOrganizationChangeAdmin(ReadOnlyAdmin):
     list_display = ["user", "organization", "effective_at"]
     list_select_related = ["user", "organization"]
     search_fields = ["user__email", "organization__name"]
-    ordering = ["-effective_at", "-id"]
+    ordering = ["-id"]
 
 
 @admin.register(Invitation)

@@ -20,8 +20,7 @@ class APIKeyAdmin(ReadOnlyAdmin):
     list_filter = ["tracked", ("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["name", "public_id", "redacted", "user__email"]
-    ordering = ["-created_at", "-id"]
-    date_hierarchy = "created_at"
+    ordering = ["-id"]
     fields = [
         "public_id",
         "name",
@@ -82,7 +81,7 @@ class TrackingChangeAdmin(ReadOnlyAdmin):
     list_filter = ["tracked"]
     list_select_related = ["api_key"]
     search_fields = ["api_key__name", "api_key__public_id", "api_key__user__email"]
-    ordering = ["-effective_at", "-id"]
+    ordering = ["-id"]
 
 
 @admin.register(VisibilityRequest)

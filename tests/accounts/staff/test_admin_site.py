@@ -141,3 +141,11 @@ def test_staff_is_told_that_mail_is_not_sent(staff: Client, settings: Settings) 
     assert "EMAIL IS NOT SENT" in staff.get("/admin/").content.decode()
     settings.DEMO = True
     assert "EMAIL IS NOT SENT" not in staff.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("model", [Membership, DefaultOrganizationChange, APIKey, TrackingChange])
+def test_lists_of_what_thousands_of_customers_have_are_read_by_their_key(model: type) -> None:
+    """Any other order, and the list of years above it, would read and sort all of them for each page."""
+    found = admin.site._registry[model]
+    assert found.ordering == ["-id"]
+    assert found.date_hierarchy is None
