@@ -22,7 +22,7 @@ from apikeys.declarations import DEFAULT_PROJECT, Declarations
 from apikeys.models import APIKey, IngestToken, KeyAttribution, TrackingChange
 from apikeys.routing import KeyHistory
 
-MAX_REMEMBERED = 200_000  # entries of a kind; beyond that a directory starts anew
+MAX_REMEMBERED = 500_000  # entries of a kind; beyond that a directory starts anew
 MAX_LEARNT_ALONG = 1_000
 T = TypeVar("T")
 

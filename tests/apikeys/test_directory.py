@@ -105,3 +105,12 @@ def test_who_was_changed_since_a_version_is_known_for_the_latest_changes(
     assert ask(first + 2) == (first + 3, [world.rita.pk])
     assert ask(first + 3) == (first + 3, [])
     assert ask(first + 3 - changes.KEPT_VERSIONS - 1) == (first + 3, None)
+
+
+def test_beyond_its_bound_a_directory_starts_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [make_key(world.rita, f"Key {number}").public_id for number in range(3)]
+    monkeypatch.setattr(directory, "MAX_REMEMBERED", 3)
+    directory.at_version(1).learn(ids, [])
+    assert directory.at_version(1).keys.keys() == set(ids)
+    monkeypatch.setattr(directory, "MAX_REMEMBERED", 2)
+    assert not directory.at_version(1).keys
