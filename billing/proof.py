@@ -5,14 +5,12 @@ Ingest goes on meanwhile.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.clock import database_now
-from accounts.installation import time_limits
 from accounts.periods import Period, month_of
 from billing.invoices import proof as billed_proof
 from billing.notices import outbox
@@ -51,22 +49,14 @@ def prove(days: Sequence[Period]) -> Iterator[Drift]:
 
 
 def _prove_day(day: Period) -> list[Drift]:
-    with _one_view() as cursor:
+    with proof.one_view() as cursor:
         drifts = list(proof.prove_day(cursor, day))
         return [*drifts, proof.compare(cursor, day, "organization = cost", EXPECTED_COST, STORED_COST)]
 
 
 def _prove_month(month: Period) -> list[Drift]:
-    with _one_view() as cursor:
+    with proof.one_view() as cursor:
         return [*proof.prove_month(cursor, month), *billed_proof.prove_month(cursor, month)]
-
-
-@contextmanager
-def _one_view() -> Iterator[Any]:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        time_limits.take_long(cursor)
-        yield cursor
 
 
 def _months_of(days: Sequence[Period]) -> list[Period]:

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 
 from accounts.installation import time_limits
 from accounts.spreadsheets import harmless_sql
+from metering.cluster.state import is_distributed
 
 ROWS_AT_A_TIME: Final = 5_000
 INCOMPLETE: Final = "INCOMPLETE: an error stopped this export here. Export it again."
@@ -186,9 +187,10 @@ def row_chunks(form: Format, lines: Callable[[], Statement]) -> Generator[str, N
     """The rows alone, whole ones in each piece."""
     before = form.before_first
     is_outermost = not connection.in_atomic_block
+    access = "" if is_distributed() else ", READ ONLY"  # on a cluster rows are gathered in a temporary table
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         if is_outermost:
-            _keep_one_snapshot()
+            _keep_one_snapshot(access)
         _plan_for_all_rows()
         cursor.execute(*lines())
         with closing(each_ahead(partial(cursor.fetchmany, ROWS_AT_A_TIME))) as fetched:
@@ -209,9 +211,9 @@ def each_ahead(fetch: Callable[[], Sequence[Any]]) -> Generator[Sequence[Any], N
             yield rows
 
 
-def _keep_one_snapshot() -> None:
+def _keep_one_snapshot(access: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ{access}")
 
 
 def _plan_for_all_rows() -> None:

@@ -8,6 +8,7 @@ from metering.attribution_models import NOTHING
 from metering.attribution_models import PROJECT as OF_PROJECT
 from metering.usage.groupings import OTHER_VALUES_NAME, PROJECT
 from metering.usage.queries import UsageQuery
+from metering.usage.sources import days_by_key
 
 TIMESTAMP_COLUMN: Final = Column("timestamp", "extract(epoch FROM day)::bigint", Kind.NUMBER, Source.DAY)
 DATE_COLUMN: Final = Column("date", "day", source=Source.DAY)
@@ -87,7 +88,9 @@ def day_by_day_sql(
 def _sources(query: UsageQuery, form: Format, columns: Sequence[Column]) -> dict[Source, str]:
     """The ready cells of all that the query can find, and where needed the `place` among them, from 1, that they are sorted
     by; it is the same for SKUs of which an export says the same."""
-    used = f"FROM metering_dailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id WHERE {query.conditions('usage')}"
+    used = (
+        f"FROM {days_by_key()} usage JOIN metering_sku sku ON sku.id = usage.sku_id WHERE {query.conditions('usage')}"
+    )
     by_id = "row_number() OVER (ORDER BY id) AS place"
     tables = {
         Source.DAY: "day FROM (SELECT generate_series(%(start)s::date, %(end)s::date - 1, '1 day')::date AS day) AS day",

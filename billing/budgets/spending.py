@@ -4,7 +4,8 @@ One statement answers for any number of budgets. What each is about is looked up
 (OFFSET keeps the order of the joins): the work grows with what the budgets are about, not with what is stored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +16,7 @@ from accounts.periods import Period
 from billing.alerts import Budget, BudgetKind
 from billing.priced_usage import quantity_of
 from metering.attribution_models import ALL, PROJECT
+from metering.cluster.state import is_distributed
 
 OWN_QUANTITY: Final = quantity_of("price")
 VALUES: Final = "metering_valuedailyusage"
@@ -52,8 +54,35 @@ CROSS JOIN LATERAL (
 """
 
 
-def _usage(table: str, condition: str) -> str:
-    return f"CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {IN_PERIOD} AND {condition} OFFSET 0) AS usage {PRICES}"
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Rows of usage by day that something is about: `key` are their columns and what these are equal to."""
+
+    table: str
+    key: Mapping[str, str]
+
+    def priced(self, kind: BudgetKind, source: str, *, sign: str = "", where: str = "true") -> str:
+        """What they cost, of the budgets of a kind. `source` finds what those are about."""
+        is_it = " AND ".join(f"{column} = {value}" for column, value in self.key.items())
+        usage = f"CROSS JOIN LATERAL (SELECT * FROM {self.table} WHERE {IN_PERIOD} AND {is_it} OFFSET 0) AS usage"
+        amount = f"{sign}({OWN_QUANTITY}) * price.unit_price"
+        return _amounts(kind, f"{source} {usage} {PRICES}", amount, "usage.day", where)
+
+    def priced_on_cluster(self, kind: BudgetKind, source: str, *, sign: str = "", where: str = "true") -> str:
+        """The same where the rows are on other machines: what is asked for is sent there, and the prices wait here."""
+        keys = "".join(f", {value} AS {column}" for column, value in self.key.items())
+        is_it = " AND ".join(f"usage.{column} = wanted.{column}" for column in ("organization_id", *self.key))
+        return f"""(
+            WITH wanted AS MATERIALIZED (
+                SELECT budget.id AS budget_id, member.id AS organization_id{keys} FROM {source}
+                WHERE budget.kind = {kind.value} AND {where}
+            ),
+            found AS MATERIALIZED (
+                SELECT wanted.budget_id, usage.* FROM wanted JOIN {self.table} AS usage ON {is_it}
+                WHERE usage.day >= %(start)s AND usage.day < %(end)s
+            )
+            SELECT budget_id, usage.day, {sign}({OWN_QUANTITY}) * price.unit_price AS amount FROM found AS usage {PRICES}
+        )"""
 
 
 def _amounts(kind: BudgetKind, source: str, amount: str, day: str, where: str = "true") -> str:
@@ -67,45 +96,37 @@ def _costs(kind: BudgetKind, source: str = MEMBERS, more: str = "", where: str =
     return _amounts(kind, f"{source} {COSTS} {more}", "cost.amount", "cost.day", where)
 
 
-def _priced(kind: BudgetKind, source: str, usage: str, *, sign: str = "", where: str = "true") -> str:
-    return _amounts(kind, f"{source} {usage}", f"{sign}({OWN_QUANTITY}) * price.unit_price", "usage.day", where)
+OF_PROJECT: Final = Usage(VALUES, {"attribute_id": f"{PROJECT}", "value_id": "project.id"})
+OF_ANY_PROJECT: Final = Usage(VALUES, {"attribute_id": f"{PROJECT}", "value_id": f"{ALL}"})
+OF_KEY: Final = Usage("metering_dailyusage", {"api_key_id": "budget.target_id"})
+OF_USER: Final = Usage("metering_userdailyusage", {"user_id": "budget.target_id"})
+OF_VALUE: Final = Usage(VALUES, {"attribute_id": "attribute.id", "value_id": "found.id"})
+IS_NAMED: Final = f"{IS_OWN} AND NOT project.is_default"
+IS_DEFAULT: Final = f"{IS_OWN} AND project.is_default"
 
 
-OF_PROJECT: Final = f"attribute_id = {PROJECT} AND value_id = project.id"
-OF_ANY_PROJECT: Final = f"attribute_id = {PROJECT} AND value_id = {ALL}"
-# For each kind: rows of (budget_id, day, amount); no amount without a price. What is of no project is of the default one: no
-# rows say so, and it is what the others leave of the organization's cost.
-AMOUNTS: Final = {
-    BudgetKind.ORGANIZATION: _costs(BudgetKind.ORGANIZATION),
-    BudgetKind.PROJECT: " UNION ALL ".join(
-        (
-            _priced(
-                BudgetKind.PROJECT,
-                OWN_PROJECT,
-                _usage(VALUES, OF_PROJECT),
-                where=f"{IS_OWN} AND NOT project.is_default",
-            ),
-            _costs(BudgetKind.PROJECT, OWN_PROJECT, where=f"{IS_OWN} AND project.is_default"),
-            _priced(
-                BudgetKind.PROJECT,
-                OWN_PROJECT,
-                _usage(VALUES, OF_ANY_PROJECT),
-                sign="-",
-                where=f"{IS_OWN} AND project.is_default",
-            ),
-        )
-    ),
-    BudgetKind.API_KEY: _priced(
-        BudgetKind.API_KEY, MEMBERS, _usage("metering_dailyusage", "api_key_id = budget.target_id")
-    ),
-    BudgetKind.USER: _priced(BudgetKind.USER, MEMBERS, _usage("metering_userdailyusage", "user_id = budget.target_id")),
-    BudgetKind.MODEL: _costs(
-        BudgetKind.MODEL, more="JOIN metering_sku AS sku ON sku.id = cost.sku_id AND sku.model_id = budget.target_id"
-    ),
-    BudgetKind.ATTRIBUTE: _priced(
-        BudgetKind.ATTRIBUTE, VALUE, _usage(VALUES, "attribute_id = attribute.id AND value_id = found.id")
-    ),
-}
+def _amounts_by_kind(priced: Callable[..., str]) -> dict[BudgetKind, str]:
+    """For each kind: rows of (budget_id, day, amount); no amount without a price. What is of no project is of the default
+    one: no rows say so, and it is what the others leave of the organization's cost."""
+    kind = BudgetKind
+    of_project = (
+        priced(OF_PROJECT, kind.PROJECT, OWN_PROJECT, where=IS_NAMED),
+        _costs(kind.PROJECT, OWN_PROJECT, where=IS_DEFAULT),
+        priced(OF_ANY_PROJECT, kind.PROJECT, OWN_PROJECT, sign="-", where=IS_DEFAULT),
+    )
+    own_sku = "JOIN metering_sku AS sku ON sku.id = cost.sku_id AND sku.model_id = budget.target_id"
+    return {
+        kind.ORGANIZATION: _costs(kind.ORGANIZATION),
+        kind.PROJECT: " UNION ALL ".join(of_project),
+        kind.API_KEY: priced(OF_KEY, kind.API_KEY, MEMBERS),
+        kind.USER: priced(OF_USER, kind.USER, MEMBERS),
+        kind.MODEL: _costs(kind.MODEL, more=own_sku),
+        kind.ATTRIBUTE: priced(OF_VALUE, kind.ATTRIBUTE, VALUE),
+    }
+
+
+AMOUNTS: Final = _amounts_by_kind(Usage.priced)
+CLUSTER_AMOUNTS: Final = _amounts_by_kind(Usage.priced_on_cluster)
 
 
 def spent_on(budgets: Iterable[Budget], period: Period) -> dict[int, Decimal]:
@@ -129,7 +150,8 @@ def _fetch(sql: str, budgets: Iterable[Budget], period: Period) -> list[tuple[An
     ids = {budget.pk: BudgetKind(budget.kind) for budget in budgets}
     if not ids:
         return []
-    amounts = " UNION ALL ".join(AMOUNTS[kind] for kind in sorted(set(ids.values())))
+    by_kind = CLUSTER_AMOUNTS if is_distributed() else AMOUNTS
+    amounts = " UNION ALL ".join(by_kind[kind] for kind in sorted(set(ids.values())))
     asked = "WITH asked AS MATERIALIZED (SELECT * FROM billing_budget WHERE id = ANY(%(budgets)s))"
     with connection.cursor() as cursor:
         cursor.execute(

@@ -15,6 +15,7 @@ from billing.prices.book import INCLUDED, PACKAGE
 from metering import isolation, price_words, service_tiers
 from metering.models import FailedItem, IngestBatch
 from metering.rollups import run
+from metering.rollups.completeness import NotCompleteError
 from metering.rollups.touched import Touched
 
 logger = logging.getLogger(__name__)
@@ -200,6 +201,13 @@ def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[i
 
     Safe to call at any time and from anywhere: while another process rolls up, it returns 0.
     """
+    try:
+        return _roll_up_and_rate(max_events, passed_over)
+    except NotCompleteError as error:
+        return _roll_up_and_rate(max_events, {*passed_over, *error.batches})
+
+
+def _roll_up_and_rate(max_events: int | None, passed_over: Collection[int]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         if not run.lock(cursor, wait=False):
             return 0

@@ -12,7 +12,7 @@ from exports.columns import Format, Source, cells_sql, line_sql
 from exports.focus.columns import USAGE_COLUMNS, price_size
 from exports.names import PURPOSES
 from metering.usage.queries import UsageQuery
-from metering.usage.sources import by_attribution
+from metering.usage.sources import by_attribution, days_by_key
 
 # The line of a payer's invoice that usage of its own month is on, as long as the invoice is not voided.
 HOMES_SQL: Final = """
@@ -79,7 +79,7 @@ def usage_sql(query: UsageQuery, form: Format) -> str:
 
 def sources_sql(form: Format) -> str:
     """The WITH part of the cells that many rows share."""
-    used = """SELECT {column} FROM metering_dailyusage
+    used = f"""SELECT {{column}} FROM {days_by_key()}
         WHERE organization_id = ANY(%(seen_ids)s) AND day >= %(first_day)s AND day < %(end_day)s"""
     tables = {
         Source.DAY: DAYS,

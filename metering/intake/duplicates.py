@@ -11,6 +11,7 @@ from datetime import timedelta
 from struct import Struct
 from typing import Any, Final
 
+from metering.cluster.state import fence, is_distributed
 from metering.intake import copy_rows
 from metering.intake.admission import Admission
 from metering.intake.copy_rows import ACCEPTED, COLUMNS, CONFLICT, DAY_MICROSECONDS, DUPLICATE, EPOCH, Outcome
@@ -43,7 +44,7 @@ COPY (
         WHERE stored.organization_id = wanted.organization_id
             AND stored.occurred_at = timestamptz '{EPOCH.isoformat()}' + wanted.moment * interval '1 microsecond'
             AND stored.event_id = wanted.event_id
-        OFFSET 0
+        {{fence}}
     ) AS stored
 ) TO STDOUT (FORMAT binary)
 """
@@ -63,7 +64,7 @@ def insert(cursor: Any, admitted: Sequence[Admission]) -> int:
     stored = _stored(cursor, {identity for event in _events(admitted) for identity in event[1]})
     new = _sort_out(admitted, stored)
     if new:
-        insert_new(cursor, new.values())
+        _insert(cursor, new.values())
         found = _stored(cursor, new)
         others = {identity: row for identity, row in found.items() if row[_BATCH] != new[identity][_BATCH]}
         if others:
@@ -132,6 +133,7 @@ def _stored(cursor: Any, identities: Collection[bytes]) -> dict[bytes, bytes]:
                 moments=_array(map(str, moments)),
                 ids=_array(map(bytes.hex, ids)),
                 partition=partition_name(EPOCH.date() + timedelta(days=day)),
+                fence=fence(),
             ),
             file,
         )
@@ -155,11 +157,18 @@ def _rows(file: bytes) -> Iterator[bytes]:
 
 
 def insert_new(cursor: Any, new: Collection[bytes]) -> int:
-    """Insert what nobody else has inserted meanwhile; returns how many that were. In the order of `ingest`, so that requests
-    with the same events wait in turn."""
+    """Insert what nobody else has inserted meanwhile; returns how many that were."""
+    _insert(cursor, new)
+    if not is_distributed():
+        return int(cursor.rowcount)
+    stored = _stored(cursor, [row[_IDENTITY] for row in new])  # Citus does not say how many conflicts its nodes met
+    return sum(stored[row[_IDENTITY]][_BATCH] == row[_BATCH] for row in new)
+
+
+def _insert(cursor: Any, new: Collection[bytes]) -> None:
+    """In the order of `ingest`, so that requests with the same events wait in turn."""
     cursor.execute(INCOMING_SQL)
     cursor.copy_expert(
         f"COPY incoming ({COLUMNS}) FROM STDIN (FORMAT binary)", io.BytesIO(copy_rows.file(new)), 1 << 20
     )
     cursor.execute(INSERT_SQL)
-    return int(cursor.rowcount)

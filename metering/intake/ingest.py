@@ -25,6 +25,7 @@ from accounts.changes import ROUTING_LOCK, BeingChangedError, version_sql
 from apikeys import directory
 from apikeys.keys import last_use
 from metering.attributions import adopt, undeclared
+from metering.cluster.state import is_distributed
 from metering.intake import copy_rows, corrections, duplicates, skus
 from metering.intake.admission import Admission, Window
 from metering.intake.back_pressure import pace
@@ -48,6 +49,8 @@ MAX_ROWS_IN_PARTS: Final = 4_000
 # What is over when it is tried again: a partition that was dropped (the table says that no partition takes the row), two requests
 # that wait for each other.
 PASSING: Final = (errors.UndefinedTable, errors.CheckViolation, errors.DeadlockDetected)
+# A cluster reports what a node says of a COPY as an internal error. If it is another one, the slower road meets it again.
+IS_STORED: Final = (errors.UniqueViolation, errors.InternalError_)
 NOT_KNOWN: Final = (partitions.MissingError, adopt.MissingError, skus.MissingError, BeingChangedError)
 
 # What is executed first is prepared last: a connection that knows it knows the others.
@@ -61,6 +64,8 @@ PREPARE ingest_lock AS SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK})
 """
 # One round trip. Each statement has its own snapshot, so no change that is not in the version goes on before the commit.
 OPEN_SQL: Final = "EXECUTE ingest_lock; SAVEPOINT nothing_stored; EXECUTE ingest_open (%d)"
+# One connection to each node, which stays open, does for a few rows for each of many shards. To open one a shard takes longer.
+ON_CLUSTER_SQL: Final = "SET LOCAL citus.multi_shard_modify_mode = 'sequential'"
 BATCH_SQL: Final = "EXECUTE ingest_batch (%s, %s, %s, %s)"
 COPY_SQL: Final = f"COPY %s ({COLUMNS}) FROM STDIN (FORMAT binary)"
 
@@ -152,7 +157,8 @@ def _store_once(
     requests: Sequence[Request], refused_models: AbstractSet[tuple[int, str]]
 ) -> list[list[Outcome] | None]:
     since = directory.remembered().version
-    with short_transaction(OPEN_SQL % since, prepare=PREPARE_SQL) as transaction:
+    open_sql = f"{ON_CLUSTER_SQL}; {OPEN_SQL}" if is_distributed() else OPEN_SQL
+    with short_transaction(open_sql % since, prepare=PREPARE_SQL) as transaction:
         version, changed, now, batch_id = transaction.first_row
         pace.look(transaction.cursor)
         known = directory.at_version(version, since=since, changed=changed)
@@ -231,7 +237,7 @@ def _copied(
             transaction.cursor.copy_expert(copy, file, COPY_BYTES)
         if batch:
             transaction.copy_and_commit(*copies[-1], BATCH_SQL, [*batch, num_rows])
-    except errors.UniqueViolation:
+    except IS_STORED:
         transaction.cursor.execute("ROLLBACK TO SAVEPOINT nothing_stored")
         return 0
     return num_rows

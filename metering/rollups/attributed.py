@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from metering.attribution_models import ALL
+from metering.cluster.state import fence, parts_table
+from metering.rollups import deltas
 from metering.rollups.sums import Sums
 from metering.rollups.tables import (
     ATTRIBUTED_DAILY,
@@ -22,8 +24,8 @@ from metering.rollups.tables import (
 # Parts are looked up by their key (OFFSET): statistics know nothing of new ones.
 WITH_PARTS: Final = """
 attributed_delta CROSS JOIN LATERAL (
-    SELECT attribute_id, value_id FROM metering_attributionpart AS part
-    WHERE part.attribution_id = attributed_delta.attribution_id OFFSET 0
+    SELECT attribute_id, value_id FROM {parts} AS part
+    WHERE part.attribution_id = attributed_delta.attribution_id {fence}
 ) AS part
 """
 
@@ -36,16 +38,16 @@ def add(cursor: Any, sums: Sums) -> None:
     one_hour, one_day = sums.is_of_one_hour, sums.is_of_one_day
     ATTRIBUTED_HOURLY.add(cursor, sums.of(ATTRIBUTED_HOURLY, "attributed_delta", is_one_to_one=True), sums.used)
     ATTRIBUTED_DAILY.add(cursor, sums.of(ATTRIBUTED_DAILY, "attributed_delta", is_one_to_one=one_hour), sums.used)
-    values = _kept(cursor, "value_hourly_delta", sums.of(VALUE_HOURLY, WITH_PARTS))
-    cursor.execute(f"INSERT INTO value_hourly_delta {sums.of(ALL_VALUES, 'value_hourly_delta')}")
-    VALUE_HOURLY.add(cursor, values, sums.used)
+    with_parts = WITH_PARTS.format(parts=parts_table(), fence=fence())
+    deltas.make(cursor, "value_hourly_delta", sums.used, sums.of(VALUE_HOURLY, with_parts))
+    columns = f"{VALUE_HOURLY.key}, {', '.join(sums.used)}"
+    cursor.execute(f"INSERT INTO value_hourly_delta ({columns}) {sums.of(ALL_VALUES, 'value_hourly_delta')}")
+    VALUE_HOURLY.add(cursor, "SELECT * FROM value_hourly_delta", sums.used)
     of_days = sums.of(VALUE_DAILY, "value_hourly_delta", is_one_to_one=one_hour)
-    VALUE_DAILY.add(cursor, _kept(cursor, "value_daily_delta", of_days), sums.used)
+    deltas.make(cursor, "value_daily_delta", sums.used, of_days)
+    VALUE_DAILY.add(cursor, "SELECT * FROM value_daily_delta", sums.used)
     VALUE_MONTHLY.add(cursor, sums.of(VALUE_MONTHLY, "value_daily_delta", is_one_to_one=one_day), sums.used)
-    VALUE_TOTALS.add(cursor, sums.of(VALUE_TOTALS, f"value_daily_delta {WITH_SKU}"), sums.used)
-    cursor.execute("DROP TABLE value_hourly_delta, value_daily_delta")
-
-
-def _kept(cursor: Any, table: str, rows: str) -> str:
-    cursor.execute(f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {rows}")
-    return f"SELECT * FROM {table}"
+    totals = sums.of(VALUE_TOTALS, f"value_daily_delta {WITH_SKU}")
+    deltas.make(cursor, "value_total_delta", sums.used, totals)  # MERGE may not join what is not on the nodes
+    VALUE_TOTALS.add(cursor, "SELECT * FROM value_total_delta", sums.used)
+    deltas.drop(cursor, "value_hourly_delta", "value_daily_delta", "value_total_delta")

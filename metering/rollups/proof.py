@@ -1,18 +1,22 @@
 """Proof of the rollups: raw = hourly = daily, each coarser grain of both, and the sums by what usage was for; row by row, one
 UTC day at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 
+from accounts.installation import time_limits
 from accounts.periods import Period, one_day
-from metering.rollups import partitions
-from metering.rollups.run import RAW_ATTRIBUTED_SQL, RAW_HOURS_SQL, bounds_of
+from metering.cluster.state import is_distributed, parts_table
+from metering.rollups import completeness, partitions
+from metering.rollups.run import RAW_ATTRIBUTED_SQL, RAW_HOURS_SQL, bounds_of, lock
 from metering.rollups.tables import (
     ATTRIBUTED_DAILY,
     ATTRIBUTED_HOURLY,
+    COLUMNS,
     DAILY,
     HOURLY,
     IN_DAYS,
@@ -32,19 +36,20 @@ from metering.rollups.tables import (
 IN_MONTH: Final = "month = %(first_day)s"
 
 
-def _layer(name: str, finer: Rollup, coarser: Rollup, *, finer_in: str, join: str = "") -> tuple[str, str, str]:
-    """The layer that a table is the sum of, and the table's rows."""
-    in_coarser = {"hour": IN_HOURS, "day": IN_DAYS, "month": IN_MONTH}
-    when = next(bounds for column, bounds in in_coarser.items() if column in coarser.key.split(", "))
-    return name, coarser.sums_of(f"{finer.table} {join}", when=finer_in), coarser.stored(when)
+IN_COARSER: Final = {"hour": IN_HOURS, "day": IN_DAYS, "month": IN_MONTH}
+
+
+def _layer(name: str, finer: Rollup, coarser: Rollup, *, finer_in: str, join: str = "") -> tuple[str, str, Rollup]:
+    """The layer that a table is the sum of, and the table."""
+    return name, coarser.sums_of(f"{finer.table} {join}", when=finer_in), coarser
 
 
 LAYERS: Final = (
-    ("raw = hourly", RAW_HOURS_SQL, HOURLY.stored(IN_HOURS)),
+    ("raw = hourly", RAW_HOURS_SQL, HOURLY),
     _layer("hourly = daily", HOURLY, DAILY, finer_in=IN_HOURS),
     *(_layer(f"hourly = {whose} hourly", HOURLY, coarser, finer_in=IN_HOURS) for whose, coarser in OF_HOURS.items()),
     *(_layer(f"daily = {whose}", DAILY, coarser, finer_in=IN_DAYS) for whose, coarser in OF_DAYS.items()),
-    ("raw = attributed hourly", RAW_ATTRIBUTED_SQL, ATTRIBUTED_HOURLY.stored(IN_HOURS)),
+    ("raw = attributed hourly", RAW_ATTRIBUTED_SQL, ATTRIBUTED_HOURLY),
     _layer("attributed hourly = attributed daily", ATTRIBUTED_HOURLY, ATTRIBUTED_DAILY, finer_in=IN_HOURS),
     _layer("attributed hourly = value hourly", ATTRIBUTED_HOURLY, VALUE_HOURLY, finer_in=IN_HOURS, join=WITH_PARTS),
     _layer("value hourly = value daily", VALUE_HOURLY, VALUE_DAILY, finer_in=IN_HOURS),
@@ -77,9 +82,11 @@ def days_with_events() -> list[Period]:
 
 
 def prove_day(cursor: Any, day: Period) -> Iterator[Drift]:
-    """Compare the layers of one day. The caller's transaction is REPEATABLE READ, so that ingest may go on meanwhile."""
-    for layer, expected, stored in LAYERS:
-        yield compare(cursor, day, layer, expected, stored)
+    """Compare the layers of one day. The caller's transaction is in `one_view`, so that ingest may go on meanwhile."""
+    bounds = completeness.with_rolled_up(cursor, bounds_of(day))
+    names = {"is_rolled_up": completeness.is_rolled_up(), "parts": parts_table()}
+    for layer, expected, coarser in LAYERS:
+        yield _compare(cursor, day, layer, (expected.format(**names), coarser), bounds)
 
 
 def compare(cursor: Any, period: Period, layer: str, expected: str, stored: str) -> Drift:
@@ -102,5 +109,45 @@ def compare(cursor: Any, period: Period, layer: str, expected: str, stored: str)
 
 def prove_month(cursor: Any, month: Period) -> Iterator[Drift]:
     """Compare the rows of a month with the days of it."""
-    for layer, expected, stored in MONTHS:
-        yield compare(cursor, month, layer, expected, stored)
+    for layer, expected, coarser in MONTHS:
+        yield _compare(cursor, month, layer, (expected, coarser), bounds_of(month))
+
+
+@contextmanager
+def one_view() -> Iterator[Any]:
+    """A transaction that sees all layers as they were at one moment.
+
+    The machines of a cluster have no moment in common: there no run of rollups goes on meanwhile.
+    """
+    is_whole = not is_distributed()  # asked outside, because the level is said before anything else
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not is_whole:
+            lock(cursor, wait=True)
+        else:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        time_limits.take_long(cursor)
+        yield cursor
+
+
+def _compare(cursor: Any, period: Period, layer: str, rows: tuple[str, Rollup], bounds: Mapping[str, Any]) -> Drift:
+    """Compare what a query expects in a table of sums with what is there, row by row, and where the rows are."""
+    expected, rollup = rows
+    columns = f"{rollup.key}, {COLUMNS}"
+    when = next(bounds for column, bounds in IN_COARSER.items() if column in rollup.key.split(", "))
+    cursor.execute(
+        f"""
+        SELECT coalesce(sum(num_stored), 0), coalesce(sum(abs(num_stored - num_expected)), 0)
+        FROM (
+            SELECT {columns}, count(*) FILTER (WHERE is_stored) AS num_stored,
+                count(*) FILTER (WHERE NOT is_stored) AS num_expected
+            FROM (
+                SELECT {columns}, false AS is_stored FROM ({expected}) AS expected
+                UNION ALL SELECT {columns}, true FROM {rollup.table} WHERE {when}
+            ) AS rows
+            GROUP BY {columns}
+        ) AS counted
+        """,
+        bounds,
+    )
+    num_rows, num_different = cursor.fetchone()
+    return Drift(period, layer, int(num_rows), int(num_different))

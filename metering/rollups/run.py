@@ -17,8 +17,9 @@ from accounts.installation import time_limits
 from accounts.periods import Period, month_of
 from apikeys.routing import ATTRIBUTED
 from metering import isolation
+from metering.cluster.state import is_distributed
 from metering.measures import MEASURES
-from metering.rollups import attributed, partitions
+from metering.rollups import attributed, completeness, deltas, partitions
 from metering.rollups.sums import Sums, with_fast_sums
 from metering.rollups.tables import (
     ALL_DAILY,
@@ -80,7 +81,7 @@ CLAIM_SQL: Final = """
 WITH waiting AS (
     SELECT id, sum(num_events) OVER (ORDER BY id) - num_events AS events_before
     FROM metering_ingestbatch
-    WHERE rolled_up_at IS NULL AND id <> ALL (%(passed_over)s::bigint[])
+    WHERE rolled_up_at IS NULL AND id <> ALL (%(passed_over)s::bigint[]) AND {may_be_claimed}
 )
 UPDATE metering_ingestbatch AS batch
 SET rolled_up_at = clock_timestamp()
@@ -89,18 +90,14 @@ WHERE waiting.id = batch.id AND waiting.events_before < %(max_events)s
 RETURNING batch.id, batch.first_occurred_at, batch.last_occurred_at, batch.num_events
 """
 # The range of batch ids finds the rows through the BRIN index of each day that the batches are of. (The days are named, and not
-# asked for by time: then another index would be read, for all that was ever stored of that time.) Batches in it that this run
-# did not claim (committed since, or rolled up before) are kept out by the same statement, and so by the same snapshot, that sees
-# their events.
+# asked for by time: then another index would be read, for all that was ever stored of that time.) The ids in it that this run
+# did not claim are named one by one: so it does not matter which of their events a snapshot, or that of another machine, sees
+# already.
 DELTA_SQL: Final = f"""
-CREATE TEMPORARY TABLE attributed_delta ON COMMIT DROP AS
 SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, attribution_id, sku_id, {{sums}}
 FROM ({{days}}) AS event
 WHERE batch_id BETWEEN %(first_batch)s AND %(last_batch)s
-  AND batch_id NOT IN (
-    SELECT id FROM metering_ingestbatch
-    WHERE id BETWEEN %(first_batch)s AND %(last_batch)s AND id <> ALL (%(batches)s)
-  )
+  AND {{is_claimed}}
 GROUP BY 1, 2, 3, 4, 5, 6
 """
 USED_SQL: Final = f"""
@@ -111,10 +108,11 @@ ALTER TABLE attributed_delta DROP COLUMN attribution_id;
 ALTER TABLE attributed_delta RENAME TO hourly_delta
 """
 # What the hours of a period must be: all of them, and those of what has an attribution.
+# To be completed by what says that a batch is in the rollups (`completeness`).
 _RAW: Final = """
 FROM metering_usageevent
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
-  AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
+  AND {is_rolled_up}
 """
 RAW_HOURS_SQL: Final = f"""
 SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, {SUMS} {_RAW}
@@ -123,15 +121,22 @@ GROUP BY 1, 2, 3, 4, 5
 _RAW_WITH_ATTRIBUTION: Final = f"""
 SELECT organization_id, {HOUR} AS hour, user_id, {VISIBLE_KEY} AS api_key_id, attribution_id, sku_id, {{sums}} {_RAW}
 """
-RAW_ATTRIBUTED_SQL: Final = f"{_RAW_WITH_ATTRIBUTION.format(sums=SUMS)} AND {ATTRIBUTED_ONLY} GROUP BY 1, 2, 3, 4, 5, 6"
+RAW_ATTRIBUTED_SQL: Final = (
+    f"{_RAW_WITH_ATTRIBUTION.replace('{sums}', SUMS)} AND {ATTRIBUTED_ONLY} GROUP BY 1, 2, 3, 4, 5, 6"
+)
 # What months are added up of when a day is computed again.
 DAYS_OF_MONTHS: Final = (
     (MONTHLY, DAILY.table),
     (VALUE_MONTHLY, VALUE_DAILY.table),
     (VALUE_TOTALS, f"{VALUE_DAILY.table} {WITH_SKU}"),
 )
+# Of a table's BRIN indexes. %s stands for its name, as it does for a shard's where Citus runs it on each.
+SUMMARIZE_SQL: Final = """
+SELECT brin_summarize_new_values(indexrelid) FROM pg_index
+JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_am ON pg_am.oid = index.relam
+WHERE indrelid = '%s'::regclass AND amname = 'brin'
+"""
 EPSILON: Final = timedelta.resolution
-DROP_DELTAS_SQL: Final = "DROP TABLE hourly_delta, daily_delta"
 
 
 @dataclass(frozen=True)
@@ -163,18 +168,26 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
     """
     cursor.execute(f"{PLAN_SQL}; SELECT pg_advisory_xact_lock_shared({ROLLING_UP_MARK})")
     limit = settings.ROLL_UP_MAX_EVENTS if max_events is None else max_events
-    cursor.execute(CLAIM_SQL, {"max_events": limit, "passed_over": list(passed_over)})
+    claim = CLAIM_SQL.format(may_be_claimed=completeness.may_be_claimed())
+    cursor.execute(claim, {"max_events": limit, "passed_over": list(passed_over)})
     claimed = cursor.fetchall()
     if not claimed:
         return None
     batches, firsts, lasts, counts = zip(*claimed, strict=True)
-    bounds = {"first": min(firsts), "last": max(lasts), "batches": list(batches)}
-    bounds |= {"first_batch": min(batches), "last_batch": max(batches)}
-    days = events_of(partitions.between(cursor, bounds["first"], bounds["last"]) or [partitions.TABLE])
+    bounds = {"first": min(firsts), "last": max(lasts)}
+    condition, named = is_claimed(batches)
+    bounds |= {"first_batch": min(batches), "last_batch": max(batches), "named": named}
+    days = [] if is_distributed() else partitions.between(cursor, bounds["first"], bounds["last"])
+    if not days:
+        condition = f"{condition} AND occurred_at BETWEEN %(first)s AND %(last)s"
     cursor.execute(LOOK_UP_SQL)
 
     def add_up(function: str) -> Touched:
-        cursor.execute(DELTA_SQL.format(sums=_all_sums(function), days=days), bounds)
+        counted = completeness.counted()
+        sums_sql = ", ".join([_all_sums(function), *counted.values()])
+        rows = DELTA_SQL.format(sums=sums_sql, is_claimed=condition, days=events_of(days or [partitions.TABLE]))
+        deltas.make(cursor, "attributed_delta", (*MEASURES, *counted), rows, bounds)
+        completeness.check(cursor, dict(zip(batches, counts, strict=True)), bounds)
         sums = _add_to_days(cursor, Sums(function, MEASURES, bounds["first"], bounds["last"]))
         MONTHLY.add(cursor, sums.of(MONTHLY, "daily_delta", is_one_to_one=sums.is_of_one_day), sums.used)
         return _end_with(cursor)
@@ -187,6 +200,13 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
 def events_of(days: Sequence[str]) -> str:
     """The query for the raw events of these days' tables."""
     return " UNION ALL ".join(f"SELECT {EVENT_COLUMNS} FROM {day}" for day in days)
+
+
+def is_claimed(batches: Sequence[int]) -> tuple[str, list[int]]:
+    """The condition on the ids between the first and the last of these that keeps out the others, and the ids that it names."""
+    if max(batches) - min(batches) < 2 * len(batches):
+        return "batch_id <> ALL (%(named)s::bigint[])", sorted({*range(min(batches), max(batches))}.difference(batches))
+    return "batch_id = ANY (%(named)s::bigint[])", list(batches)
 
 
 def _all_sums(function: str) -> str:
@@ -204,12 +224,14 @@ def _add_to_days(cursor: Any, sums: Sums) -> Sums:
     sums = replace(sums, used=used)
     if has_attributions:
         attributed.add(cursor, sums)
-        hours = sums.of(HOURLY, "attributed_delta")
-        cursor.execute(f"CREATE TEMPORARY TABLE hourly_delta ON COMMIT DROP AS {hours}; DROP TABLE attributed_delta")
+    if has_attributions or is_distributed():
+        hours = sums.of(HOURLY, "attributed_delta", is_one_to_one=not has_attributions)
+        deltas.make(cursor, "hourly_delta", used, hours)
+        deltas.drop(cursor, "attributed_delta")
     else:
         cursor.execute(WITHOUT_ATTRIBUTION_SQL)
     days = sums.of(DAILY, "hourly_delta", is_one_to_one=sums.is_of_one_hour)
-    cursor.execute(f"CREATE TEMPORARY TABLE daily_delta ON COMMIT DROP AS {days}")
+    deltas.make(cursor, "daily_delta", used, days)
     HOURLY.add(cursor, "SELECT * FROM hourly_delta", used)
     DAILY.add(cursor, "SELECT * FROM daily_delta", used)
     for coarser, delta in ((OF_HOURS, "hourly_delta"), (OF_DAYS, "daily_delta")):
@@ -221,7 +243,7 @@ def _add_to_days(cursor: Any, sums: Sums) -> Sums:
 def _end_with(cursor: Any) -> Touched:
     """The rows that `daily_delta` names; the deltas have done their work."""
     touched = touch(cursor, "daily_delta")
-    cursor.execute(DROP_DELTAS_SQL)
+    deltas.drop(cursor, "hourly_delta", "daily_delta")
     return touched
 
 
@@ -237,20 +259,20 @@ def summarize() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT index.indexrelid::regclass::text FROM pg_inherits"
-            " JOIN pg_index AS index ON index.indrelid = pg_inherits.inhrelid"
-            " JOIN pg_class ON pg_class.oid = index.indexrelid JOIN pg_am ON pg_am.oid = pg_class.relam"
-            " WHERE pg_inherits.inhparent = %s::regclass AND pg_am.amname = 'brin' ORDER BY 1",
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1",
             [partitions.TABLE],
         )
-        indexes = [name for (name,) in cursor.fetchall()]
-    isolation.do_each("summarize", indexes, _summarize)
+        tables = [name for (name,) in cursor.fetchall()]
+    isolation.do_each("summarize", tables, _summarize)
 
 
-def _summarize(index: str) -> None:
+def _summarize(table: str) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         time_limits.take_long(cursor)
-        cursor.execute("SELECT brin_summarize_new_values(%s::regclass)", [index])
+        if is_distributed():
+            cursor.execute("SELECT * FROM run_command_on_shards(%s, %s)", [table, SUMMARIZE_SQL])
+        else:
+            cursor.execute(SUMMARIZE_SQL.replace("%s", f"{table}"))
 
 
 def rebuild_day(cursor: Any, day: Period) -> Touched:
@@ -259,21 +281,21 @@ def rebuild_day(cursor: Any, day: Period) -> Touched:
     The caller holds the lock and the transaction. Returns the day's rows.
     """
     cursor.execute("SET LOCAL work_mem = '256MB'")
-    bounds = bounds_of(day)
+    bounds = completeness.with_rolled_up(cursor, bounds_of(day))
     for hourly in ALL_HOURLY:
         cursor.execute(f"DELETE FROM {hourly.table} WHERE {IN_HOURS}", bounds)
     for daily in ALL_DAILY:
         cursor.execute(f"DELETE FROM {daily.table} WHERE {IN_DAYS}", bounds)
 
-    def add_up(function: str) -> None:
-        rows = _RAW_WITH_ATTRIBUTION.format(sums=_all_sums(function))
-        cursor.execute(
-            f"CREATE TEMPORARY TABLE attributed_delta ON COMMIT DROP AS {rows} GROUP BY 1, 2, 3, 4, 5, 6", bounds
-        )
+    def add_up(function: str) -> Touched:
+        rows = _RAW_WITH_ATTRIBUTION.format(sums=_all_sums(function), is_rolled_up=completeness.is_rolled_up())
+        rows = f"{rows} GROUP BY 1, 2, 3, 4, 5, 6"
+        deltas.make(cursor, "attributed_delta", MEASURES, rows, bounds)
         cursor.execute(f"{PLAN_SQL}; {LOOK_UP_SQL}")
         _add_to_days(cursor, Sums(function, MEASURES, day.start_at, day.end_at - EPSILON))
+        return _end_with(cursor)
 
-    with_fast_sums(add_up)
+    touched = with_fast_sums(add_up)
     cursor.execute(PLAN_AGAIN_SQL)
     month = month_of(day.start)
     for monthly, days in DAYS_OF_MONTHS:
@@ -282,4 +304,4 @@ def rebuild_day(cursor: Any, day: Period) -> Touched:
             f"INSERT INTO {monthly.table} ({monthly.key}, {COLUMNS}) {monthly.sums_of(days, when=IN_DAYS)}",
             bounds_of(month),
         )
-    return _end_with(cursor)
+    return touched

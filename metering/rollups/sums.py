@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from django.db import DataError, transaction
 from psycopg2 import errors
 
+from metering.rollups import deltas
 from metering.rollups.tables import Rollup
 
 FAST: Final = "metering_sum"
@@ -48,7 +49,8 @@ def with_fast_sums(work: Callable[[str], T]) -> T:
     except DataError as error:
         if not isinstance(error.__cause__, errors.NumericValueOutOfRange):
             raise
-        return work(WIDE)
+        with deltas.wide():
+            return work(WIDE)
 
 
 def _hour(moment: datetime) -> datetime:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from metering.attribution_models import ALL
+from metering.cluster.state import is_distributed
 from metering.measures import MEASURES
 
 COLUMNS: Final = ", ".join(MEASURES)
@@ -18,6 +19,7 @@ HOUR: Final = "date_bin('1 hour', occurred_at, '2000-01-01 00:00Z')"
 DAY: Final = "(hour AT TIME ZONE 'UTC')::date AS day"
 MONTH: Final = "date_trunc('month', day::timestamp)::date AS month"
 UNTRACKED_ONLY: Final = "api_key_id = 0"
+GATHERED: Final = "gathered_rows"
 IN_HOURS: Final = "hour >= %(start)s AND hour < %(end)s"
 IN_DAYS: Final = "day >= %(first_day)s AND day < %(end_day)s"
 
@@ -41,15 +43,15 @@ class Rollup:
         """The same of a finer layer whose rows each belong to a row of their own here: there is nothing to add up."""
         return f"SELECT {self.finer_key}, {', '.join(used)} FROM {finer} WHERE {self.only}"
 
-    def stored(self, when: str) -> str:
-        return f"SELECT {self.key}, {COLUMNS} FROM {self.table} WHERE {when}"
-
     def add(self, cursor: Any, new: str, used: Sequence[str]) -> None:
         """Add the query's rows (key, new sums) of the measures in `used` to the table; the others are 0 in all of them.
 
         Keys are sorted, so that neighbours in the table are changed one after the other. The caller is the one writer, so
         that MERGE is safe; it costs a fifth less than INSERT … ON CONFLICT, which locks each row before it changes it.
         """
+        if is_distributed() and self.table not in DISTRIBUTED:
+            self._gather(cursor, new)
+            new = f"SELECT * FROM {GATHERED}"
         keys = self.key.split(", ")
         same = " AND ".join(f"total.{name} = new.{name}" for name in keys)
         changes = ", ".join(f"{measure} = total.{measure} + new.{measure}" for measure in used)
@@ -64,6 +66,13 @@ class Rollup:
             WHEN NOT MATCHED THEN INSERT ({self.key}, {COLUMNS}) VALUES ({values})
             """
         )
+
+    @staticmethod
+    def _gather(cursor: Any, new: str) -> None:
+        """Fetch the query's rows from the nodes, which MERGE does not do for a table of the coordinator."""
+        cursor.execute(f"DROP TABLE IF EXISTS {GATHERED}")
+        cursor.execute(f"CREATE TEMPORARY TABLE {GATHERED} ON COMMIT DROP AS {new}")
+        cursor.execute(f"ANALYZE {GATHERED}")
 
 
 def _hourly(whose: str, key: str, only: str = "true") -> Rollup:
@@ -103,8 +112,8 @@ ATTRIBUTED_DAILY: Final = Rollup(
     ATTRIBUTED_ONLY,
 )
 WITH_PARTS: Final = f"""JOIN (
-    SELECT attribution_id, attribute_id, value_id FROM metering_attributionpart
-    UNION ALL SELECT attribution_id, attribute_id, {ALL} FROM metering_attributionpart
+    SELECT attribution_id, attribute_id, value_id FROM {{parts}}
+    UNION ALL SELECT attribution_id, attribute_id, {ALL} FROM {{parts}}
 ) AS part USING (attribution_id)"""
 VALUE_HOURLY: Final = _hourly("value", "organization_id, attribute_id, hour, value_id, sku_id")
 VALUE_DAILY: Final = Rollup(
@@ -129,3 +138,9 @@ OF_HOURS: Final = {"user": USER_HOURLY, "untracked": UNTRACKED_HOURLY, "organiza
 OF_DAYS: Final = {"user": USER_DAILY, "untracked": UNTRACKED_DAILY, "organization": ORGANIZATION_DAILY}
 ALL_HOURLY: Final = (HOURLY, *OF_HOURS.values(), ATTRIBUTED_HOURLY, VALUE_HOURLY)
 ALL_DAILY: Final = (DAILY, *OF_DAYS.values(), ATTRIBUTED_DAILY, VALUE_DAILY)
+# Of a cluster: what lies on the nodes. The days of organizations, from which costs follow, are few and stay with the money.
+DISTRIBUTED: Final = tuple(
+    rollup.table
+    for rollup in (*ALL_HOURLY, *ALL_DAILY, MONTHLY, VALUE_MONTHLY, VALUE_TOTALS)
+    if rollup is not ORGANIZATION_DAILY
+)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from metering.attribution_models import ALL, NOTHING
+from metering.cluster.state import parts_table
 from metering.measures import MEASURES
 from metering.usage.groupings import NONE, Grain, Grouping
 from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, UsageQuery, ValueFilter
@@ -109,7 +110,7 @@ def with_values(attributed: str, dimensions: tuple[Grouping, ...]) -> str:
         for place, found in enumerate(dimensions)
     )
     joins = " ".join(
-        f"LEFT JOIN metering_attributionpart AS part_{place} ON part_{place}.attribution_id = usage.attribution_id"
+        f"LEFT JOIN {parts_table()} AS part_{place} ON part_{place}.attribution_id = usage.attribution_id"
         f" AND part_{place}.attribute_id = ANY(%({found.ids_parameter})s)"
         for place, found in enumerate(dimensions)
     )
@@ -162,7 +163,7 @@ def _of_attributions(query: UsageQuery, grain: Grain, span: Span, *, whole: bool
 def _has_value(place: int, named: ValueFilter) -> str:
     """Looked up first, as a list: PostgreSQL expects so few attributions of a value that it would read the days for each."""
     return (
-        "usage.attribution_id = ANY(ARRAY(SELECT part.attribution_id FROM metering_attributionpart AS part"
+        f"usage.attribution_id = ANY(ARRAY(SELECT part.attribution_id FROM {parts_table()} AS part"
         f" WHERE part.attribute_id = ANY(%({named.dimension.ids_parameter})s) AND part.value_id = ANY(%(values_{place})s)))"
     )
 
@@ -195,4 +196,5 @@ def _own_project(dimension: Grouping) -> str:
     return (
         "LEFT JOIN accounts_project AS own_project"
         " ON own_project.organization_id = usage.organization_id AND own_project.is_default"
+        " AND own_project.organization_id = ANY(%(organization_ids)s)"
     )

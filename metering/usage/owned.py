@@ -8,6 +8,7 @@ from django.db import connection
 
 from accounts.access import Sight
 from metering.attribution_models import PROJECT as OF_PROJECT
+from metering.cluster.state import is_distributed, parts_table
 from metering.price_words import Dimension
 from metering.service_tiers import BUILT_IN
 from metering.usage.declared import Declared
@@ -37,65 +38,81 @@ from metering.usage.queries import ValueFilter
 
 # A user was once a member; a key or a model has usage in these organizations and, for a reader who sees only their own
 # usage, by themselves. What exists elsewhere is answered like what does not exist.
-OWN_ATTRIBUTED: Final = """
-    SELECT FROM metering_attributionpart part
-    JOIN metering_attributeddailyusage usage ON usage.attribution_id = part.attribution_id
-    WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s
-"""
-OWNED_SQL: Final = f"""
-    SELECT 'user', id, coalesce(nullif(name, ''), email), public_id, '' FROM accounts_user
-    WHERE public_id = ANY(%(users)s) AND (%(own)s IS NULL OR id = %(own)s) AND EXISTS (
-        SELECT FROM accounts_membership membership
-        WHERE membership.user_id = accounts_user.id AND membership.organization_id = ANY(%(ids)s))
-    UNION ALL
-    SELECT 'api_key', id, name, public_id, redacted FROM apikeys_apikey
-    WHERE public_id = ANY(%(api_keys)s) AND (%(own)s IS NULL OR user_id = %(own)s) AND EXISTS (
-        SELECT FROM metering_dailyusage usage
-        WHERE usage.organization_id = ANY(%(ids)s) AND usage.api_key_id = apikeys_apikey.id)
-    UNION ALL
-    SELECT 'model', id, name, name, '' FROM metering_model
-    WHERE name = ANY(%(models)s) AND CASE WHEN %(own)s IS NULL THEN EXISTS (
-        SELECT FROM metering_organizationdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
-        WHERE usage.organization_id = ANY(%(ids)s) AND sku.model_id = metering_model.id)
-    ELSE EXISTS (
-        SELECT FROM metering_userdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
-        WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s AND sku.model_id = metering_model.id)
-    END
-    UNION ALL
-    SELECT 'service_tier', id, word, word, '' FROM metering_servicetierword AS tier
-    WHERE word = ANY(%(service_tiers)s) AND CASE WHEN %(own)s IS NULL THEN EXISTS (
-        SELECT FROM metering_organizationdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
-        WHERE usage.organization_id = ANY(%(ids)s) AND sku.service_tier = tier.id)
-    ELSE EXISTS (
-        SELECT FROM metering_userdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
-        WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s AND sku.service_tier = tier.id)
-    END
-    UNION ALL
-    SELECT 'provider', id, word, word, '' FROM metering_priceword AS provider
-    WHERE dimension = {Dimension.PROVIDER.value} AND word = ANY(%(providers)s) AND CASE WHEN %(own)s IS NULL THEN EXISTS (
-        SELECT FROM metering_organizationdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
-        WHERE usage.organization_id = ANY(%(ids)s) AND sku.provider = provider.id)
-    ELSE EXISTS (
-        SELECT FROM metering_userdailyusage usage JOIN metering_sku sku ON sku.id = usage.sku_id
-        WHERE usage.organization_id = ANY(%(ids)s) AND usage.user_id = %(own)s AND sku.provider = provider.id)
-    END
-    UNION ALL
-    SELECT 'project', id, name, public_id, '' FROM accounts_project AS project
-    WHERE public_id = ANY(%(projects)s) AND organization_id = ANY(%(ids)s)
-        AND (%(own)s IS NULL OR is_default OR EXISTS ({OWN_ATTRIBUTED}
-            AND usage.organization_id = project.organization_id AND part.attribute_id = {OF_PROJECT}
-            AND part.value_id = project.id))
-    UNION ALL
-    SELECT asked.word, value.id, value.value, asked.value, '' FROM metering_attributevalue AS value
-    JOIN unnest(%(attributes)s::text[], %(texts)s::text[], %(values)s::text[]) AS asked (word, text, value)
-        ON asked.text = value.value
-    JOIN unnest(%(words)s::text[], %(attribute_ids)s::int[]) AS declared (word, id) ON declared.word = asked.word
-    WHERE CASE WHEN %(own)s IS NULL THEN EXISTS (
-        SELECT FROM metering_valuemonthlyusage usage
-        WHERE usage.organization_id = ANY(%(ids)s) AND usage.attribute_id = declared.id AND usage.value_id = value.id)
-    ELSE EXISTS ({OWN_ATTRIBUTED} AND part.attribute_id = declared.id AND part.value_id = value.id)
-    END
-"""
+DAILY: Final = "metering_dailyusage AS usage"
+SKUS_OF_ALL: Final = "metering_organizationdailyusage AS usage JOIN metering_sku AS sku ON sku.id = usage.sku_id"
+SKUS_OF_USERS: Final = "metering_userdailyusage AS usage JOIN metering_sku AS sku ON sku.id = usage.sku_id"
+VALUES: Final = "metering_valuemonthlyusage AS usage"
+OWN: Final = "usage.user_id = %(own)s"
+
+
+def _used(rows: str, column: str, found: str, *, where: str = "true") -> str:
+    """The condition that what is `found` has usage in these organizations: rows whose `column` is it.
+
+    On a cluster the rows are asked first, because what is found is on another machine.
+    """
+    of_these = f"FROM {rows} WHERE usage.organization_id = ANY(%(ids)s) AND {where}"
+    if is_distributed() and rows != SKUS_OF_ALL:
+        return f"{found} IN (SELECT {column.strip('()')} {of_these})"
+    return f"EXISTS (SELECT 1 {of_these} AND {column} = {found})"
+
+
+def _of_skus(column: str, found: str, *, is_own: bool) -> str:
+    return _used(SKUS_OF_USERS, column, found, where=OWN) if is_own else _used(SKUS_OF_ALL, column, found)
+
+
+def _of_values(*, is_own: bool) -> str:
+    if not is_own:
+        is_asked = "usage.attribute_id = ANY(%(attribute_ids)s)"
+        return _used(VALUES, "(usage.attribute_id, usage.value_id)", "(declared.id, value.id)", where=is_asked)
+    is_asked = "part.attribute_id = ANY(%(attribute_ids)s)"
+    return _own_attributed("(part.attribute_id, part.value_id)", "(declared.id, value.id)", is_asked)
+
+
+def _own_attributed(column: str, found: str, where: str) -> str:
+    rows = f"metering_attributeddailyusage AS usage JOIN {parts_table()} AS part ON part.attribution_id = usage.attribution_id"
+    return _used(rows, column, found, where=f"{OWN} AND {where}")
+
+
+def _owned_sql(*, is_own: bool) -> str:
+    """kind, id, name, address value and redacted secret; `is_own`: for a reader who sees only their own usage."""
+    own = "(usage.organization_id, part.value_id)", "(project.organization_id, project.id)"
+    may_see_project = _own_attributed(*own, f"part.attribute_id = {OF_PROJECT}") if is_own else "true"
+    return f"""
+        SELECT 'user', id, coalesce(nullif(name, ''), email), public_id, '' FROM accounts_user
+        WHERE public_id = ANY(%(users)s) AND {"id = %(own)s" if is_own else "true"} AND EXISTS (
+            SELECT 1 FROM accounts_membership membership
+            WHERE membership.user_id = accounts_user.id AND membership.organization_id = ANY(%(ids)s))
+        UNION ALL
+        SELECT 'api_key', id, name, public_id, redacted FROM apikeys_apikey
+        WHERE public_id = ANY(%(api_keys)s) AND {"user_id = %(own)s" if is_own else "true"}
+            AND {_used(DAILY, "usage.api_key_id", "apikeys_apikey.id", where=_named_keys())}
+        UNION ALL
+        SELECT 'model', id, name, name, '' FROM metering_model
+        WHERE name = ANY(%(models)s) AND {_of_skus("sku.model_id", "metering_model.id", is_own=is_own)}
+        UNION ALL
+        SELECT 'service_tier', id, word, word, '' FROM metering_servicetierword AS tier
+        WHERE word = ANY(%(service_tiers)s) AND {_of_skus("sku.service_tier", "tier.id", is_own=is_own)}
+        UNION ALL
+        SELECT 'provider', id, word, word, '' FROM metering_priceword AS provider
+        WHERE dimension = {Dimension.PROVIDER.value} AND word = ANY(%(providers)s)
+            AND {_of_skus("sku.provider", "provider.id", is_own=is_own)}
+        UNION ALL
+        SELECT 'project', id, name, public_id, '' FROM accounts_project AS project
+        WHERE public_id = ANY(%(projects)s) AND organization_id = ANY(%(ids)s) AND (is_default OR {may_see_project})
+        UNION ALL
+        SELECT asked.word, value.id, value.value, asked.value, '' FROM metering_attributevalue AS value
+        JOIN unnest(%(attributes)s::text[], %(texts)s::text[], %(values)s::text[]) AS asked (word, text, value)
+            ON asked.text = value.value
+        JOIN unnest(%(words)s::text[], %(attribute_ids)s::int[]) AS declared (word, id) ON declared.word = asked.word
+        WHERE {_of_values(is_own=is_own)}
+    """
+
+
+def _named_keys() -> str:
+    """On a cluster: of the keys asked for alone, not of all that an organization has."""
+    if not is_distributed():
+        return "true"
+    return "usage.api_key_id IN (SELECT id FROM apikeys_apikey WHERE public_id = ANY(%(api_keys)s))"
 
 
 @dataclass(frozen=True)
@@ -195,7 +212,7 @@ def _look_up(sight: Sight, asked: Asked, declared: Declared) -> dict[tuple[Group
         "own": sight.only_of,
     }
     with connection.cursor() as cursor:
-        cursor.execute(OWNED_SQL, parameters)
+        cursor.execute(_owned_sql(is_own=sight.only_of is not None), parameters)
         return {
             (groupings[kind], found_id): Named(found_id, *columns) for kind, found_id, *columns in cursor.fetchall()
         }

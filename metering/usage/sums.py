@@ -213,6 +213,6 @@ def has_any_usage(access: Access) -> bool:
     """Whether the reader may see that anything was ever used here."""
     table = "metering_organizationdailyusage" if access.sees_all_usage else "metering_userdailyusage"
     own = "" if access.sees_all_usage else "AND user_id = %(own)s"
-    sql = f"SELECT EXISTS (SELECT FROM {table} WHERE organization_id = ANY(%(ids)s) {own})"
+    sql = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE organization_id = ANY(%(ids)s) {own})"
     ((found,),) = fetch(sql, {"ids": [found.id for found in access.organizations], "own": access.user.id})
     return bool(found)

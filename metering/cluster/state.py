@@ -1,0 +1,44 @@
+"""Whether this database is spread over several machines by Citus, and what then must be said otherwise in SQL."""
+
+from functools import cache
+
+from django.db import connection
+
+EVENTS = "metering_usageevent"
+"""The last table to be distributed: where it is, all are."""
+
+PARTS = "metering_attributionpart"
+PARTS_ON_NODES = "cluster_attributionpart"
+
+
+@cache
+def is_distributed() -> bool:
+    """Whether tables that grow with usage lie on the nodes of a cluster. Asked once in the life of a process: a database is
+    distributed while nothing else runs (`manage.py distribute`)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            return False
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = %s::regclass AND partmethod = 'h')",
+            [EVENTS],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def forget() -> None:
+    """Ask again: this is another database, or it was distributed just now."""
+    is_distributed.cache_clear()
+
+
+def parts_table() -> str:
+    """The table of the values of combinations, for joins with usage: on a cluster the copy that every node has."""
+    return PARTS_ON_NODES if is_distributed() else PARTS
+
+
+def fence() -> str:
+    """What keeps a LATERAL subquery as it stands, so that each row is looked up by its key whatever the statistics say.
+
+    Citus refuses it, and plans what it sends to a shard with the statistics of that shard.
+    """
+    return "" if is_distributed() else "OFFSET 0"
