@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench bench-quick fmt screenshots lock browser clean
+.PHONY: help demo run test test-citus check bench bench-quick fmt screenshots lock browser clean
 
 # The newest of the usual names that is at least 3.11; `python3` first, because that is the one people mean.
 FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -25,6 +25,7 @@ help:
 	@echo "make demo         everything, with a demo enterprise in it, at http://localhost:8000 (PORT=… for another)"
 	@echo "make run          everything, empty"
 	@echo "make test         the whole test suite      make check        style, types, imports, migrations, templates"
+	@echo "make test-citus CITUS_URL=postgres://…  the same on a Citus cluster of yours"
 	@echo "make bench        speed, beside its limits  make bench-quick  the same in a few minutes"
 	@echo "make fmt          format the code           make screenshots  pictures of the pages"
 	@echo "make lock         resolve requirements*.lock again from pyproject.toml"
@@ -42,6 +43,15 @@ ifdef PYTEST_ARGS
 else
 	.venv/bin/python -m pytest -m "not faults" --numprocesses auto --dist loadfile
 	.venv/bin/python -m pytest -m faults
+endif
+
+# On a coordinator that knows its workers. What starts PostgreSQL itself, or opens a browser, is left out.
+test-citus: .venv/installed-dev
+ifdef CITUS_URL
+	DATABASE_URL="$(CITUS_URL)" CITUS_URL="$(CITUS_URL)" .venv/bin/python -m pytest --numprocesses auto --dist loadfile \
+	  -m "not faults and not browser" $(or $(PYTEST_ARGS),tests/accounts tests/apikeys tests/billing tests/exports tests/metering)
+else
+	@echo "Skipped: there is no CITUS_URL, the address of a database on the coordinator of a Citus cluster."
 endif
 
 check: .venv/installed-dev

@@ -55,8 +55,10 @@ def redis_server() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(postgres: None) -> None:
-    """pytest-django's hook before it makes the test database."""
+def django_db_modify_db_settings(request: pytest.FixtureRequest, postgres: None) -> None:
+    """pytest-django's hook before it makes the test database. On one server each of several processes has its own."""
+    if os.environ.get("DATABASE_URL"):
+        request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
 
 
 @contextmanager
