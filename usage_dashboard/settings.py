@@ -335,7 +335,6 @@ REST_FRAMEWORK = {
 }
 
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Usage Dashboard",
     "DESCRIPTION": "What programs can ask and tell this installation. As a page for people: /api/docs.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",

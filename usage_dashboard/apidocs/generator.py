@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 import yaml
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
@@ -26,7 +27,8 @@ class Generator(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = False) -> Document:  # noqa: FBT001, FBT002 - the framework's
         tags = [{"name": name, "description": text} for name, text in AUDIENCES.items()]
-        return {**super().get_schema(request, public), "tags": tags}  # type: ignore[no-untyped-call] # the same
+        found = super().get_schema(request, public)  # type: ignore[no-untyped-call] # the same
+        return {**found, "info": {**found["info"], "title": settings.BRAND.name}, "tags": tags}
 
 
 @cache

@@ -8,7 +8,9 @@ import yaml
 from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
+from pytest_django import Settings
 
+from accounts.installation.brand import Brand
 from accounts.installation.described import AUDIENCES
 from tests.accounts.test_access_walk import project_patterns
 from usage_dashboard.apidocs.generator import PREFIXES, Generator
@@ -38,6 +40,12 @@ def test_it_is_openapi_3_1_in_json_and_in_yaml() -> None:
     validate_schema(found)
     assert found["openapi"] == "3.1.0"
     assert yaml.safe_load(Client().get("/api/schema.yaml").content) == found
+
+
+def test_it_has_the_name_of_the_installation(settings: Settings) -> None:
+    settings.BRAND = Brand("Northwind AI")
+    found = Generator().get_schema(public=True)  # type: ignore[no-untyped-call] # the framework's
+    assert found["info"]["title"] == "Northwind AI"
 
 
 def test_nothing_had_to_be_guessed() -> None:
