@@ -79,9 +79,9 @@ screenshots: .venv/installed-dev browser
 	.venv/bin/python -m tests.screenshots
 
 lock: .venv/installed-dev
-	.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	.venv/bin/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header \
 	  --output-file requirements.lock pyproject.toml
-	.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra dev \
+	.venv/bin/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header --extra dev \
 	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 # Removes what was installed; the data under var/ stays.
