@@ -16,7 +16,8 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11 p
 	  exit 1; \
 	fi
 
-PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+# The lock files name every package; what extras of them need (pydantic[email]), pip would not find pinned.
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
 
 # The check of migrations compares files with files; that no database is there to ask as well is no news.
 WITHOUT_DATABASE = -W "ignore:Got an error checking a consistent migration history:RuntimeWarning"
@@ -79,9 +80,9 @@ screenshots: .venv/installed-dev browser
 	.venv/bin/python -m tests.screenshots
 
 lock: .venv/installed-dev
-	.venv/bin/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header \
+	.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --output-file requirements.lock pyproject.toml
-	.venv/bin/uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --no-header --extra dev \
+	.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra dev \
 	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 # Removes what was installed; the data under var/ stays.
