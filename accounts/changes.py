@@ -25,7 +25,7 @@ from accounts.clock import database_now
 from accounts.models import Organization, User
 
 ROUTING_LOCK: Final = 0x5553_4147_4501  # an advisory lock's key: any number that nothing else here uses
-PERSON_LOCKS: Final = 0x5553_4147  # the first half of the keys of people's advisory locks
+PERSON_LOCKS: Final = 0x5553_414A  # the first half of the keys of people's advisory locks
 EVERYBODY: Final = 0  # in the place of a person: a change of which nobody said whom it touches
 KEPT_VERSIONS: Final = 1_000  # a process that is further behind forgets everybody
 POLL_SECONDS: Final = 0.002

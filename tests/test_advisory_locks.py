@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import pytest
+from django.db import connection
+
+from billing.invoices import balance
+
 ROOT: Final = Path(__file__).parent.parent
 APPS: Final = ("accounts", "apikeys", "billing", "exports", "metering", "usage_dashboard")
 OURS: Final = 0x5553_4147  # what the key of every lock of ours begins with
@@ -17,6 +22,14 @@ def test_every_advisory_lock_has_a_number_of_its_own() -> None:
     assert len(found) >= 10
     taken = Counter(number for number, _ in found)
     assert [f"{number:#x} in {where}" for number, where in found if taken[number] > 1] == []
+
+
+@pytest.mark.django_db
+def test_the_database_takes_the_locks_of_payers_that_invoices_take() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'billing_refund_is_covered'")
+        (source,) = cursor.fetchone()
+    assert f"pg_advisory_xact_lock({balance.LOCK}," in source
 
 
 def numbers_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -20,7 +20,8 @@ from billing.invoices.credits import ZERO
 from billing.money import CENT
 from billing.refunds import BalanceRefund
 
-LOCK: Final = 0x5553_4149  # first half of an advisory lock's key; the second half is the payer
+LOCK: Final = 0x5553_4147
+"""The first half of an advisory lock's key, as `billing_refund_is_covered` in the database has it; the second is the payer."""
 BALANCES_SQL: Final = """
 SELECT payer_id, sum(change) FROM (
     SELECT payer_id, balance_change AS change FROM billing_invoice WHERE state <> 'draft' AND balance_change <> 0
