@@ -8,6 +8,7 @@ import logging
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Final
@@ -20,6 +21,7 @@ from billing.at_once.rests import FIRST_SECONDS, Rests
 from metering.rollups.arrivals import CHANNEL
 
 logger = logging.getLogger(__name__)
+TURN_SECONDS: Final = 10.0
 ELSEWHERE_SECONDS: Final = 0.25
 """Until it asks again for a turn that another one has, and might not end."""
 RETRY_SECONDS: Final = 2.0
@@ -80,14 +82,18 @@ class Listener:
             self._stopping.wait(FIRST_SECONDS)
 
     def _roll_up(self) -> None:
-        """Until nothing is new, or another one has seen to it."""
-        close_old_connections()
-        while self._take(self._rest()) is None and not self._stopping.wait(ELSEWHERE_SECONDS):
-            pass
+        """Until nothing is new. A turn ends after TURN_SECONDS, and is noted as done, however long events keep coming."""
+        while not self._stopping.is_set():
+            close_old_connections()
+            ends_at = time.monotonic() + TURN_SECONDS
+            if self._take(self._rest(ends_at)) is None:
+                self._stopping.wait(ELSEWHERE_SECONDS)
+            elif time.monotonic() < ends_at:
+                return
 
-    def _rest(self) -> turn.Rest:
+    def _rest(self, ends_at: float) -> turn.Rest:
         rests = Rests()
-        return lambda: not self._stopping.wait(rests.next())
+        return lambda: not self._stopping.wait(rests.next()) and time.monotonic() < ends_at
 
     def _hears(self, words: Any) -> bool:
         """Waits for a word. False if something else woke it. Raises psycopg2.Error if the connection has died."""

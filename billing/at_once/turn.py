@@ -11,7 +11,7 @@ from typing import Final
 from django.db import Error, connection
 
 from billing.prices import rating
-from metering.rollups.run import ROLL_UP_LOCK, TASK
+from metering.rollups.run import IS_WAITING, ROLL_UP_LOCK, TASK
 
 TURN_LOCK: Final = ROLL_UP_LOCK + 6
 # One question where there is nothing to do, which is most of the time. Batches on which runs failed are looked after as well.
@@ -19,6 +19,13 @@ TAKE_SQL: Final = f"""
 SELECT pg_try_advisory_lock({TURN_LOCK})
 WHERE EXISTS (SELECT FROM metering_ingestbatch WHERE rolled_up_at IS NULL)
    OR EXISTS (SELECT FROM metering_faileditem WHERE task = '{TASK}')
+"""
+OVERDUE_SECONDS: Final = 15
+OVERDUE_SQL: Final = f"""
+SELECT EXISTS (
+    SELECT FROM metering_ingestbatch
+    WHERE {IS_WAITING} AND received_at < clock_timestamp() - interval '{OVERDUE_SECONDS} seconds'
+)
 """
 GIVE_BACK_SQL: Final = f"SELECT pg_advisory_unlock({TURN_LOCK})"
 Rest = Callable[[], bool]
@@ -30,14 +37,23 @@ def no_rest() -> bool:
 
 
 def take(rest: Rest = no_rest) -> int | None:
-    """Roll up what waits; returns the number of events, or None if another one has the turn.
+    """Roll up what waits; returns the number of events, or None if another one has the turn and sees to it.
 
-    `rest` is called after each run that took all that waited, and says whether to look once more.
+    `rest` is called after each run that took all that waited, and says whether to look once more. Whoever has the turn and does
+    nothing (its process is frozen, say) holds up nobody: the turn only keeps runs few, each of which has a lock of its own.
     """
     with _turn() as is_ours:
         if is_ours is None:
             return 0
-        return rating.catch_up(rest=rest) if is_ours else None
+        if is_ours:
+            return rating.catch_up(rest=rest)
+    return rating.catch_up() if _is_overdue() else None
+
+
+def _is_overdue() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(OVERDUE_SQL)
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from metering.rollups.touched import Touched
 
 logger = logging.getLogger(__name__)
 NARROWER: Final = 8
+ATTEMPTS: Final = 8  # while nodes of a cluster still commit batches
 MAX_SET_ASIDE: Final = 50
 SCOPE: Final = "provider, usage_type, service_tier, batch, speed, region, context_band"
 
@@ -201,10 +202,13 @@ def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[i
 
     Safe to call at any time and from anywhere: while another process rolls up, it returns 0.
     """
-    try:
-        return _roll_up_and_rate(max_events, passed_over)
-    except NotCompleteError as error:
-        return _roll_up_and_rate(max_events, {*passed_over, *error.batches})
+    passed_over = {*passed_over}
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _roll_up_and_rate(max_events, passed_over)
+        except NotCompleteError as error:
+            passed_over |= {*error.batches}
+    return _roll_up_and_rate(max_events, passed_over)
 
 
 def _roll_up_and_rate(max_events: int | None, passed_over: Collection[int]) -> int:
@@ -227,8 +231,9 @@ def catch_up(*, rest: Callable[[], bool] | None = None) -> int:
     After a failure fewer events are taken at once, until a single batch is left that fails. `rest` is called after each
     run that took all that waited, and says whether to look once more.
     """
-    total, max_events, passed_over = 0, settings.ROLL_UP_MAX_EVENTS, _set_aside()
+    total, max_events = 0, settings.ROLL_UP_MAX_EVENTS
     while True:
+        passed_over = _set_aside()
         try:
             num_events = roll_up_and_rate(max_events=max_events, passed_over=passed_over)
         except Exception as error:
@@ -236,15 +241,15 @@ def catch_up(*, rest: Callable[[], bool] | None = None) -> int:
             if max_events > 1:
                 max_events = max(1, max_events // NARROWER)
             else:
-                passed_over.add(_set_first_aside(passed_over, error))
+                _set_first_aside(passed_over, error)
             continue
+        _forget_rolled_up()
         if not num_events:
             break
         total += num_events
         if rest is not None and num_events < max_events and not rest():
             break
         max_events = min(max_events * 2, settings.ROLL_UP_MAX_EVENTS)
-    _forget_rolled_up()
     return total
 
 
@@ -252,13 +257,12 @@ def _set_aside() -> set[int]:
     return {int(name.removeprefix(run.BATCH)) for name in isolation.passed_over(run.TASK)}
 
 
-def _set_first_aside(passed_over: Collection[int], error: Exception) -> int:
+def _set_first_aside(passed_over: Collection[int], error: Exception) -> None:
     """The batch that failed alone; raises the error again if there have been so many that it is not the batches' fault."""
     found = IngestBatch.objects.filter(rolled_up_at=None).exclude(pk__in=passed_over).order_by("pk").first()
     if found is None or len(passed_over) >= MAX_SET_ASIDE:
         raise error
     isolation.count_failure(run.TASK, f"{run.BATCH}{found.pk}", error)
-    return found.pk
 
 
 def _forget_rolled_up() -> None:
