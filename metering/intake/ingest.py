@@ -66,7 +66,8 @@ PREPARE ingest_lock AS SELECT pg_advisory_xact_lock_shared({ROUTING_LOCK})
 OPEN_SQL: Final = "EXECUTE ingest_lock; SAVEPOINT nothing_stored; EXECUTE ingest_open (%d)"
 # One connection to each node, which stays open, does for a few rows for each of many shards. To open one a shard takes longer.
 ON_CLUSTER_SQL: Final = "SET LOCAL citus.multi_shard_modify_mode = 'sequential'"
-BATCH_SQL: Final = "EXECUTE ingest_batch (%s, %s, %s, %s)"
+# Outside the savepoint: by the transaction's own number a cluster is asked whether it has ended (`rollups.completeness`).
+BATCH_SQL: Final = "RELEASE SAVEPOINT nothing_stored; EXECUTE ingest_batch (%s, %s, %s, %s)"
 COPY_SQL: Final = f"COPY %s ({COLUMNS}) FROM STDIN (FORMAT binary)"
 
 
