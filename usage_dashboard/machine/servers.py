@@ -51,7 +51,7 @@ def start_postgres(data_dir: Path, *, own: Mapping[str, str] | None = None) -> C
     sockets = _sockets(data_dir, account)
     _make_cluster(data_dir, account)
     _clear_left_overs(data_dir, sockets)
-    server = _postgres(data_dir, sockets, account, _suitable() if own is None else own)
+    server = _postgres(data_dir, sockets, account, _suitable(data_dir) if own is None else own)
     server.start()
     with _stopped_on_error(server):
         _wait_for(server, lambda: _postgres_answers(sockets))
@@ -143,9 +143,10 @@ def _make_cluster(data_dir: Path, account: Account | None) -> None:
     unfinished.rename(data_dir / "postgres")
 
 
-def _suitable() -> dict[str, str]:
+def _suitable(data_dir: Path) -> dict[str, str]:
     connections = connections_of(web_processes=settings.WEB_WORKERS, web_threads=settings.WEB_THREADS)
-    return settings_of(memory_bytes=settings.POSTGRES_MEMORY, connections=connections)
+    disk_bytes = shutil.disk_usage(data_dir).total
+    return settings_of(memory_bytes=settings.POSTGRES_MEMORY, connections=connections, disk_bytes=disk_bytes)
 
 
 def _postgres(data_dir: Path, sockets: Path, account: Account | None, own: Mapping[str, str]) -> Child:

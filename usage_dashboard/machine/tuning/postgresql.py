@@ -30,9 +30,12 @@ def connections_of(*, web_processes: int, web_threads: int, workers: int = 1) ->
     return max(LEAST_CONNECTIONS, -(-wanted // 10) * 10)
 
 
-def settings_of(*, memory_bytes: int, connections: int) -> dict[str, str]:
-    """For a PostgreSQL that may count on this memory. It starts with the least as well."""
+def settings_of(*, memory_bytes: int, connections: int, disk_bytes: int | None = None) -> dict[str, str]:
+    """For a PostgreSQL that may count on this memory. It starts with the least as well. Of a disk of this size its log takes a
+    tenth at most, if that is a gigabyte."""
     largest_log = _within(memory_bytes // 4, GB, 16 * GB)
+    if disk_bytes is not None:
+        largest_log = max(min(largest_log, disk_bytes // 10), GB)
     return {
         "shared_buffers": text(_within(memory_bytes // 4, 64 * MB, 16 * GB)),
         "effective_cache_size": text(max(memory_bytes * 3 // 4, 128 * MB)),

@@ -46,6 +46,14 @@ def test_sixteen_gigabytes_are_used() -> None:
     assert (found["work_mem"], found["max_connections"]) == ("20MB", "200")
 
 
+def test_its_log_leaves_a_small_disk_its_room() -> None:
+    logs = {}
+    for disk in ("5GB", "100GB", "2TB"):
+        found = settings_of(memory_bytes=parse("64GB"), connections=100, disk_bytes=parse(disk))
+        logs[disk] = found["max_wal_size"], found["min_wal_size"]
+    assert logs == {"5GB": ("1GB", "256MB"), "100GB": ("10GB", "2560MB"), "2TB": ("16GB", "4GB")}
+
+
 def test_there_is_a_connection_for_every_thread_of_all_programs_and_some_to_spare() -> None:
     assert connections_of(web_processes=1, web_threads=4) == 100
     assert (
