@@ -17,6 +17,7 @@ from pytest_django import Settings
 from accounts.clock import database_now
 from accounts.models import Organization, User
 from accounts.periods import month_of
+from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import APIKey
 from billing.alerts import Budget, BudgetAlert, Delivery, UnpricedAlert, WebhookEndpoint
 from billing.budgets import budgets
@@ -160,7 +161,7 @@ def test_an_index_that_cannot_be_summarized(world: World, cleanup: list[str]) ->
     execute(f"SELECT brin_desummarize_range('{healthy[0]}'::regclass, 0)")
     execute("SET tests.poison = 'on'")
     run("metering.tasks.summarize")
-    assert failed() == ["aaa_poison"]
+    assert failed() == [partitions.partition_name(days[0])]
     assert execute(f"SELECT brin_summarize_new_values('{healthy[0]}'::regclass)") == [(0,)], "it was summarized"
 
 
@@ -277,6 +278,26 @@ def test_a_failure_whose_text_is_strange_is_told_with_the_others(world: World) -
     run("billing.tasks.deliver_mails")
     [message] = mail.outbox
     assert "b, next" in message.body
+
+
+@of_task("billing.tasks.tell_of_keys")
+def test_news_of_keys_that_cannot_be_told(world: World, poison: Poison, settings: Settings) -> None:
+    settings.KEY_NEWS_SECONDS = 0
+    for organization in (world.other, world.acme):
+        endpoints.add(organization, "https://example.com/hook", actor=ACTOR)
+        create_admin_key(
+            organization=organization,
+            name="Reports",
+            scopes=["usage"],
+            expires_at=None,
+            now=database_now(),
+            actor=ACTOR,
+        )
+    bad = WebhookEndpoint.objects.get(organization=world.other)
+    poison("billing_delivery", f"NEW.endpoint_id = {bad.pk}")
+    run("billing.tasks.tell_of_keys")
+    assert set(Delivery.objects.values_list("endpoint__organization", flat=True)) == {world.acme.pk}
+    assert failed() == [f"admin_key.created {world.other.pk}"]
 
 
 @of_task("billing.tasks.deliver_mails")
