@@ -81,8 +81,9 @@ class MailDomain(models.Model):
 class ScimPerson(models.Model):
     """What an organization's identity provider says of a person. Who is in the organization is said by memberships alone.
 
-    `is_made_here`: their account was made for this organization by its provider. `more` are attributes that are kept for the
-    provider and used nowhere. A deleted one stays, so that the person who comes back is the same.
+    `is_made_here`: their account was made for this organization by its provider. `closed_at`: when that provider closed the
+    account, while it has not opened it again. `more` are attributes that are kept for the provider and used nowhere. A deleted
+    one stays, so that the person who comes back is the same.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
@@ -93,6 +94,7 @@ class ScimPerson(models.Model):
     more = models.JSONField(default=dict)
     updated_at = models.DateTimeField()
     deleted_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "user"], name="scim_person_unique")]

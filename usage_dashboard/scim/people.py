@@ -20,7 +20,7 @@ from django.db.models import Q, QuerySet
 from accounts import changes
 from accounts.access import members_of
 from accounts.emails import normalized
-from accounts.models import Membership, Organization, User
+from accounts.models import AuditEvent, Membership, Organization, User
 from accounts.organizations.many import add_members, create_users, give_first_defaults
 from accounts.organizations.organizations import (
     ChangeRefusedError,
@@ -112,6 +112,7 @@ def remove(by: Provider, user: User) -> None:
     """The person leaves, and the provider does not see them any more. What they did stays. Raises ScimRefusedError."""
     with changes.routing_change(user) as now:
         locked(by.organization)
+        user.refresh_from_db()
         (person,) = persons(by.organization, [user])
         row = person.row or ScimPerson(organization=by.organization, user=user, user_name=user.email)
         if person.is_in:
@@ -130,7 +131,8 @@ def _make(by: Provider, email: str, said: Said) -> User:
         release_claims({email})
         user = User(email=email, name=said.name, is_active=said.active)
         create_users([user], actor=by.actor)
-        row = ScimPerson(organization=by.organization, user=user, is_made_here=True)
+        closed_at = None if said.active else now
+        row = ScimPerson(organization=by.organization, user=user, is_made_here=True, closed_at=closed_at)
         _keep(row, said, now)
         if said.active:
             role = groups.role_of(by.organization, user)
@@ -146,6 +148,7 @@ def _make(by: Provider, email: str, said: Said) -> User:
 def _take_in(by: Provider, user: User, said: Said, now: datetime) -> None:
     """Somebody who has an account already, at a domain of the organization's."""
     locked(by.organization)
+    user.refresh_from_db()
     (person,) = persons(by.organization, [user])
     if person.is_in or (person.row is not None and person.row.deleted_at is None):
         raise ScimRefusedError(Why.TAKEN, f"{user} is here already.")
@@ -178,9 +181,13 @@ def _keep(row: ScimPerson, said: Said, now: datetime) -> None:
 
 def _join(by: Provider, user: User, row: ScimPerson, now: datetime) -> None:
     if not user.is_active:
-        if not row.is_made_here or is_staff(user):
-            raise ScimRefusedError(Why.IN_THE_WAY, f"The account of {user} is closed. Ask the operator to open it.")
+        if is_staff(user) or not _has_closed(user, row):
+            raise ScimRefusedError(
+                Why.IN_THE_WAY, f"The account of {row.user_name} is closed. Ask the operator to open it."
+            )
         set_active(user, by.actor, is_active=True)
+    row.closed_at = None
+    row.save(update_fields=["closed_at"])
     try:
         role = groups.role_of(by.organization, user)
         add_member(organization=by.organization, user=user, role=role, now=now, actor=by.actor)
@@ -188,6 +195,14 @@ def _join(by: Provider, user: User, row: ScimPerson, now: datetime) -> None:
         raise ScimRefusedError(Why.IN_THE_WAY, str(error)) from error
     if user.default_organization_id is None:
         set_default_organization(user=user, organization=by.organization, now=now, actor=by.actor)
+
+
+def _has_closed(user: User, row: ScimPerson) -> bool:
+    """Whether this provider closed the account. Whoever opened it since and closed it again is somebody else."""
+    if not row.is_made_here or row.closed_at is None:
+        return False
+    opened = AuditEvent.objects.filter(organization=None, event="user.reactivated", occurred_at__gt=row.closed_at)
+    return not opened.filter(target_id=user.public_id).exists()
 
 
 def _leave(by: Provider, user: User, row: ScimPerson, now: datetime) -> None:
@@ -198,10 +213,13 @@ def _leave(by: Provider, user: User, row: ScimPerson, now: datetime) -> None:
         raise ScimRefusedError(Why.IN_THE_WAY, str(error)) from error
     if (
         row.is_made_here
+        and user.is_active
         and not is_staff(user)
         and not Membership.objects.filter(user=user, left_at__isnull=True).exists()
     ):
         set_active(user, by.actor, is_active=False)
+        row.closed_at = now
+        row.save(update_fields=["closed_at"])
 
 
 def _own_address(by: Provider, user_name: str) -> str:

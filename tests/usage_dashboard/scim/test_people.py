@@ -7,10 +7,12 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 from pytest_django import Settings
 
+from accounts.audit.audit import SYSTEM_ACTOR
 from accounts.models import AuditEvent, Membership, User
+from accounts.people.support import deactivate, reactivate
 from tests.usage_dashboard.scim.conftest import USER, Ask, patch, person
-from tests.world import World, make_user
-from usage_dashboard.models import MailDomain
+from tests.world import LONG_AGO, World, make_user
+from usage_dashboard.models import MailDomain, ScimPerson
 
 MEMBERS = {"left_at__isnull": True}
 
@@ -18,6 +20,10 @@ MEMBERS = {"left_at__isnull": True}
 def roles(world: World) -> dict[str, str]:
     current = Membership.objects.filter(organization=world.acme, left_at__isnull=True)
     return dict(current.values_list("user__email", "role"))
+
+
+def active(ask: Ask, user_id: str, value: bool) -> Any:
+    return ask("PATCH", f"/Users/{user_id}", patch({"op": "replace", "value": {"active": value}}))
 
 
 def test_a_new_person_comes_in_as_a_reader_whose_usage_counts_here(world: World, acme: Ask) -> None:
@@ -114,6 +120,38 @@ def test_a_person_who_is_elsewhere_too_stays_signed_in_there(world: World, acme:
     assert acme("DELETE", f"/Users/{made['id']}").status_code == 204
     nora.refresh_from_db()
     assert (nora.is_active, nora.default_organization) == (True, world.other)
+
+
+def test_an_account_that_staff_closed_stays_closed(world: World, acme: Ask) -> None:
+    made = acme("POST", "/Users", person("nora@acme.test")).json()
+    nora = User.objects.get(public_id=made["id"])
+    deactivate(nora, actor=SYSTEM_ACTOR)
+    assert active(acme, made["id"], False).status_code in {200, 204}
+    refused = active(acme, made["id"], True)
+    assert refused.status_code in {400, 403, 409}
+    assert "Ask the operator" in refused.json()["detail"]
+    nora.refresh_from_db()
+    assert not nora.is_active
+    assert "nora@acme.test" not in roles(world)
+
+
+def test_an_account_that_staff_opened_and_closed_after_the_provider_did_stays_closed(world: World, acme: Ask) -> None:
+    made = acme("POST", "/Users", person("nora@acme.test")).json()
+    active(acme, made["id"], False)
+    ScimPerson.objects.update(closed_at=LONG_AGO)
+    nora = User.objects.get(public_id=made["id"])
+    reactivate(nora, actor=SYSTEM_ACTOR)
+    deactivate(nora, actor=SYSTEM_ACTOR)
+    assert active(acme, made["id"], True).status_code in {400, 403, 409}
+    assert not User.objects.get(pk=nora.pk).is_active
+
+
+def test_an_account_that_was_made_closed_opens_with_its_provider(world: World, acme: Ask) -> None:
+    made = acme("POST", "/Users", person("nora@acme.test", active=False)).json()
+    assert not User.objects.get(public_id=made["id"]).is_active
+    assert active(acme, made["id"], True).status_code in {200, 204}
+    assert User.objects.get(public_id=made["id"]).is_active
+    assert roles(world)["nora@acme.test"] == "reader"
 
 
 def test_an_account_of_a_colleague_is_taken_in_with_its_own_default_and_name(world: World, acme: Ask) -> None:
