@@ -37,10 +37,10 @@ from usage_dashboard.scim.providers import Provider, ScimRefusedError, Why
 
 @dataclass(frozen=True)
 class Said:
-    """What the provider says of a person."""
+    """What the provider says of a person. `active` None: nothing of whether they are in."""
 
     user_name: str
-    active: bool
+    active: bool | None
     external_id: str = ""
     name: str = ""
     more: dict[str, Any] = field(default_factory=dict)
@@ -100,9 +100,9 @@ def change(by: Provider, user: User, said: Said, *, require: Callable[[Person], 
             require(person)
             row = person.row or ScimPerson(organization=by.organization, user=user)
             _say(by, user, row, said, now)
-            if said.active and not person.is_in:
+            if said.active is True and not person.is_in:
                 _join(by, user, row, now)
-            elif person.is_in and not said.active:
+            elif person.is_in and said.active is False:
                 _leave(by, user, row, now)
     except IntegrityError as error:
         raise _taken(said.user_name) from error
@@ -129,12 +129,13 @@ def _make(by: Provider, email: str, said: Said) -> User:
         locked(by.organization)
         _require_room(by.organization)
         release_claims({email})
-        user = User(email=email, name=said.name, is_active=said.active)
+        is_in = said.active is not False
+        user = User(email=email, name=said.name, is_active=is_in)
         create_users([user], actor=by.actor)
-        closed_at = None if said.active else now
+        closed_at = None if is_in else now
         row = ScimPerson(organization=by.organization, user=user, is_made_here=True, closed_at=closed_at)
         _keep(row, said, now)
-        if said.active:
+        if is_in:
             role = groups.role_of(by.organization, user)
             membership = Membership(organization=by.organization, user=user, role=role, joined_at=now)
             try:
@@ -155,7 +156,7 @@ def _take_in(by: Provider, user: User, said: Said, now: datetime) -> None:
     _require_room(by.organization)
     row = person.row or ScimPerson(organization=by.organization, user=user)
     _keep(row, said, now)
-    if said.active:
+    if said.active is not False:
         _join(by, user, row, now)
 
 

@@ -223,7 +223,7 @@ def _said(resource: User) -> Said:
     shown = resource.display_name or (name.formatted if name else "") or " ".join(part for part in parts if part)
     return Said(
         user_name=_short(resource.user_name or "", 254),
-        active=resource.active is not False,
+        active=resource.active,
         external_id=_short(resource.external_id or "", 255),
         name=" ".join((shown or "").split())[:120],
         more=more,

@@ -122,6 +122,29 @@ def test_a_person_who_is_elsewhere_too_stays_signed_in_there(world: World, acme:
     assert (nora.is_active, nora.default_organization) == (True, world.other)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("PUT", person("rita@acme.test", title="CTO")),
+        ("PUT", person("rita@acme.test", title="CTO", active=None)),
+        ("PATCH", patch({"op": "replace", "value": {"title": "CTO"}})),
+        ("PATCH", patch({"op": "remove", "path": "active"}, {"op": "replace", "path": "title", "value": "CTO"})),
+    ],
+)
+@pytest.mark.parametrize("is_in", [True, False])
+def test_who_is_in_stays_as_it_is_where_nothing_is_said_of_it(
+    world: World, acme: Ask, change: tuple[str, Any], is_in: bool
+) -> None:
+    active(acme, world.rita.public_id, False)
+    active(acme, world.rita.public_id, is_in)
+    method, body = change
+    answer = acme(method, f"/Users/{world.rita.public_id}", body)
+    assert answer.status_code in {200, 204}, answer.content
+    shown = acme("GET", f"/Users/{world.rita.public_id}").json()
+    assert (shown["title"], shown["active"]) == ("CTO", is_in)
+    assert ("rita@acme.test" in roles(world)) is is_in
+
+
 def test_an_account_that_staff_closed_stays_closed(world: World, acme: Ask) -> None:
     made = acme("POST", "/Users", person("nora@acme.test")).json()
     nora = User.objects.get(public_id=made["id"])
