@@ -4,6 +4,7 @@ models behind it take a second and 30 MB, which nobody else is to pay.
 
 from typing import Any, Final
 
+from django.db import DataError
 from scim2_models import (
     AuthenticationScheme,
     Bulk,
@@ -11,6 +12,7 @@ from scim2_models import (
     ETag,
     Filter,
     Group,
+    InvalidValueException,
     Patch,
     ScimPolicy,
     ScimProvider,
@@ -57,6 +59,8 @@ def serve(by: Provider, **request: Any) -> ScimResponse:
     """The answer to a request of a provider; what the protocol refuses is one of its errors, all else rises."""
     try:
         return ScimHandler(SERVICE, OrganizationStorage(by)).handle(ScimRequest(**request))
+    except DataError:  # what the database cannot keep, and no check before it has found
+        return SERVICE.error_response(InvalidValueException(detail="A value cannot be kept."))
     except Exception as error:
         if SERVICE.error_of(error).status == 500:
             raise

@@ -42,6 +42,8 @@ KEPT: Final = ("name", "displayName", "nickName", "title", "locale", "preferredL
 """What is kept of a person for the provider to read back; of nothing else do we know more than we need."""
 LONGEST: Final = 10_000
 MOST_MATCHED: Final = 1_000
+BEYOND: Final = 2**31
+"""Where nothing is any more; the database counts no further than 2^63."""
 PEOPLE: Final = {
     "username": "email",
     "emails.value": "email",
@@ -127,7 +129,7 @@ class OrganizationStorage(ScimStorage):
         is_group = _is_group(resource_type)
         rows: QuerySet[Any] = groups.groups_of(self._organization) if is_group else people.seen_by(self._organization)
         show: Callable[[list[Any]], list[Resource[Any]]] = self._groups if is_group else self._people
-        rows, start = rows.order_by("pk"), asked.start_index_0 or 0
+        rows, start = rows.order_by("pk"), min(asked.start_index_0 or 0, BEYOND)
         stop = None if asked.count is None else start + asked.count
         if asked.filter is None or (condition := self._condition(asked.filter, is_group=is_group)) is not None:
             rows = rows if asked.filter is None else rows.filter(condition)
@@ -140,10 +142,12 @@ class OrganizationStorage(ScimStorage):
     def _condition(self, asked: ScimFilter[Any], *, is_group: bool) -> Q | None:
         """What the database can be asked, for a filter that compares one text that it knows."""
         node = asked.ast
+        if isinstance(node, Comparison) and isinstance(node.value, str) and not _can_be_kept(node.value):
+            raise InvalidFilterException(detail="A text in a filter has no NUL and no half of a character.")
         if not isinstance(node, Comparison) or node.op != CompareOperator.eq or not isinstance(node.value, str):
             return None
         name = ".".join(filter(None, (node.attr_path.attr, node.attr_path.sub_attr))).lower()
-        value = node.value.replace("\0", "")
+        value = node.value
         if not is_group and name == "externalid":
             return Q(scim_people__organization=self._organization, scim_people__external_id=value)
         column = (GROUPS if is_group else PEOPLE).get(name)
@@ -170,7 +174,7 @@ class OrganizationStorage(ScimStorage):
         return [_group(row, members.get(row.pk, [])) for row in rows]
 
     def _said_of_group(self, resource: Group) -> GroupSaid:
-        wanted = {str(member.value) for member in resource.members or [] if member.value}
+        wanted = {_short(str(member.value), 32) for member in resource.members or [] if member.value}
         found = list(people.seen_by(self._organization).filter(public_id__in=wanted))
         if len(found) != len(wanted):
             raise InvalidValueException(detail="A member of the group is no user of this organization.")
@@ -216,8 +220,10 @@ def _same(expected: str | None, read: Callable[[], Resource[Any]]) -> Callable[[
 def _said(resource: User) -> Said:
     document: Mapping[str, Any] = resource.model_dump()
     more: dict[str, Any] = {name: document[name] for name in KEPT if name in document}
-    if len(json.dumps(more)) > LONGEST:
+    if len(written := json.dumps(more, ensure_ascii=False)) > LONGEST:
         raise InvalidValueException(detail="This is more than is kept of a person.")
+    if "\\u0000" in written.replace("\\\\", "") or not _can_be_kept(written):
+        raise InvalidValueException(detail="A text can have no NUL and no half of a character.")
     name = resource.name
     parts = [name.given_name, name.family_name] if name else []
     shown = resource.display_name or (name.formatted if name else "") or " ".join(part for part in parts if part)
@@ -231,9 +237,14 @@ def _said(resource: User) -> Said:
 
 
 def _short(text: str, most: int) -> str:
-    if len(text) > most or "\0" in text:
+    if len(text) > most or not _can_be_kept(text):
         raise InvalidValueException(detail=f"A text can have at most {most} characters, and no NUL.")
     return text
+
+
+def _can_be_kept(text: str) -> bool:
+    """Whether the database takes it: it has no NUL, and no half of a character that JSON writes as two (`\\ud800`)."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _user(person: Person, in_groups: list[tuple[str, str]]) -> Resource[Any]:

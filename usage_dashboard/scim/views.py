@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -19,6 +20,7 @@ from usage_dashboard.scim.providers import Provider
 MEDIA_TYPE: Final = "application/scim+json"
 ERROR: Final = "urn:ietf:params:scim:api:messages:2.0:Error"
 UNAUTHENTICATED: Final = "Send `Authorization: Bearer …` with a valid SCIM token (`scim-…`)."
+TOO_BIG: Final = "This is more than is taken in one request."
 GONE: Final = "This organization has ended."
 
 
@@ -32,6 +34,8 @@ def scim(request: HttpRequest, path: str = "") -> HttpResponse:
         return _served(request, token, path)
     except APIException as error:
         return _refused(error)
+    except RequestDataTooBig:
+        return _error(413, TOO_BIG)
     except (OperationalError, InterfaceError):
         answer = _error(503, "The data could not be reached now; send it again.")
         answer["Retry-After"] = "1"

@@ -1,6 +1,7 @@
 """`/scim/v2`: the protocol, as an independent client checks it, and whom the door lets in."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.signals import request_finished, request_started
@@ -15,7 +16,7 @@ from accounts.clock import database_now
 from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import ScimToken
 from apikeys.scimtokens.scimtokens import create_scim_token, revoke_scim_token
-from tests.usage_dashboard.scim.conftest import Ask
+from tests.usage_dashboard.scim.conftest import GROUP, Ask, patch, person
 from tests.world import World
 
 
@@ -83,3 +84,55 @@ def test_every_address_answers_as_scim_does(world: World, acme: Ask, path: str) 
         answer = acme(method, path)
         assert answer.status_code < 500 or answer.status_code == 501
         assert answer["Content-Type"].startswith(("application/scim+json", "application/json"))
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "a\ud800b"])
+@pytest.mark.parametrize("at", ["displayName", "title", "externalId", "userName", "name", "emails"])
+def test_text_that_cannot_be_kept_is_refused(world: World, acme: Ask, at: str, bad: str) -> None:
+    value = {"name": {"familyName": bad}, "emails": [{"value": bad}]}.get(at, bad)
+    for method, path in (("POST", "/Users"), ("PUT", f"/Users/{world.rita.public_id}")):
+        refuses(acme(method, path, person("nora@acme.test") | {at: value}), "invalidValue")
+    change = patch({"op": "replace", "path": at, "value": value})
+    refuses(acme("PATCH", f"/Users/{world.rita.public_id}", change), "invalidValue")
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "a\ud800b", "x" * 300])
+def test_a_group_with_text_that_cannot_be_kept_is_refused(world: World, acme: Ask, bad: str) -> None:
+    for said in ({"displayName": bad}, {"externalId": bad}, {"members": [{"value": bad}]}):
+        refuses(acme("POST", "/Groups", {"schemas": [GROUP], "displayName": "Platform"} | said), "invalidValue")
+
+
+@pytest.mark.parametrize("bad", [r"\ud800", r"\u0000"])
+@pytest.mark.parametrize(
+    "asked", ['userName eq "{}"', 'externalId eq "{}"', 'displayName eq "{}"', 'id eq "{}" or title co "{}"']
+)
+def test_a_filter_by_text_that_cannot_be_kept_is_refused_or_finds_nothing(
+    world: World, acme: Ask, asked: str, bad: str
+) -> None:
+    for path in ("/Users", "/Groups"):
+        answer = acme("GET", path, filter=asked.replace("{}", bad))
+        assert answer.status_code in {200, 400}
+        assert answer.status_code == 400 or answer.json()["totalResults"] == 0
+    refuses(acme("GET", "/Users", filter=f'userName eq "{bad}"'), "invalidFilter")
+
+
+@pytest.mark.parametrize("start", ["99999999999999999999", "9223372036854775807", "2147483648"])
+def test_a_page_beyond_the_last_is_empty(world: World, acme: Ask, start: str) -> None:
+    for query in ({}, {"filter": 'userName sw "r"'}):
+        page = acme("GET", "/Users", startIndex=start, **query).json()
+        assert (page.get("Resources") or [], page["totalResults"] > 0) == ([], True)
+
+
+def test_a_body_that_is_too_large_is_refused_as_scim_does(world: World, acme: Ask, settings: Settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    refused = acme("POST", "/Users", person("nora@acme.test", title="x" * 2_000))
+    assert refused.status_code == 413
+    assert refused["Content-Type"] == "application/scim+json"
+    assert refused.json()["status"] == "413"
+
+
+def refuses(answer: Any, kind: str) -> None:
+    assert answer.status_code == 400, answer.content
+    assert answer["Content-Type"].startswith("application/scim+json")
+    assert answer.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+    assert answer.json().get("scimType") in {kind, "invalidSyntax"}
