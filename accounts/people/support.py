@@ -8,7 +8,6 @@ from typing import Final
 from allauth.account.forms import default_token_generator
 from allauth.account.internal.flows.password_reset import request_password_reset
 from allauth.mfa.models import Authenticator
-from allauth.usersessions.models import UserSession
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -16,6 +15,7 @@ from accounts import mail
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.entrance.log import METHODS, record, tell_organizations
+from accounts.entrance.sessions import end_sessions
 from accounts.installation.site import address_of
 from accounts.models import User
 
@@ -37,7 +37,7 @@ def require_may_support(*, by: User, user: User) -> None:
 
 def deactivate(user: User, *, actor: Actor) -> None:
     """The person is signed out everywhere and cannot sign in; all else stays."""
-    _end_sessions(user)
+    end_sessions(user, method=BY_STAFF)
     _set_active(user, actor, is_active=False)
 
 
@@ -50,7 +50,7 @@ def reactivate(user: User, *, actor: Actor) -> None:
 
 def sign_out_everywhere(user: User, *, actor: Actor) -> int:
     """Ends all sessions of the person; returns how many there were."""
-    number = _end_sessions(user)
+    number = end_sessions(user, method=BY_STAFF)
     _record("user.signed_out", user, actor, sessions=number)
     return number
 
@@ -64,7 +64,7 @@ def end_second_factors(user: User, *, actor: Actor) -> None:
     if not kinds:
         raise SupportRefusedError("This account has no second factor.")
     Authenticator.objects.filter(user=user).delete()
-    _end_sessions(user)
+    end_sessions(user, method=BY_STAFF)
     record("second_factor.removed", user=user, request=None, method=BY_STAFF)
     _record("user.second_factor.removed", user, actor, kind=kinds)
     tell_organizations("user.second_factor.removed", user=user, details={"kind": kinds}, by=actor)
@@ -91,14 +91,6 @@ def tell_of_second_factors(user: User) -> bool:
     """An email to the person whose second factors staff ended. False if no server took it."""
     address = address_of(reverse("accounts:security"))
     return mail.send("second_factors_ended", to=user.email, action="Open Security", context={"address": address})
-
-
-def _end_sessions(user: User) -> int:
-    sessions: list[UserSession] = UserSession.objects.purge_and_list(user)
-    for session in sessions:
-        session.end()
-        record("session.ended", user=user, request=None, method=BY_STAFF)
-    return len(sessions)
 
 
 def _set_active(user: User, actor: Actor, *, is_active: bool) -> None:

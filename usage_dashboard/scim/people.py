@@ -30,7 +30,14 @@ from accounts.organizations.organizations import (
     set_default_organization,
 )
 from usage_dashboard.models import MailDomain, ScimPerson
-from usage_dashboard.provisioning.things.users import change_email, is_staff, release_claims, rename, set_active
+from usage_dashboard.provisioning.things.users import (
+    change_email,
+    is_staff,
+    release_claims,
+    rename,
+    revoke_keys,
+    set_active,
+)
 from usage_dashboard.scim import groups
 from usage_dashboard.scim.providers import Provider, ScimRefusedError, Why
 
@@ -207,17 +214,15 @@ def _has_closed(user: User, row: ScimPerson) -> bool:
 
 
 def _leave(by: Provider, user: User, row: ScimPerson, now: datetime) -> None:
-    """An account that was made here and is in no organization any more signs in no more: its sessions end."""
+    """An account that was made here and is in no organization any more is closed: its sessions end, its keys are revoked."""
+    closes = user.is_active and _is_only_here(by.organization, user, row)
+    if closes:
+        revoke_keys(user, now, by.actor)
     try:
         remove_member(organization=by.organization, user=user, now=now, actor=by.actor, for_good=True)
     except ChangeRefusedError as error:
         raise ScimRefusedError(Why.IN_THE_WAY, str(error)) from error
-    if (
-        row.is_made_here
-        and user.is_active
-        and not is_staff(user)
-        and not Membership.objects.filter(user=user, left_at__isnull=True).exists()
-    ):
+    if closes:
         set_active(user, by.actor, is_active=False)
         row.closed_at = now
         row.save(update_fields=["closed_at"])

@@ -10,8 +10,10 @@ from pytest_django import Settings
 from accounts.audit.audit import SYSTEM_ACTOR
 from accounts.models import AuditEvent, Membership, User
 from accounts.people.support import deactivate, reactivate
+from apikeys.models import APIKey
+from tests.engine import make_key
 from tests.usage_dashboard.scim.conftest import USER, Ask, patch, person
-from tests.world import LONG_AGO, World, make_user
+from tests.world import LONG_AGO, PASSWORD, World, make_user
 from usage_dashboard.models import MailDomain, ScimPerson
 
 MEMBERS = {"left_at__isnull": True}
@@ -98,12 +100,13 @@ def test_who_is_put_out_leaves_this_organization_and_their_history_stays(
     assert roles(world)["rita@acme.test"] == "reader"
 
 
-def test_an_account_that_was_made_here_is_signed_out_when_its_last_organization_ends(
-    world: World, acme: Ask, client_of: Any
-) -> None:
+def test_an_account_that_was_made_here_is_signed_out_when_its_last_organization_ends(world: World, acme: Ask) -> None:
     made = acme("POST", "/Users", person("nora@acme.test")).json()
     nora = User.objects.get(email="nora@acme.test")
-    client: Client = client_of(nora)
+    nora.set_password(PASSWORD)
+    nora.save(update_fields=["password"])
+    client = Client()
+    client.post("/accounts/login/", {"login": nora.email, "password": PASSWORD})
     assert client.get("/settings/profile/").status_code == 200
     assert acme("DELETE", f"/Users/{made['id']}").status_code == 204
     assert client.get("/settings/profile/").status_code == 302
@@ -111,6 +114,18 @@ def test_an_account_that_was_made_here_is_signed_out_when_its_last_organization_
     assert acme("POST", "/Users", person("nora@acme.test")).json()["id"] == made["id"]
     nora.refresh_from_db()
     assert (nora.is_active, nora.default_organization) == (True, world.acme)
+    assert client.get("/settings/profile/").status_code == 302
+
+
+def test_keys_end_with_an_account_that_is_closed_and_with_no_other(world: World, acme: Ask) -> None:
+    made = acme("POST", "/Users", person("nora@acme.test")).json()
+    key, ritas = make_key(User.objects.get(public_id=made["id"])), make_key(world.rita)
+    for user_id in (made["id"], world.rita.public_id):
+        active(acme, user_id, False)
+        active(acme, user_id, True)
+    assert APIKey.objects.get(pk=key.pk).revoked_at is not None
+    assert APIKey.objects.get(pk=ritas.pk).revoked_at is None
+    assert AuditEvent.objects.get(event="api_key.deleted").organization == world.acme
 
 
 def test_a_person_who_is_elsewhere_too_stays_signed_in_there(world: World, acme: Ask) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import Final
 
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
@@ -14,6 +15,7 @@ from accounts.changes import change, routing_change
 from accounts.emails import normalized
 from accounts.entrance import claims
 from accounts.entrance.log import tell_organizations
+from accounts.entrance.sessions import end_sessions
 from accounts.models import Membership, User
 from accounts.organizations.many import create_users
 from accounts.organizations.organizations import remove_member
@@ -30,6 +32,8 @@ from usage_dashboard.provisioning.lines import (
     unknown,
 )
 from usage_dashboard.provisioning.shapes import ProvisionedUser
+
+BY_PROGRAM: Final = "by a program that provisions accounts"
 
 
 class Users:
@@ -199,16 +203,24 @@ def change_email(row: User, email: str, actor: Actor) -> None:
 
 
 def set_active(row: User, actor: Actor, *, is_active: bool) -> None:
+    """Opens the account, or closes it and signs the person out everywhere."""
+    if not is_active:
+        end_sessions(row, method=BY_PROGRAM)
     row.is_active = is_active
     row.save(update_fields=["is_active"])
     event = "user.reactivated" if is_active else "user.deactivated"
     audit.record(event, actor=actor, target_id=row.public_id, target_name=row.email)
 
 
-def _leave(row: User, now: datetime, actor: Actor) -> None:
-    """The person signs in no more, their keys open nothing, and they are in no organization."""
+def revoke_keys(row: User, now: datetime, actor: Actor) -> None:
+    """The person's keys open nothing any more. Before they leave their organizations, which hear of it."""
     for api_key in APIKey.objects.filter(user=row, revoked_at__isnull=True):
         revoke_api_key(api_key=api_key, now=now, actor=actor)
+
+
+def _leave(row: User, now: datetime, actor: Actor) -> None:
+    """The person signs in no more, their keys open nothing, and they are in no organization."""
+    revoke_keys(row, now, actor)
     current = Membership.objects.filter(user=row, left_at__isnull=True).select_related("organization")
     for membership in current.order_by("organization__is_personal", "id"):
         if membership.organization.is_personal:
