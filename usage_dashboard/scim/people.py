@@ -61,6 +61,20 @@ class Person:
     row: ScimPerson | None
     is_in: bool
 
+    @property
+    def user_name(self) -> str:
+        """Their address, as the provider wrote it if it is the same; of who is out what it said last, not what they changed."""
+        if self.row is None:
+            return self.user.email if self.is_in else ""
+        return self.user.email if self.is_in and self.row.user_name.lower() != self.user.email else self.row.user_name
+
+
+def called(organization: Organization, user_name: str) -> Q:
+    """Who has this address, as the provider sees it (`Person.user_name`)."""
+    here = members_of(organization).values("pk")
+    said = ScimPerson.objects.filter(organization=organization, user_name__iexact=user_name).values("user")
+    return Q(email__iexact=user_name, pk__in=here) | (Q(pk__in=said) & ~Q(pk__in=here))
+
 
 def seen_by(organization: Organization) -> QuerySet[User]:
     """Who is in the organization, and who the provider has put out of it and not deleted."""
@@ -168,11 +182,10 @@ def _take_in(by: Provider, user: User, said: Said, now: datetime) -> None:
 
 
 def _say(by: Provider, user: User, row: ScimPerson, said: Said, now: datetime) -> None:
-    if said.user_name.lower() != user.email and said.user_name != row.user_name:
+    if said.user_name.lower() not in {user.email, row.user_name.lower()}:
         email = _own_address(by, said.user_name)
         if email != user.email:
-            _own_address(by, user.email)
-            _require_only_here(by.organization, user, row)
+            _require_to_name(by, user, row)
             if EmailAddress.objects.filter(email=email, verified=True).exclude(user=user).exists():
                 raise _taken(email)
             change_email(user, email, by.actor)
@@ -235,12 +248,16 @@ def _own_address(by: Provider, user_name: str) -> str:
         validate_email(email)
     except ValidationError as error:
         raise ScimRefusedError(Why.INVALID, "userName is not an email address.") from error
-    domain = email.rpartition("@")[2]
-    if not MailDomain.objects.filter(organization=by.organization, name=domain).exists():
+    if not _is_own(by, email):
+        domain = email.rpartition("@")[2]
         raise ScimRefusedError(
             Why.INVALID, f"{domain} is no mail domain of this organization. The operator can add it, if it is yours."
         )
     return email
+
+
+def _is_own(by: Provider, email: str) -> bool:
+    return MailDomain.objects.filter(organization=by.organization, name=email.rpartition("@")[2]).exists()
 
 
 def _is_only_here(organization: Organization, user: User, row: ScimPerson) -> bool:
@@ -249,9 +266,11 @@ def _is_only_here(organization: Organization, user: User, row: ScimPerson) -> bo
     return row.is_made_here and not is_staff(user) and not elsewhere.exists()
 
 
-def _require_only_here(organization: Organization, user: User, row: ScimPerson) -> None:
-    if not _is_only_here(organization, user, row):
-        raise ScimRefusedError(Why.INVALID, f"{user} has an account of their own, and changes its address themselves.")
+def _require_to_name(by: Provider, user: User, row: ScimPerson) -> None:
+    """The refusal says no address that the provider has not said: who is out may have another since."""
+    if not _is_own(by, user.email) or not _is_only_here(by.organization, user, row):
+        name = row.user_name or user.email
+        raise ScimRefusedError(Why.INVALID, f"{name} has an account of their own, and changes its address themselves.")
 
 
 def _require_room(organization: Organization) -> None:

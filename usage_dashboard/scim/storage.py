@@ -153,7 +153,9 @@ class OrganizationStorage(ScimStorage):
         column = (GROUPS if is_group else PEOPLE).get(name)
         if column is None or (name == "displayname" and not is_group):
             return None
-        return Q(**{f"{column}__iexact" if column in ("email", "name") else column: value})
+        if column == "email":
+            return people.called(self._organization, value)
+        return Q(**{f"{column}__iexact" if column == "name" else column: value})
 
     def _people(self, accounts: Iterable[Account]) -> list[Resource[Any]]:
         found = people.persons(self._organization, accounts)
@@ -163,14 +165,13 @@ class OrganizationStorage(ScimStorage):
 
     def _groups(self, rows: Iterable[ScimGroup]) -> list[Resource[Any]]:
         rows = list(rows)
-        named = list(
-            ScimGroup.people.through.objects.filter(scimgroup__in=[row.pk for row in rows])
-            .values_list("scimgroup", "user__public_id", "user__email")
-            .order_by("pk")
-        )
+        links = ScimGroup.people.through.objects.filter(scimgroup__in=[row.pk for row in rows])
+        pairs = list(links.values_list("scimgroup", "user").order_by("pk"))
+        found = people.persons(self._organization, Account.objects.filter(pk__in={user_id for _, user_id in pairs}))
+        named = {one.user.pk: (one.user.public_id, one.user_name) for one in found}
         members: dict[int, list[tuple[str, str]]] = {}
-        for pk, key, email in named:
-            members.setdefault(pk, []).append((key, email))
+        for pk, user_id in pairs:
+            members.setdefault(pk, []).append(named[user_id])
         return [_group(row, members.get(row.pk, [])) for row in rows]
 
     def _said_of_group(self, resource: Group) -> GroupSaid:
@@ -250,12 +251,11 @@ def _can_be_kept(text: str) -> bool:
 def _user(person: Person, in_groups: list[tuple[str, str]]) -> Resource[Any]:
     user, row = person.user, person.row
     said: Mapping[str, Any] = row.more if row is not None else {"displayName": user.name or user.email}
-    is_its_name = row is not None and row.user_name.lower() == user.email
     document = {
         **said,
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
         "id": user.public_id,
-        "userName": row.user_name if row is not None and is_its_name else user.email,
+        "userName": person.user_name,
         "externalId": (row.external_id if row is not None else "") or None,
         "active": person.is_in,
         "groups": [
@@ -271,7 +271,9 @@ def _group(row: ScimGroup, members: list[tuple[str, str]]) -> Resource[Any]:
         "id": row.public_id,
         "displayName": row.name,
         "externalId": row.external_id or None,
-        "members": [{"value": key, "display": email, "$ref": f"Users/{key}", "type": "User"} for key, email in members],
+        "members": [
+            {"value": key, "display": name or None, "$ref": f"Users/{key}", "type": "User"} for key, name in members
+        ],
     }
     return _resource(Group, document, row.created_at, row.updated_at)
 

@@ -12,7 +12,7 @@ from accounts.models import AuditEvent, Membership, User
 from accounts.people.support import deactivate, reactivate
 from apikeys.models import APIKey
 from tests.engine import make_key
-from tests.usage_dashboard.scim.conftest import USER, Ask, patch, person
+from tests.usage_dashboard.scim.conftest import GROUP, USER, Ask, patch, person
 from tests.world import LONG_AGO, PASSWORD, World, make_user
 from usage_dashboard.models import MailDomain, ScimPerson
 
@@ -190,6 +190,34 @@ def test_an_account_that_was_made_closed_opens_with_its_provider(world: World, a
     assert active(acme, made["id"], True).status_code in {200, 204}
     assert User.objects.get(public_id=made["id"]).is_active
     assert roles(world)["nora@acme.test"] == "reader"
+
+
+def test_of_who_is_out_the_provider_reads_what_it_said_itself(world: World, acme: Ask) -> None:
+    rita = f"/Users/{world.rita.public_id}"
+    acme("POST", "/Groups", {"schemas": [GROUP], "displayName": "All", "members": [{"value": world.rita.public_id}]})
+    active(acme, world.rita.public_id, False)
+    User.objects.filter(pk=world.rita.pk).update(email="rita@private.test", name="R. Private")
+    answers = [
+        acme("GET", rita),
+        acme("GET", "/Users"),
+        acme("GET", "/Groups"),
+        acme("GET", "/Users", filter='userName eq "RITA@acme.test"'),
+        acme("PUT", rita, person("Rita@acme.test", title="CTO")),
+        acme("PUT", rita, person("rita.rao@acme.test", active=True)),
+    ]
+    assert "private" not in "".join(answer.content.decode().lower() for answer in answers)
+    assert answers[0].json()["userName"] == "rita@acme.test"
+    assert answers[2].json()["Resources"][0]["members"][0]["display"] == "rita@acme.test"
+    assert answers[3].json()["totalResults"] == 1
+    assert [answer.status_code for answer in answers[4:]] == [200, 400]
+    assert acme("GET", "/Users", filter='userName eq "rita@private.test"').json()["totalResults"] == 0
+
+
+def test_of_who_is_in_the_provider_reads_the_address_that_they_have(world: World, acme: Ask) -> None:
+    acme("PUT", f"/Users/{world.rita.public_id}", person("rita@acme.test"))
+    User.objects.filter(pk=world.rita.pk).update(email="rao@acme.test")
+    (found,) = acme("GET", "/Users", filter='userName eq "rao@acme.test"').json()["Resources"]
+    assert (found["id"], found["userName"]) == (world.rita.public_id, "rao@acme.test")
 
 
 def test_an_account_of_a_colleague_is_taken_in_with_its_own_default_and_name(world: World, acme: Ask) -> None:
