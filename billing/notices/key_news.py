@@ -1,7 +1,7 @@
 """Webhooks and chats are told of keys that were made or revoked: all of one kind in an organization together.
 
 A note waits KEY_NEWS_SECONDS (`apikeys.news`), so that a load of 10,000 keys is one message, with their number, who made them
-and the first few names. Secrets are nowhere in it.
+and the first few names. Secrets are nowhere in it, and who acted is called as in the organization's audit log: staff has no name.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,10 @@ from django.db import connection, transaction
 from django.db.models import Min
 from django.urls import reverse
 
+from accounts.audit.log import entries_of
 from accounts.clock import database_now
 from accounts.installation.site import address_of
-from accounts.models import AuditEvent, Organization
+from accounts.models import Organization
 from accounts.pages.words import counted
 from apikeys.models import KeyNews
 from billing.alerts import News
@@ -69,8 +70,9 @@ def _tell(organization_id: int, event: str) -> int:
 
 
 def _announcement(organization: Organization, kind: Kind, ids: Sequence[int]) -> Announcement:
-    entries = list(AuditEvent.objects.filter(pk__in=ids[:MOST_IN_DATA]).order_by("pk"))
-    by = sorted(set(AuditEvent.objects.filter(pk__in=ids).values_list("actor_name", flat=True)))[:MOST_IN_DATA]
+    of_all: Any = entries_of(organization)
+    entries = list(of_all.filter(pk__in=ids[:MOST_IN_DATA]).order_by("pk"))
+    by = sorted(set(of_all.filter(pk__in=ids).values_list("shown_actor", flat=True)))[:MOST_IN_DATA]
     keys = counted(len(ids), kind.thing)
     were = f"{keys} {'was' if len(ids) == 1 else 'were'} {kind.done}"
     return Announcement(
@@ -90,13 +92,13 @@ def _announcement(organization: Organization, kind: Kind, ids: Sequence[int]) ->
     )
 
 
-def _shown(entry: AuditEvent) -> dict[str, Any]:
-    """A key in the data of a webhook. `user` is whose it is; an admin key is nobody's."""
-    shown = {"id": entry.target_id, "name": entry.target_name, "at": entry.occurred_at, "by": entry.actor_name}
+def _shown(entry: Any) -> dict[str, Any]:
+    """A key of `entries_of` in the data of a webhook. `user` is whose it is; an admin key is nobody's."""
+    shown = {"id": entry.target_id, "name": entry.target_name, "at": entry.occurred_at, "by": entry.shown_actor}
     return shown | {"user": entry.details["user"]} if "user" in entry.details else shown
 
 
-def _named(entry: AuditEvent) -> str:
+def _named(entry: Any) -> str:
     whose = f" of {entry.details['user']}" if "user" in entry.details else ""
     return f"“{entry.target_name}”{whose}"
 

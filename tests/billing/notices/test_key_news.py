@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.audit.audit import SYSTEM_ACTOR, Actor
+from accounts.audit.audit import OPERATOR, SYSTEM_ACTOR, Actor
 from accounts.clock import database_now
 from apikeys import secrets
 from apikeys.adminkeys.adminkeys import create_admin_key, revoke_admin_key
@@ -95,6 +95,27 @@ def test_a_chat_reads_who_did_what(world: World) -> None:
     )
 
 
+@pytest.mark.parametrize("is_program", [True, False])
+def test_the_operator_s_people_and_programs_are_staff_as_in_the_audit_log(world: World, is_program: bool) -> None:
+    program(world)
+    chat(world)
+    staff = Actor(user=world.charlie, name=world.charlie.email)
+    actor = Actor(name=f"{OPERATOR}“tenant sync” (op-...Xy7)") if is_program else staff
+    api_key, _ = create_api_key(user=world.rita, name="CI", created_at=database_now(), actor=actor)
+    create_api_key(user=world.rita, name="Laptop", created_at=database_now(), actor=by_alice(world))
+    with transaction.atomic():
+        revoke_api_key(api_key=api_key, now=database_now(), actor=actor)
+    assert key_news.check() == 3
+    heard = json.dumps(sent(), ensure_ascii=False)
+    assert actor.name not in heard
+    assert "2 API keys were created by Staff, alice@acme.test: “CI”" in heard
+    assert "1 API key was revoked by Staff: “CI”" in heard
+    created = next(body["data"] for body in sent() if body.get("type") == "api_key.created")
+    assert isinstance(created, dict)
+    assert created["by"] == ["Staff", world.alice.email]
+    assert [key["by"] for key in created["keys"]] == ["Staff", world.alice.email]
+
+
 def test_a_load_of_keys_is_one_message_for_each(
     world: World, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -112,7 +133,7 @@ def test_a_load_of_keys_is_one_message_for_each(
         )
         for number in range(10_000)
     ]
-    store(keys, Actor(name="operator token “crm”"))
+    store(keys, Actor(name="operator token “crm” (op-...Xy7)"))
     began = time.monotonic()
     with django_assert_max_num_queries(20):
         assert key_news.check() == 10_000
@@ -127,9 +148,9 @@ def test_a_load_of_keys_is_one_message_for_each(
     program_heard, chat_heard = sent()
     data = program_heard["data"]
     assert isinstance(data, dict)
-    assert (data["count"], data["by"], len(data["keys"])) == (10_000, ["operator token “crm”"], 100)
+    assert (data["count"], data["by"], len(data["keys"])) == (10_000, ["Staff"], 100)
     text = json.dumps(chat_heard, ensure_ascii=False)
-    assert "10,000 API keys were created by operator token “crm”: “Key 00000”" in text
+    assert "10,000 API keys were created by Staff: “Key 00000”" in text
     assert "and 9,995 more." in text
 
 
