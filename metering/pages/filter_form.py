@@ -11,7 +11,7 @@ from django.http import QueryDict
 
 from accounts.access import Access
 from accounts.pages.words import counted, plural
-from accounts.periods import Period, month_of, one_day, parse_day, parse_month
+from accounts.periods import LAST_YEAR, Period, month_of, one_day, parse_day, parse_month
 from metering.display import long_day
 from metering.measures import USAGE_TYPES
 from metering.pages.addresses import Parameters
@@ -158,6 +158,12 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View
         ignored=tuple(reader.ignored),
         own_usage_only=own_usage_only,
     )
+
+
+def asked_month(data: QueryDict) -> date:
+    """The start of the month that the form will show, before it is known what day it is: the current month for a later one."""
+    month, _ = _month_and_day(Reader(data), date(LAST_YEAR, 12, 31))
+    return month.start
 
 
 def _moment(month: Period, day: date | None, hour: int | None, today: date) -> Parameters:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from django.contrib.messages import get_messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
@@ -14,8 +14,7 @@ from django.utils.safestring import SafeString
 
 from accounts.access import open_organization
 from accounts.pages.frame import SignedInRequest, organization_frame
-from accounts.periods import parse_month
-from metering.pages.filter_form import FilterForm, read_filter_form
+from metering.pages.filter_form import FilterForm, asked_month, read_filter_form
 from metering.pages.first_event import first_event_command
 from metering.pages.freshness.kept_reports import KEPT
 from metering.pages.freshness.page_version import PageState, Shown, entity_tag, read_page_state
@@ -41,7 +40,7 @@ def show(request: SignedInRequest, slug: str, page: UsagePage) -> HttpResponse:
     """The page, or 304 for a page that asks with its tag whether anything changed."""
     access = open_organization(request, slug)
     ids = [organization.id for organization in access.organizations]
-    state = read_page_state(ids, _month_hint(request.GET), page.also_shown)
+    state = read_page_state(ids, asked_month(request.GET), page.also_shown)
     form = read_filter_form(request.GET, access=access, today=state.now.date(), view=page.view)
     address = page_address(page.name, access.organization, form)
     frame = organization_frame(access, page="metering:activity", switch_to=page.name, query=address.view_query)
@@ -113,9 +112,3 @@ def _not_modified(request: SignedInRequest, tag: str) -> HttpResponse | None:
 def _is_live(form: FilterForm, state: PageState) -> bool:
     """Whether usage still comes in for what is shown."""
     return form.is_current_month and form.day in (None, state.now.date())
-
-
-def _month_hint(data: QueryDict) -> date | None:
-    """The month that the query string means, as far as can be told before it is read: enough to look at its version."""
-    month = parse_month(data.get("month") or data.get("day", "")[:7])
-    return month.start if month else None

@@ -67,12 +67,15 @@ class PageState:
 
 
 def read_page_state(organization_ids: Sequence[int], month: date | None, also_shown: Sequence[Shown] = ()) -> PageState:
-    """The state of these organizations' pages; without a month, of the current one. They show usage and names, and more."""
+    """The state of these organizations' pages of a month; of the current one without a month, or for one that has not begun.
+
+    They show usage and names, and more.
+    """
     written = (_version(*shown) for shown in (USAGE, *also_shown))
     versions = (*written, EVER_VERSION, ORGANIZATIONS_VERSION, NAMES_VERSION, DECLARED_VERSION)
     sql = f"""
         WITH span AS MATERIALIZED (
-            SELECT coalesce(%(month)s::date, date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date) AS month
+            SELECT least(%(month)s::date, date_trunc('month', statement_timestamp() AT TIME ZONE 'UTC')::date) AS month
         )
         SELECT statement_timestamp(),
             (SELECT coalesce(min(received_at), statement_timestamp()) FROM metering_ingestbatch WHERE {IS_WAITING}),

@@ -101,6 +101,33 @@ def test_whatever_is_shown_changes_the_version(
     assert client.get(address, headers={"If-None-Match": tag}).status_code == 200
 
 
+def use_today(world: World) -> None:
+    add_usage(world.acme, database_now().date(), world.bob, None, sku_of("gpt-4o"), input_tokens=7)
+
+
+@pytest.mark.parametrize(
+    ("query", "change"),
+    [
+        ("month=2999-01", use_today),
+        ("day=2999-01-01", use_today),
+        ("day=2026-03-99", use_today),
+        ("month=2026-13&day=2026-03-14", use_today),
+        (f"{MARCH}&month=2026-06", use_more),
+        (f"{MARCH}&month=", use_more),
+        (f"month=&{MARCH}", use_more),
+        ("day=2026-03-14&day=2026-06-01", use_more),
+        (f"{MARCH}&day=2026-06-01", use_more),
+    ],
+)
+def test_the_version_is_of_the_month_that_is_shown_whatever_was_asked_for(
+    used: World, client_of: SignIn, query: str, change: Callable[[World], None]
+) -> None:
+    client, address = client_of(used.alice), f"{TAB}/activity/?{query}"
+    tag = client.get(address).headers["ETag"]
+    change(used)
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 200
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_another_name_of_the_installation_is_shown_at_once(
     used: World, client_of: SignIn, settings: Settings, view: str
