@@ -32,7 +32,9 @@ ORGANIZATIONS_VERSION: Final = (
     "SELECT sum(hashtext(concat(id, name))::bigint) FROM accounts_organization WHERE id = ANY(%(ids)s)"
 )
 NAMES_VERSION: Final = """
-    SELECT concat(count(*), ':', sum(hashtext(concat(member.id, member.name, member.email, key.id, key.name))::bigint))
+    SELECT concat(count(*), ':', sum(hashtext(
+        concat(member.id, member.name, member.email, key.id, key.name, key.redacted)
+    )::bigint))
     FROM accounts_membership membership
     JOIN accounts_user member ON member.id = membership.user_id
     LEFT JOIN apikeys_apikey key ON key.user_id = member.id

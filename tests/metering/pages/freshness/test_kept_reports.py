@@ -15,6 +15,8 @@ from pytest_django import Settings
 from accounts.clock import database_now
 from accounts.installation.brand import Brand
 from accounts.models import Membership, Organization, Project, User
+from apikeys.keys.keys import rotate_api_key
+from apikeys.models import APIKey
 from billing.alerts import Budget
 from billing.models import CreditGrant, LineItem
 from metering.pages.freshness.kept_reports import KeptReports
@@ -45,6 +47,11 @@ def rename_reader(world: World) -> None:
 def exchange_names(world: World) -> None:
     User.objects.filter(pk=world.rita.pk).update(name="Bob Byrd")
     User.objects.filter(pk=world.bob.pk).update(name="Rita Rao")
+
+
+def rotate_key(world: World) -> None:
+    api_key = APIKey.objects.get(user=world.rita)
+    rotate_api_key(api_key=api_key, overlap=timedelta(0), now=database_now())
 
 
 def rename_child(world: World) -> None:
@@ -83,7 +90,7 @@ def give_credit(world: World, expires_at: datetime | None = None) -> None:
     )
 
 
-EVERYWHERE = (rename_reader, exchange_names, rename_child, use_more, use_elsewhen, make_project)
+EVERYWHERE = (rename_reader, exchange_names, rotate_key, rename_child, use_more, use_elsewhen, make_project)
 
 
 @pytest.mark.parametrize(
