@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.pages.frame import SignedInRequest
 from billing.alerts import Budget
+from billing.cost.credit_version import CREDIT_VERSION
 from billing.cost.report import cost_report
 from billing.models import CreditGrant, DailyCost, Invoice
 from metering.pages import show
@@ -24,6 +25,7 @@ COST: Final = show.UsagePage(
         (CreditGrant, "organization_id"),
         (Budget, "organization_id"),
         (Invoice, "payer_id"),
+        CREDIT_VERSION,
     ),
 )
 

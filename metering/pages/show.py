@@ -26,7 +26,7 @@ from metering.usage.queries import Step
 @dataclass(frozen=True)
 class UsagePage:
     """`template` is that of the page, `report_template` that of what `report` makes. `also_shown` is what the page shows beside
-    usage and names: models, each with its column of the organization."""
+    usage and names."""
 
     name: str
     view: View

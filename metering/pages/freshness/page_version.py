@@ -24,8 +24,9 @@ MOMENTS: Final = ("effective_at", "expires_at")
 PASSED: Final = ", count(*) FILTER (WHERE {moment} <= statement_timestamp())"
 OF_ORGANIZATIONS: Final = "{organization} = ANY(%(ids)s)"
 IN_MONTHS: Final = " AND day >= month - interval '1 month' AND day < month + interval '1 month'"
-Shown = tuple[type[Model], str]
-"""A model whose rows a page shows, and its column of the organization. Of a model of days, those of the two months."""
+Shown = tuple[type[Model], str] | str
+"""A model whose rows a page shows, and its column of the organization; of a model of days, those of the two months. Or SQL of
+one value that changes with what is shown, about the organizations `%(ids)s` and the `month` of `span`."""
 USAGE: Final[Shown] = (OrganizationDailyUsage, "organization_id")
 EVER_VERSION: Final = "SELECT EXISTS (SELECT FROM metering_organizationdailyusage WHERE organization_id = ANY(%(ids)s))"
 ORGANIZATIONS_VERSION: Final = (
@@ -73,7 +74,7 @@ def read_page_state(organization_ids: Sequence[int], month: date | None, also_sh
 
     They show usage and names, and more.
     """
-    written = (_version(*shown) for shown in (USAGE, *also_shown))
+    written = map(_version, (USAGE, *also_shown))
     versions = (*written, EVER_VERSION, ORGANIZATIONS_VERSION, NAMES_VERSION, DECLARED_VERSION)
     sql = f"""
         WITH span AS MATERIALIZED (
@@ -87,8 +88,11 @@ def read_page_state(organization_ids: Sequence[int], month: date | None, also_sh
     return PageState(now, complete_through, version)
 
 
-def _version(model: type[Model], organization: str) -> str:
+def _version(shown: Shown) -> str:
     """SQL of what changes when a writer touches one of the rows shown, and when the moment of one has come."""
+    if isinstance(shown, str):
+        return shown
+    model, organization = shown
     table = model._meta  # noqa: SLF001 - what Django documents for this
     conditions = OF_ORGANIZATIONS.format(organization=organization)
     columns = {field.column for field in table.concrete_fields}

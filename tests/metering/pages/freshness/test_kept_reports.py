@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -19,6 +19,7 @@ from apikeys.keys.keys import rotate_api_key
 from apikeys.models import APIKey
 from billing.alerts import Budget
 from billing.models import CreditGrant, LineItem
+from billing.payer_history import PayerSince
 from metering.pages.freshness.kept_reports import KeptReports
 from metering.pages.freshness.page_version import read_page_state
 from tests.metering.pages.test_activity_page import page_of
@@ -160,6 +161,59 @@ def test_an_archived_project_and_another_role_are_shown_at_once(used: World, cli
         assert client.get(address, headers={"If-None-Match": tag}).status_code == 200
     membership.update(left_at=database_now())
     assert client.get(address, headers={"If-None-Match": tag}).status_code == 404
+
+
+CREDIT_SINCE = datetime(2026, 1, 5, tzinfo=UTC)
+BETWEEN = date(2026, 1, 20)  # after the first grant, before the month that is compared with
+
+
+def credit_of(world: World, since: datetime, **ends: datetime) -> None:
+    CreditGrant.objects.create(
+        organization=world.acme, name="Welcome", category="paid", amount=Decimal(500), effective_at=since, **ends
+    )
+
+
+@pytest.mark.parametrize("whose", ["acme", "labs", "other"])
+def test_what_is_left_of_credit_is_shown_whenever_the_cost_was(used: World, client_of: SignIn, whose: str) -> None:
+    credit_of(used, CREDIT_SINCE)
+    PayerSince.objects.create(organization=used.other, first_month=date(2025, 1, 1), payer=used.acme)
+    PayerSince.objects.create(organization=used.other, first_month=date(2026, 2, 1), payer=used.other)
+    client, address = client_of(used.alice), f"{TAB}/cost/?{MARCH}"
+    before = client.get(address)
+    assert "$497.50" in before.content.decode()
+    add_cost((getattr(used, whose), BETWEEN, sku_of("gpt-4o")), LineItem.INPUT, 1_000_000, "0.00001")
+    after = client.get(address, headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    assert "$487.50" in after.content.decode()
+
+
+def test_who_paid_then_is_part_of_what_is_left_of_credit(used: World, client_of: SignIn) -> None:
+    credit_of(used, CREDIT_SINCE)
+    add_cost((used.other, BETWEEN, sku_of("gpt-4o")), LineItem.INPUT, 1_000_000, "0.00001")
+    client, address = client_of(used.alice), f"{TAB}/cost/?{MARCH}"
+    tag = client.get(address).headers["ETag"]
+    PayerSince.objects.create(organization=used.other, first_month=date(2025, 1, 1), payer=used.acme)
+    after = client.get(address, headers={"If-None-Match": tag})
+    assert after.status_code == 200
+    assert "$487.50" in after.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("since", "ends"),
+    [
+        (datetime(2025, 6, 1, tzinfo=UTC), {"expires_at": datetime(2026, 3, 1, tzinfo=UTC)}),
+        (CREDIT_SINCE, {"voided_at": datetime(2026, 2, 3, tzinfo=UTC)}),
+        (datetime(2026, 4, 1, tzinfo=UTC), {}),
+    ],
+)
+def test_costs_before_the_months_shown_do_not_matter_without_credit(
+    used: World, client_of: SignIn, since: datetime, ends: dict[str, datetime]
+) -> None:
+    credit_of(used, since, **ends)
+    client, address = client_of(used.alice), f"{TAB}/cost/?{MARCH}"
+    tag = client.get(address).headers["ETag"]
+    add_cost((used.acme, BETWEEN, sku_of("gpt-4o")), LineItem.INPUT, 1_000_000, "0.00001")
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 304
 
 
 def test_credit_that_expires_is_shown_without_any_change(used: World) -> None:
