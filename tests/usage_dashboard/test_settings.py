@@ -48,10 +48,6 @@ WRONG = {
     "SUPPORT_URL": "javascript:alert(1)",
     "HTTPS": "maybe",
     "SITE_ADDRESS": "usage.example.com",
-    "INIT_EMAIL": "olivia",
-    "INIT_NAME": "x" * 200,
-    "INIT_ORGANIZATION": "two\nlines",
-    "INIT_INGEST_TOKEN": "it-hushhush",
 }
 
 

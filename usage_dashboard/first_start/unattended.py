@@ -30,7 +30,7 @@ def initialize(write: Callable[[str], object]) -> bool:
     A second start finds somebody and changes and prints nothing. Raises RefusedError.
     """
     said: FirstPerson = settings.INIT
-    if not said.email or not setting_up.is_open():
+    if not (said.email or said.problems) or not setting_up.is_open():
         return False
     try:
         _require_good(said)
@@ -60,7 +60,9 @@ def password_link(user: User) -> str:
 
 
 def _require_good(said: FirstPerson) -> None:
-    """Raises ValidationError for an address or a password that the pages would not take."""
+    """Raises ValidationError for what cannot be, and an address or a password that the pages would not take."""
+    if said.problems:
+        raise ValidationError(list(said.problems))
     email = normalized(said.email)
     validate_email(email)
     if said.password:
