@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django import forms
 from django.db.models import Case, CharField, Exists, F, GenericIPAddressField, OuterRef, Q, QuerySet, Value, When
 
+from accounts.access import Access
 from accounts.addresses import plain_address
 from accounts.audit.audit import OPERATOR
 from accounts.models import AuditEvent, Membership, Organization
@@ -19,6 +20,7 @@ PAGE_SIZE: Final = 50
 CHUNK_SIZE: Final = 2_000
 STAFF: Final = "Staff"
 DEPARTURE: Final = timedelta(minutes=1)  # an entry about somebody's own departure is written just after it
+NEVER: Final = Q(pk__isnull=True)
 CSV_COLUMNS: Final = ("time", "event", "actor", "address", "target_id", "target_name", "details")
 # The events of the members, keys and settings in words; others show their name alone.
 LABELS: Final = {
@@ -90,11 +92,6 @@ class Page:
     entries: tuple[Entry, ...]
     older: int | None
 
-    @property
-    def without_addresses(self) -> "Page":
-        """For staff that looks in: from where its people acted is the organization's to know."""
-        return Page(tuple(replace(entry, address="") for entry in self.entries), self.older)
-
 
 class AuditFilterForm(forms.Form):
     """What to show: a kind of event, an actor or target by part of the name, and UTC days (both included)."""
@@ -105,18 +102,25 @@ class AuditFilterForm(forms.Form):
     until = forms.DateField(required=False, label="Until", widget=forms.DateInput(attrs={"type": "date"}))
     before = forms.IntegerField(required=False, min_value=1, max_value=2**62, widget=forms.HiddenInput)
 
-    def __init__(self, data: object, *, organization: Organization) -> None:
+    def __init__(self, data: object, *, access: Access) -> None:
         super().__init__(data)  # type: ignore[arg-type]
+        self._organization = organization = access.organization
+        self._with_addresses = access.opening is None
+        if not self._with_addresses:
+            self.fields["text"].label = "Person or key"
         names = AuditEvent.objects.filter(organization=organization).order_by("event").values_list("event", flat=True)
         field = self.fields["event"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", "All events"), *((name, label_of(name)) for name in names.distinct())]
 
-    def events(self, organization: Organization) -> QuerySet[AuditEvent]:
-        """The events of the organization that the valid fields ask for; a field that is wrong filters nothing."""
+    def events(self) -> QuerySet[AuditEvent]:
+        """The events of the organization that the valid fields ask for; a field that is wrong filters nothing.
+
+        For staff that looks in they have no address: from where its people acted is the organization's to know.
+        """
         self.is_valid()
         chosen = self.cleaned_data
-        events = entries_of(organization)
+        events = entries_of(self._organization, with_addresses=self._with_addresses)
         if event := chosen.get("event"):
             events = events.filter(event=event)
         if text := chosen.get("text"):
@@ -130,11 +134,11 @@ class AuditFilterForm(forms.Form):
         return events.order_by("-id")
 
 
-def entries_of(organization: Organization) -> QuerySet[AuditEvent]:
+def entries_of(organization: Organization, *, with_addresses: bool = True) -> QuerySet[AuditEvent]:
     """The organization's events with what its people are shown of who acted: `shown_actor` and `shown_address`.
 
     A person who was not in the organization at that time is the operator's staff, as is a program with the operator's
-    token: neither named nor placed.
+    token: neither named nor placed. Without addresses nobody is placed, so that no search finds an entry by one.
     """
     stays = Q(left_at__isnull=True) | Q(left_at__gt=OuterRef("occurred_at") - DEPARTURE)
     memberships = Membership.objects.filter(
@@ -143,7 +147,9 @@ def entries_of(organization: Organization) -> QuerySet[AuditEvent]:
     is_known = Q(actor__isnull=True) & ~Q(actor_name__startswith=OPERATOR) | Q(Exists(memberships))
     return AuditEvent.objects.filter(organization=organization).annotate(
         shown_actor=Case(When(is_known, then=F("actor_name")), default=Value(STAFF), output_field=CharField()),
-        shown_address=Case(When(is_known, then=F("address")), output_field=GenericIPAddressField()),
+        shown_address=Case(
+            When(is_known if with_addresses else NEVER, then=F("address")), output_field=GenericIPAddressField()
+        ),
     )
 
 

@@ -18,8 +18,8 @@ PAGE = "accounts:audit"
 def audit_log(request: SignedInRequest, slug: str) -> HttpResponse:
     """Who did what in the organization, newest first."""
     access = _owned(request, slug)
-    form = AuditFilterForm(request.GET, organization=access.organization)
-    events = form.events(access.organization)
+    form = AuditFilterForm(request.GET, access=access)
+    events = form.events()
     page = page_of(events, before=form.cleaned_data.get("before"))
     query = request.GET.copy()
     query.pop("before", None)
@@ -31,7 +31,7 @@ def audit_log(request: SignedInRequest, slug: str) -> HttpResponse:
         "may_export": access.can_export,
         "form": form,
         "fields": [form[name] for name in ("event", "text", "since", "until")],
-        "page": page if access.opening is None else page.without_addresses,
+        "page": page,
         "query": query.urlencode(),
         "older_query": older.urlencode() if page.older else "",
         "is_first": "before" not in request.GET,
@@ -44,9 +44,9 @@ def audit_log(request: SignedInRequest, slug: str) -> HttpResponse:
 def export(request: SignedInRequest, slug: str) -> HttpResponseBase:
     """The filtered entries as CSV."""
     access = _owned(request, slug)
-    form = AuditFilterForm(request.GET, organization=access.organization)
+    form = AuditFilterForm(request.GET, access=access)
     return StreamingHttpResponse(
-        csv_of(form.events(access.organization)),
+        csv_of(form.events()),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="audit-{access.organization.slug}.csv"'},
     )
