@@ -48,6 +48,13 @@ def done() -> set[str]:
     return {step.id for step in checklist(state(anew=True)).done}
 
 
+def test_every_check_is_in_one_area() -> None:
+    checks = (*examination.OUTSIDE, *examination.SCHEMA, *examination.INSIDE, *facts.ALL)
+    placed = [check for area in AREAS.values() for check in area]
+    assert len(placed) == len(set(placed))
+    assert set(placed) == set(checks)
+
+
 def test_the_page_says_what_doctor_says(world: World, staff: Client) -> None:
     said = [(check, each.sentence) for check, each in examination.examine(more=facts.ALL)]
     page = text(staff.get(SYSTEM))
