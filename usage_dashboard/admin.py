@@ -2,18 +2,37 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.http import HttpRequest
 
 from accounts.audit import audit
 from accounts.audit.audit import actor_of
+from accounts.emails import normalized
 from usage_dashboard.models import MailDomain
+
+
+class MailDomainForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A domain as people write it becomes the one that addresses have."""
+
+    def clean_name(self) -> str:
+        """Raises ValidationError for what no address can be at."""
+        name = self.cleaned_data["name"].strip().removeprefix("@").removesuffix(".")
+        try:
+            email = normalized(f"x@{name}")
+            validate_email(email)
+        except ValidationError as error:
+            raise ValidationError("This is not a domain of mail addresses, as in example.com.") from error
+        return email.removeprefix("x@")
 
 
 @admin.register(MailDomain)
 class MailDomainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Add a domain when you have made sure that it is the organization's: its owners then make accounts at it."""
 
+    form = MailDomainForm
     list_display = ("name", "organization")
     search_fields = ("name", "organization__name")
     raw_id_fields = ("organization",)
@@ -23,7 +42,6 @@ class MailDomainAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def save_model(self, request: HttpRequest, obj: MailDomain, form: Any, change: Any) -> None:
-        obj.name = obj.name.lower().strip().strip("@.")
         super().save_model(request, obj, form, change)
         self._record("mail_domain.created", request, obj)
 
