@@ -54,8 +54,7 @@ def change(
     by: Provider, group: ScimGroup, said: GroupSaid, *, now: datetime, require: Callable[[ScimGroup], None]
 ) -> None:
     """The group is to be like this. `require` raises if it is not any more what the change was made for."""
-    locked(group.organization)
-    group.refresh_from_db()
+    _lock(group)
     require(group)
     if group.name.lower() != said.name.lower():
         _require_free(group.organization, said.name)
@@ -69,8 +68,8 @@ def change(
 
 
 def remove(group: ScimGroup, *, actor: Actor) -> None:
-    """The group is gone, and with it the role that it gave."""
-    locked(group.organization)
+    """The group is gone, and with it the role that it gave. Raises ScimRefusedError."""
+    _lock(group)
     people = list(group.people.all())
     with_role = _mapped_roles(group.organization, {user.pk for user in people})
     _record("scim_group.deleted", group, actor)
@@ -81,8 +80,7 @@ def remove(group: ScimGroup, *, actor: Actor) -> None:
 
 def give_role(group: ScimGroup, role: str, *, actor: Actor) -> None:
     """Its people have this role from now on, unless another group of theirs gives a higher one. Raises ScimRefusedError."""
-    locked(group.organization)
-    group.refresh_from_db()
+    _lock(group)
     if group.role == role:
         return
     people = list(group.people.all())
@@ -96,6 +94,15 @@ def give_role(group: ScimGroup, role: str, *, actor: Actor) -> None:
 def role_of(organization: Organization, user: User) -> str:
     """The role with which a person comes in."""
     return _mapped_roles(organization, {user.pk}).get(user.pk, Membership.Role.READER)
+
+
+def _lock(group: ScimGroup) -> None:
+    """The group is read again, while nobody changes the organization. Raises ScimRefusedError if it is gone."""
+    locked(group.organization)
+    try:
+        group.refresh_from_db()
+    except ScimGroup.DoesNotExist as error:
+        raise ScimRefusedError(Why.GONE, "This group has been deleted.") from error
 
 
 def _mapped_roles(organization: Organization, user_ids: Collection[int]) -> dict[int, str]:

@@ -21,6 +21,7 @@ class Why(StrEnum):
     TAKEN = "taken"
     INVALID = "invalid"
     IN_THE_WAY = "in the way"
+    GONE = "gone"
 
 
 class ScimRefusedError(Exception):

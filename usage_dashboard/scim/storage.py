@@ -20,6 +20,7 @@ from scim2_models import (
     Resource,
     ResourceType,
     ResponseParameters,
+    SCIMException,
     ScimFilter,
     SearchRequest,
     SensitiveException,
@@ -52,6 +53,13 @@ PEOPLE: Final = {
     "displayname": "name",
 }
 GROUPS: Final = {"displayname": "name", "externalid": "external_id", "id": "public_id"}
+
+REFUSALS: Final[Mapping[Why, type[SCIMException]]] = {
+    Why.TAKEN: UniquenessException,
+    Why.INVALID: InvalidValueException,
+    Why.IN_THE_WAY: SensitiveException,
+    Why.GONE: NotFoundException,
+}
 
 
 class OrganizationStorage(ScimStorage):
@@ -192,8 +200,7 @@ class _refusals:  # noqa: N801 - read as a word: `with _refusals():`
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         if not isinstance(error, ScimRefusedError):
             return
-        known = {Why.TAKEN: UniquenessException, Why.INVALID: InvalidValueException, Why.IN_THE_WAY: SensitiveException}
-        raise known[error.why](detail=str(error)) from error
+        raise REFUSALS[error.why](detail=str(error)) from error
 
 
 def _is_group(resource_type: ResourceType) -> bool:

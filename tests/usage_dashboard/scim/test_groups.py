@@ -2,11 +2,15 @@
 
 from typing import Any
 
-from accounts.models import Membership
+import pytest
+
+from accounts.models import Membership, Organization
+from accounts.organizations.organizations import locked
 from tests.usage_dashboard.scim.conftest import GROUP, Ask, patch, person
 from tests.usage_dashboard.scim.test_people import roles
 from tests.world import World
 from usage_dashboard.models import ScimGroup
+from usage_dashboard.scim import groups
 
 PAGE = "/settings/organization/acme/provisioning/"
 
@@ -94,3 +98,27 @@ def test_two_groups_cannot_have_one_name(world: World, acme: Ask) -> None:
     assert acme("POST", "/Groups", group("Platform")).status_code == 201
     assert acme("POST", "/Groups", group("PLATFORM")).status_code == 409
     assert acme("POST", "/Users", person("nora@acme.test")).status_code == 201
+
+
+@pytest.mark.parametrize("act", ["PUT", "PATCH", "DELETE", "role"])
+def test_a_group_that_another_request_deletes_meanwhile_is_gone(
+    world: World, acme: Ask, client_of: Any, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Deleted after it was found, before the organization is locked."""
+    made = acme("POST", "/Groups", group("Platform", world.rita.public_id)).json()
+    owner = client_of(world.alice)
+
+    def locked_late(organization: Organization) -> Organization:
+        row = ScimGroup.objects.get(public_id=made["id"])
+        row.people.clear()
+        row.delete()
+        monkeypatch.setattr(groups, "locked", locked)
+        return locked(organization)
+
+    monkeypatch.setattr(groups, "locked", locked_late)
+    if act == "role":
+        assert "has been deleted" in give(owner, made["id"], "admin")
+    else:
+        body = {"PUT": group("Platform"), "PATCH": patch({"op": "replace", "value": {"displayName": "Chiefs"}})}
+        assert acme(act, f"/Groups/{made['id']}", body.get(act)).status_code == 404
+    assert roles(world)["rita@acme.test"] == "reader"
