@@ -78,6 +78,14 @@ def remove(group: ScimGroup, *, actor: Actor) -> None:
     _settle(group.organization, people, with_role, actor)
 
 
+def leave_all(organization: Organization, user: User, *, now: datetime) -> None:
+    """The person is in none of its groups any more; with their membership, their role has ended."""
+    for group in groups_of(organization).filter(people=user):
+        group.people.remove(user)
+        group.updated_at = now
+        group.save(update_fields=["updated_at"])
+
+
 def give_role(group: ScimGroup, role: str, *, actor: Actor) -> None:
     """Its people have this role from now on, unless another group of theirs gives a higher one. Raises ScimRefusedError."""
     _lock(group)

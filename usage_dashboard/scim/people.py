@@ -138,8 +138,7 @@ def remove(by: Provider, user: User) -> None:
         row = person.row or ScimPerson(organization=by.organization, user=user, user_name=user.email)
         if person.is_in:
             _leave(by, user, row, now)
-        for group in groups.groups_of(by.organization).filter(people=user):
-            group.people.remove(user)
+        groups.leave_all(by.organization, user, now=now)
         row.deleted_at = row.updated_at = now
         row.save()
 

@@ -74,10 +74,10 @@ class OrganizationStorage(ScimStorage):
         resource_type: ResourceType,
         resource_id: str,
         *,
-        response_parameters: ResponseParameters[Any] | None = None,  # noqa: ARG002 - the library's signature
+        response_parameters: ResponseParameters[Any] | None = None,
     ) -> Resource[Any]:
         if _is_group(resource_type):
-            return self._groups([self._group(resource_id)])[0]
+            return self._groups([self._group(resource_id)], with_members=_shows_members(response_parameters))[0]
         return self._people([self._account(resource_id)])[0]
 
     def search(
@@ -108,7 +108,7 @@ class OrganizationStorage(ScimStorage):
         with _refusals():
             if isinstance(resource, Group):
                 group, said = self._group(resource_id), self._said_of_group(resource)
-                require = _same(expected_version, lambda: self._groups([group])[0])
+                require = _same(expected_version, lambda: self._groups([group], with_members=False)[0])
                 with change() as now:
                     groups.change(self._by, group, said, now=now, require=lambda _: require())
                 return self.get(resource_type, resource_id)
@@ -141,7 +141,10 @@ class OrganizationStorage(ScimStorage):
         stop = None if asked.count is None else start + asked.count
         if asked.filter is None or (condition := self._condition(asked.filter, is_group=is_group)) is not None:
             rows = rows if asked.filter is None else rows.filter(condition)
-            return SearchPage(rows.count(), show(list(rows[start:stop])))
+            found = list(rows[start:stop])
+            if is_group:
+                return SearchPage(rows.count(), self._groups(found, with_members=_shows_members(asked)))
+            return SearchPage(rows.count(), self._people(found))
         if rows.count() > MOST_MATCHED:
             raise InvalidFilterException(detail="Filter by userName, externalId, displayName or id with eq.")
         matched = [one for one in show(list(rows)) if asked.filter.match(one)]
@@ -171,8 +174,11 @@ class OrganizationStorage(ScimStorage):
         named = list(mine.values_list("people", "public_id", "name").order_by("pk"))
         return [_user(one, [(key, name) for pk, key, name in named if pk == one.user.pk]) for one in found]
 
-    def _groups(self, rows: Iterable[ScimGroup]) -> list[Resource[Any]]:
+    def _groups(self, rows: Iterable[ScimGroup], *, with_members: bool = True) -> list[Resource[Any]]:
+        """Groups can have thousands of members, so these are not read for an answer without them."""
         rows = list(rows)
+        if not with_members:
+            return [_group(row, []) for row in rows]
         links = ScimGroup.people.through.objects.filter(scimgroup__in=[row.pk for row in rows])
         pairs = list(links.values_list("scimgroup", "user").order_by("pk"))
         found = people.persons(self._organization, Account.objects.filter(pk__in={user_id for _, user_id in pairs}))
@@ -205,6 +211,16 @@ class _refusals:  # noqa: N801 - read as a word: `with _refusals():`
 
 def _is_group(resource_type: ResourceType) -> bool:
     return resource_type.name == "Group"
+
+
+def _shows_members(asked: ResponseParameters[Any] | None) -> bool:
+    """Whether an answer about groups has their members, or a part of them."""
+    if asked is None:
+        return True
+    names = [str(path).lower().rpartition(":")[2] for path in asked.attributes or asked.excluded_attributes or []]
+    if asked.attributes:
+        return any(name.partition(".")[0] == "members" for name in names)
+    return "members" not in names
 
 
 def _one(rows: "QuerySet[Row]", resource_id: str) -> Row:
@@ -269,10 +285,12 @@ def _user(person: Person, in_groups: list[tuple[str, str]]) -> Resource[Any]:
             {"value": key, "display": name, "$ref": f"Groups/{key}", "type": "direct"} for key, name in in_groups
         ],
     }
-    return _resource(User, document, user.created_at, row.updated_at if row is not None else user.created_at)
+    updated_at = row.updated_at if row is not None else user.created_at
+    return _resource(User, document, user.created_at, updated_at, state=document)
 
 
 def _group(row: ScimGroup, members: list[tuple[str, str]]) -> Resource[Any]:
+    """Its version is the same with and without the members: a change of them is a change of `updated_at`."""
     document = {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
         "id": row.public_id,
@@ -282,14 +300,15 @@ def _group(row: ScimGroup, members: list[tuple[str, str]]) -> Resource[Any]:
             {"value": key, "display": name or None, "$ref": f"Users/{key}", "type": "User"} for key, name in members
         ],
     }
-    return _resource(Group, document, row.created_at, row.updated_at)
+    state = [row.public_id, row.name, row.external_id, row.updated_at.isoformat()]
+    return _resource(Group, document, row.created_at, row.updated_at, state=state)
 
 
 def _resource(
-    model: type[Resource[Any]], document: dict[str, Any], created_at: datetime, updated_at: datetime
+    model: type[Resource[Any]], document: dict[str, Any], created_at: datetime, updated_at: datetime, *, state: Any
 ) -> Resource[Any]:
     resource = model.model_validate({name: value for name, value in document.items() if value not in (None, [])})
-    version = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]
+    version = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:32]
     resource.meta = Meta(
         resource_type=model.__name__, created=created_at, last_modified=updated_at, version=f'W/"{version}"'
     )

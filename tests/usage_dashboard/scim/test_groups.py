@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Membership, Organization
 from accounts.organizations.organizations import locked
@@ -13,6 +15,7 @@ from usage_dashboard.models import ScimGroup
 from usage_dashboard.scim import groups
 
 PAGE = "/settings/organization/acme/provisioning/"
+EXACT = 'displayName eq "Platform"'
 
 
 def group(name: str, *ids: str) -> dict[str, Any]:
@@ -122,3 +125,39 @@ def test_a_group_that_another_request_deletes_meanwhile_is_gone(
         body = {"PUT": group("Platform"), "PATCH": patch({"op": "replace", "value": {"displayName": "Chiefs"}})}
         assert acme(act, f"/Groups/{made['id']}", body.get(act)).status_code == 404
     assert roles(world)["rita@acme.test"] == "reader"
+
+
+@pytest.mark.parametrize(
+    ("query", "are_read"),
+    [
+        ({}, True),
+        ({"attributes": "displayName,members.value"}, True),
+        ({"excludedAttributes": "members.display"}, True),
+        ({"excludedAttributes": "Members"}, False),
+        ({"excludedAttributes": "urn:ietf:params:scim:schemas:core:2.0:Group:members"}, False),
+        ({"attributes": "displayName"}, False),
+    ],
+)
+def test_members_are_read_for_answers_that_have_them(
+    world: World, acme: Ask, query: dict[str, str], are_read: bool
+) -> None:
+    made = acme("POST", "/Groups", group("Platform", world.rita.public_id))
+    asked = ({"path": f"/Groups/{made.json()['id']}"}, {"path": "/Groups"}, {"path": "/Groups", "filter": EXACT})
+    for one in asked:
+        with CaptureQueriesContext(connection) as queries:
+            answer = acme("GET", **one, **query)
+        shown = answer.json().get("Resources", [answer.json()])[0]
+        assert ("members" in shown) is are_read
+        assert any("usage_dashboard_scimgroup_people" in each["sql"] for each in queries) is are_read
+        if "meta" in shown:
+            assert shown["meta"]["version"] == made["ETag"]
+
+
+def test_a_group_has_another_version_when_a_member_goes(world: World, acme: Ask) -> None:
+    made = acme("POST", "/Groups", group("Platform", world.rita.public_id))
+    address, versions = f"/Groups/{made.json()['id']}", [made["ETag"]]
+    acme("PATCH", address, patch({"op": "add", "path": "members", "value": [{"value": world.bob.public_id}]}))
+    versions.append(acme("GET", address)["ETag"])
+    acme("DELETE", f"/Users/{world.rita.public_id}")
+    versions.append(acme("GET", address)["ETag"])
+    assert len(set(versions)) == 3
