@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.safestring import SafeString, mark_safe
@@ -18,6 +18,7 @@ from accounts.models import Membership, Organization, Project, User
 from apikeys.keys.keys import rotate_api_key
 from apikeys.models import APIKey
 from billing.alerts import Budget
+from billing.cost.credit_version import CREDIT_VERSION
 from billing.models import CreditGrant, LineItem
 from billing.payer_history import PayerSince
 from metering.pages.freshness.kept_reports import KeptReports
@@ -196,6 +197,17 @@ def test_who_paid_then_is_part_of_what_is_left_of_credit(used: World, client_of:
     after = client.get(address, headers={"If-None-Match": tag})
     assert after.status_code == 200
     assert "$487.50" in after.content.decode()
+
+
+def test_costs_of_others_are_not_read_for_what_is_left_of_credit(used: World) -> None:
+    explain = f"EXPLAIN WITH span AS MATERIALIZED (SELECT '2026-03-01'::date AS month) {CREDIT_VERSION}"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(explain, {"ids": [used.acme.pk, used.labs.pk]})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    found = plan.split(" on billing_dailycost", maxsplit=1)[1].split("Index Cond: ")[1].splitlines()[0]
+    assert "organization_id = ANY" in found
+    assert "day >=" in found
 
 
 @pytest.mark.parametrize(
