@@ -172,6 +172,13 @@ NOT_LIMITED = {
     "balance_refund": "staff",
     "ingestion_key": "staff",
     "ingestion_test_event": "staff",
+    "user_deactivation": "staff",
+    "user_reactivation": "staff",
+    "user_signing_out": "staff",
+    "user_password_reset": "staff",
+    "user_second_factor": "staff",
+    "leaving": "staff",
+    "opening": "staff",
 }
 
 

@@ -18,13 +18,13 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         steps = list(distribution.steps())
         if not steps:
-            self.stdout.write(f"This database is distributed over {num_workers} worker nodes; nothing is left to do.")
+            self.stdout.write(f"This database is distributed to {num_workers} worker nodes; nothing is left to do.")
             return
         for step in steps:
             self.stdout.write(step.words)
             if apply:
                 distribution.take(step)
         if apply:
-            self.stdout.write(f"Done: distributed over {num_workers} worker nodes. Start web, worker and beat again.")
+            self.stdout.write(f"Done: distributed to {num_workers} worker nodes. Start web, worker and beat again.")
         else:
             self.stdout.write("Nothing was changed. With web, worker and beat stopped, --apply does this.")

@@ -22,6 +22,7 @@ from accounts.models import Invitation, Organization, User
 from accounts.projects import attributes, projects
 from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import APIKey
+from apikeys.scimtokens.scimtokens import create_scim_token
 from billing.alerts import Budget, Delivery, WebhookEndpoint
 from billing.models import Invoice
 from tests.accounts.test_access_walk import make_staff, project_patterns
@@ -30,6 +31,7 @@ from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.parameters import OPEN_TO_THEIR_READERS, ORGANIZATION, PATH_PARAMETERS, PLAIN, QUERY_PARAMETERS, WORDS
 from tests.undone import undone
 from tests.world import LONG_AGO, World
+from usage_dashboard.models import ScimGroup
 
 ROLES = ("owner", "reader", "reader_without_visibility")
 NEVER = {
@@ -38,6 +40,8 @@ NEVER = {
     "api_key": "key_00000000000000000",
     "own_key": "key_00000000000000000",
     "admin_key": "adminkey_00000000000000000",
+    "scim_token": "scimtoken_00000000000000000",
+    "scim_group": "group_00000000000000000",
     "organization": "org_00000000000000000",
     "slug": "never",
     "invitation": "invite_00000000000000000",
@@ -121,7 +125,7 @@ def ids(world: World) -> dict[str, list[tuple[str, str]]]:
             ("reader", untracked.public_id),
         ],
         "own_key": [("everyone", theirs.public_id), ("everyone", bobs.public_id)],
-        "admin_key": [("everyone", make_admin_key(world.other))],
+        **programs_of(world.other),
         "organization": [("everyone", world.other.public_id)],
         "slug": [("everyone", world.other.slug)],
         "invitation": [("everyone", Invitation.objects.get().public_id)],
@@ -163,9 +167,14 @@ def make_invoice(payer: Organization) -> Invoice:
     return Invoice.objects.create(pk=NUMBER, payer=payer, month=month)
 
 
-def make_admin_key(organization: Organization) -> str:
-    key, _ = create_admin_key(organization=organization, name="Theirs", scopes=["usage"], now=database_now())
-    return key.public_id
+def programs_of(organization: Organization) -> dict[str, list[tuple[str, str]]]:
+    """What lets programs of the organization in, and a group of its identity provider."""
+    now = database_now()
+    key, _ = create_admin_key(organization=organization, name="Theirs", scopes=["usage"], now=now)
+    token, _ = create_scim_token(organization=organization, name="Theirs", now=now)
+    group = ScimGroup.objects.create(organization=organization, name="Theirs", updated_at=now)
+    made = {"admin_key": key.public_id, "scim_token": token.public_id, "scim_group": group.public_id}
+    return {kind: [("everyone", public_id)] for kind, public_id in made.items()}
 
 
 def client_as(world: World, role: str) -> Client:
