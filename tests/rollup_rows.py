@@ -41,7 +41,18 @@ def make_key(user: User, name: str) -> APIKey:
 
 def sku_of(model: str, usage_type: UsageType = UsageType.COMPLETIONS) -> Sku:
     found, _ = Model.objects.get_or_create(name=model)
-    sku, _ = Sku.objects.get_or_create(model=found, usage_type=usage_type, service_tier=1, batch=False, context_band=0)
+    sku, _ = Sku.objects.get_or_create(
+        model=found,
+        usage_type=usage_type,
+        service_tier=1,
+        batch=False,
+        context_band=0,
+        in_both_units=False,
+        provider=0,
+        speed=0,
+        region=0,
+        output_is_split=False,
+    )
     return sku
 
 
