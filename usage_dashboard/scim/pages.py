@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts import limits
 from accounts.access import Access, find_seen, open_organization
 from accounts.audit.audit import actor_of
 from accounts.changes import change
@@ -58,7 +59,7 @@ def provisioning(request: SignedInRequest, slug: str) -> HttpResponse:
             )
     except LimitReachedError as error:
         form.add_error("name", str(error))
-        return _list_page(request, access, form)
+        return limits.answer(_list_page(request, access, form), error)
     return PAGES.made(request, token, new, slug)
 
 

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import AuditEvent, Organization
 from apikeys.models import ScimToken
@@ -49,3 +50,13 @@ def test_it_is_for_owners_alone_and_not_for_personal_organizations(world: World,
     assert [client_of(one).get(PAGE).status_code for one in (world.bob, world.rita, world.charlie)] == [403, 403, 404]
     Organization.objects.filter(pk=world.acme.pk).update(is_personal=True)
     assert client_of(world.alice).get(PAGE).status_code == 404
+
+
+def test_who_makes_tokens_without_end_is_told_when_to_go_on(world: World, client_of: Any, settings: Settings) -> None:
+    settings.CHANGES_PER_MINUTE = 1
+    client: Client = client_of(world.alice)
+    first, second = (client.post(PAGE, {"name": name, "expires_in_days": ""}) for name in ("Okta", "Entra"))
+    assert (first.status_code, second.status_code) == (302, 429)
+    assert int(second["Retry-After"]) <= 60
+    assert "which is the limit" in text_of(second)
+    assert [token.name for token in ScimToken.objects.all()] == ["Okta"]
