@@ -37,13 +37,14 @@ demo: .venv/installed
 run: .venv/installed
 	@exec .venv/bin/python manage.py run
 
-# Side by side, a file at a time; what kills servers and measures others beside it afterwards, alone.
+# Side by side, a file at a time: first all that is quick, then what kills servers. What measures others beside something runs alone.
 test: .venv/installed-dev browser
 ifdef PYTEST_ARGS
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 else
 	.venv/bin/python -m pytest -m "not faults" --numprocesses auto --dist loadfile
-	.venv/bin/python -m pytest -m faults
+	.venv/bin/python -m pytest -m "faults and not alone" --numprocesses auto --maxprocesses 4 --dist loadfile
+	.venv/bin/python -m pytest -m alone
 endif
 
 # On a coordinator that knows its workers. What starts PostgreSQL itself, or opens a browser, is left out.

@@ -13,12 +13,11 @@ from accounts.clock import database_now
 from apikeys.keys import keys
 from tests.faults.harness import Stack
 from tests.faults.load import Events, Load
-from tests.faults.proof import Figures, Scenario
+from tests.faults.proof import FIGURES, Figures, Scenario
 from tests.world import Role, make_organization, make_user
 
 TOTAL_EVENTS = int(os.environ.get("FAULT_EVENTS", "200000"))
 NUM_SCENARIOS_WITH_LOAD = 12
-outcomes: list[Figures] = []
 
 
 @pytest.hookimpl(trylast=True)
@@ -28,9 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
+    noted = [each for report in reports if report.when == "call" for each in report.user_properties]
+    outcomes = sorted((Figures(**figures) for name, figures in noted if name == FIGURES), key=lambda row: row.scenario)
     if outcomes:
         terminalreporter.section("faults")
-    for row in sorted(outcomes, key=lambda row: row.scenario):
+    for row in outcomes:
         terminalreporter.write_line(
             f"{row.scenario:<88} {row.distinct:>9,} events, sent {row.sent:>9,}, acknowledged {row.acknowledged:>9,},"
             f" lost {row.lost}, doubled {row.doubled}, drift {row.drift}, {row.seconds:5.1f} s  {row.troubles}"
@@ -80,17 +82,17 @@ def num_events() -> int:
 @pytest.fixture
 def scenario(stack: Stack, request: pytest.FixtureRequest) -> Scenario:
     """A person of their own, in an organization of their own, with three keys and a gateway that reports for them."""
-    return make_scenario(stack, request.node.name)
+    return make_scenario(stack, request.node.name, request.node.user_properties)
 
 
-def make_scenario(stack: Stack, test_name: str) -> Scenario:
-    name = (
-        f"{re.sub(r'[^a-z0-9_]+', '-', test_name.removeprefix('test_'))[:60]}-{len(outcomes)}-{database_now():%H%M%S%f}"
-    )
+def make_scenario(stack: Stack, test_name: str, properties: list[tuple[str, object]]) -> Scenario:
+    """An account whose figures become one of the properties of a test."""
+    test_name = test_name.removeprefix("test_")
+    name = f"{re.sub(r'[^a-z0-9_]+', '-', test_name)[:60]}-{database_now():%H%M%S%f}"
     organization = make_organization(name[-40:])
     user = make_user(f"{name}@faults.test", name="Ada Ames", role=Role.OWNER, organization=organization)
     created_at = database_now().replace(year=2024, day=1)
     key_ids = [keys.create_api_key(user=user, name=f"Key {n}", created_at=created_at)[0].public_id for n in range(3)]
     _, secret = keys.create_ingest_token(name=name[-60:])
     load = Load(stack.plan.port, secret, Events(name[-40:], key_ids))
-    return Scenario(test_name.removeprefix("test_"), stack, user.pk, secret, load, outcomes)
+    return Scenario(test_name, stack, user.pk, secret, load, properties)

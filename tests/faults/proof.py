@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from django.db import connection
@@ -16,6 +16,7 @@ STORED_SQL: Final = """
 SELECT event_id::text, coalesce(input_tokens, 0), coalesce(output_tokens, 0)
 FROM metering_usageevent WHERE user_id = %s
 """
+FIGURES: Final = "figures"
 ROLLUPS: Final = ("metering_hourlyusage", "metering_dailyusage", "metering_monthlyusage")
 
 
@@ -36,14 +37,17 @@ class Figures:
 
 @dataclass
 class Scenario:
-    """One sender's account: a user whose events are this scenario's alone. `others` are further senders of that user's."""
+    """One sender's account: a user whose events are this scenario's alone. `others` are further senders of that user's.
+
+    Its figures become one of the `properties` of the test, which reach the report from any process.
+    """
 
     name: str
     stack: Stack
     user_id: int
     secret: str
     load: Load
-    outcomes: list[Figures]
+    properties: list[tuple[str, object]]
     others: list[Load] = field(default_factory=list)
     began_at: float = field(default_factory=time.monotonic)
 
@@ -87,19 +91,18 @@ class Scenario:
         """For the table at the end of the run."""
         seconds = time.monotonic() - self.began_at
         troubles = ", ".join(f"{count} × {name}" for name, count in self._troubles().most_common())
-        self.outcomes.append(
-            Figures(
-                scenario=self.name,
-                distinct=sum(load.num_wanted for load in self.loads),
-                sent=max(sum(load.ledger.sent for load in self.loads), acknowledged),
-                acknowledged=acknowledged,
-                lost=lost,
-                doubled=doubled,
-                drift=drift,
-                seconds=seconds,
-                troubles=troubles,
-            )
+        figures = Figures(
+            scenario=self.name,
+            distinct=sum(load.num_wanted for load in self.loads),
+            sent=max(sum(load.ledger.sent for load in self.loads), acknowledged),
+            acknowledged=acknowledged,
+            lost=lost,
+            doubled=doubled,
+            drift=drift,
+            seconds=seconds,
+            troubles=troubles,
         )
+        self.properties.append((FIGURES, asdict(figures)))
 
 
 def drift_of_all_days() -> int:

@@ -13,7 +13,7 @@ from tests.faults.harness import HOST, Stack
 from tests.faults.load import PATH
 from tests.faults.proof import Scenario
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.alone]
 NUM: Final = 5_200_000
 BODIES: Final = (b'["' + b"\\" * NUM + b'\\ud800"]', b"[" + b"0," * (NUM - 1) + b"0]", b"{}" + b"\n" * NUM + b"{}")
 BOMBS: Final = [

@@ -46,8 +46,8 @@ def test_postgres_is_killed_in_the_middle_of_requests_and_a_rollup(
     stack: Stack, scenario: Scenario, num_events: int, what: str
 ) -> None:
     stack.pause("worker")
-    with scenario.load.sending(num_events, clients=8, at_least_seconds=4):
-        scenario.load.wait_for(0.5)
+    with scenario.load.sending(num_events, clients=8, at_least_seconds=8):
+        scenario.load.wait_for(0.4)
         stack.resume("worker")
         stack.wait_for_a_rollup()
         if what == "every_process":

@@ -26,7 +26,7 @@ from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
 from tests.world import Role, make_organization, make_user
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.alone]
 SWITCHES_PER_SECOND: Final = 48
 NUM_SWITCHING: Final = 8  # connections that switch
 

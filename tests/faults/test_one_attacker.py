@@ -17,7 +17,7 @@ from tests.faults.harness import Stack
 from tests.faults.load import PATH
 from tests.faults.proof import Scenario
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.alone]
 NUM_CONNECTIONS: Final = 4
 COMPLETION: Final = '"timestamp":"%s","usage_type":"completions","model":"%s","input_tokens":%d,"output_tokens":1}'
 AN_EVENT: Final = f'{{"id":"%s-%d",{COMPLETION}'
@@ -75,7 +75,7 @@ def test_what_one_key_sends_without_end_holds_up_nobody(
 
 
 def key_of_an_attacker(stack: Stack) -> str:
-    attacker = make_scenario(stack, f"attacker {database_now():%H%M%S}")
+    attacker = make_scenario(stack, f"attacker {database_now():%H%M%S}", [])
     _, secret = keys.create_api_key(
         user=User.objects.get(pk=attacker.user_id), name="Mine", created_at=database_now().replace(year=2024, day=1)
     )

@@ -18,7 +18,7 @@ from tests.slow_receivers import SlowReceiver, slow_receivers
 from tests.world import make_organization
 from usage_dashboard.machine.processes import wait_until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.alone]
 NUM_SLOW = 4
 NUM_MESSAGES = 20
 TIMEOUT_SECONDS = 2.0

@@ -14,7 +14,7 @@ from tests.faults.load import Client, head
 from tests.faults.proof import Scenario
 from usage_dashboard.machine.processes import wait_until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.alone]
 NUM_STALLED = 64  # twice as many as web has threads
 NUM_POOLED = 32  # the threads of both processes, which start with the first request that needs one
 TIMEOUT_SECONDS = 8.0
