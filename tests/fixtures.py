@@ -13,6 +13,7 @@ from apikeys.models import APIKey
 from tests.engine import make_key, make_token
 from tests.servers import DATA_DIR
 from tests.world import World, make_world
+from usage_dashboard.doctor import programs
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,12 @@ def token(db: None) -> str:
 def key(world: World) -> APIKey:
     """A tracked key of Rita's."""
     return make_key(world.rita)
+
+
+@pytest.fixture
+def nobody_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker and no beat run beside this test: what asks for them need not wait for answers."""
+    monkeypatch.setattr(programs, "ANSWER_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tests.browser.test_page_quality import LOOKS, violations
 from tests.world import PASSWORD
 from usage_dashboard.models import DismissedStep
 
+pytestmark = pytest.mark.usefixtures("nobody_to_wait_for")
 HOME = "/settings/staff/"
 LONG = "a-very-long-address-that-somebody-invented-for-themselves-and-that-has-to-fit@customers.example.com"
 

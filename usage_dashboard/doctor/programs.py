@@ -20,10 +20,11 @@ def workers() -> Iterator[Finding]:
     if beats is None:
         return  # what cannot be asked is said of Redis
     needed = {queue for queue, _ in TAKES.values()}
-    # As many answers as there are programs, as a rule; only where one is missing is it worth to wait for the others.
-    taken = _taken(limit=len(TAKES))
-    if not needed <= taken:
-        taken |= _taken(limit=None)
+    # As many answers as there are programs, as a rule. Only where these are of the same program, others are waited for.
+    answers = _answers(limit=len(TAKES))
+    if len(answers) == len(TAKES) and not needed <= set().union(*answers):
+        answers = _answers(limit=None)
+    taken = set().union(*answers)
     for program, (queue, what) in TAKES.items():
         if queue in taken:
             yield fine(f"{program} answers.")
@@ -37,7 +38,7 @@ def workers() -> Iterator[Finding]:
         )
 
 
-def _taken(*, limit: int | None) -> set[str]:
-    """The queues of those workers that answer, after so many answers or ANSWER_SECONDS."""
+def _answers(*, limit: int | None) -> list[set[str]]:
+    """The queues of each worker that answers, after so many answers or ANSWER_SECONDS."""
     queues = app.control.inspect(timeout=ANSWER_SECONDS, limit=limit).active_queues() or {}
-    return {queue["name"] for of_worker in queues.values() for queue in of_worker}
+    return [{queue["name"] for queue in of_worker} for of_worker in queues.values()]
