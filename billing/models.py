@@ -1,7 +1,6 @@
 """What usage costs: dated prices, the daily cost that follows from them, credit and invoices.
 
-Budgets, webhooks and what is to be sent are in `billing.alerts`, who pays in `billing.payer_history`, what documents charge
-by day in `billing.billed_days`, refunds in `billing.refunds`, usage of new models in `billing.waiting`; they are imported here
+What stands in other modules (`billing.alerts`, `payer_history`, `billed_days`, `refunds`, `waiting`, `changes`) is imported here,
 because Django looks for models here.
 """
 
@@ -13,6 +12,7 @@ from django.db.models.functions import Now
 
 import billing.alerts
 import billing.billed_days
+import billing.changes.kept
 import billing.payer_history
 import billing.refunds
 import billing.waiting  # noqa: F401

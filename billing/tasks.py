@@ -5,7 +5,7 @@ from celery import shared_task
 from accounts.clock import database_now
 from billing import proof
 from billing.at_once import turn
-from billing.budgets import checks
+from billing.budgets import checks, looks
 from billing.invoices import closing
 from billing.notices import deliveries, failures, key_news
 from billing.prices import new_models, rerating, unpriced
@@ -28,6 +28,11 @@ def re_rate() -> None:
 
 @shared_task(name="billing.tasks.check_budgets")
 def check_budgets() -> None:
+    looks.take_all()
+
+
+@shared_task(name="billing.tasks.check_all_budgets")
+def check_all_budgets() -> None:
     checks.check()
 
 

@@ -25,6 +25,9 @@ from billing.budgets.targets import target_of
 from billing.notices import outbox
 from metering import isolation
 
+TASK: Final = "check_budgets"
+BUDGET: Final = "budget "
+"""… followed by the budget's id: what a failure names (`metering.isolation`)."""
 AT_ONCE: Final = 1_000
 """So many budgets are added up by one statement."""
 # Nothing is claimed for a budget that was changed or removed after it was added up: who changes one checks it again.
@@ -57,7 +60,7 @@ def check(organization_ids: Collection[int] | None = None, *, now: datetime | No
     """
     month = month_of((now or database_now()).date())
     budgets = Budget.objects.all() if organization_ids is None else _concerned(organization_ids)
-    return _tell_all("check_budgets", _crossed(budgets, month), month)
+    return _tell_all(TASK, _crossed(budgets, month), month)
 
 
 def check_forecasts(now: datetime) -> int:
@@ -121,7 +124,7 @@ def _key(row: Budget | BudgetAlert) -> tuple[int, Scope]:
 
 def _tell_all(task: str, findings: Iterator[Finding], month: Period) -> int:
     tell = partial(_tell, month=month)
-    return sum(isolation.do_each(task, findings, tell, name=lambda finding: f"budget {finding.budget.pk}"))
+    return sum(isolation.do_each(task, findings, tell, name=lambda finding: f"{BUDGET}{finding.budget.pk}"))
 
 
 def _tell(finding: Finding, *, month: Period) -> int:

@@ -12,7 +12,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from billing.budgets.checks import check
+from billing.budgets import looks
 from billing.prices import book, rating
 from metering import isolation
 from metering.models import FailedItem, Model
@@ -104,8 +104,6 @@ def _price(models: Sequence[Model]) -> None:
         book.add(found)
         book.add_of_providers(_at_providers(models))
         touched = touch(cursor, WAITS, [[model.pk for model in models]])
-        rating.rate_again(cursor, touched)
+        look = rating.rate_again(cursor, touched)
         cursor.execute(DONE_SQL.format(touched=touched.table))
-        concerned = rating.with_budget(cursor, touched)
-    if concerned:
-        check(concerned)
+    looks.take(look)

@@ -12,6 +12,7 @@ from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import Organization
 from accounts.periods import Period, month_of
+from billing.changes.kept import BudgetLook
 from billing.models import PriceChange
 from billing.payer_history import BEGINNING, PayerSince
 from billing.prices.rerating import find_effect, keep_adjustments
@@ -44,6 +45,7 @@ def change_payer(
             requested_by=actor.user,
         )
         keep_adjustments(cursor, change)
+        BudgetLook.objects.create(organization_ids=[organization.pk])
         audit.record(
             "organization.payer_changed",
             actor=actor,

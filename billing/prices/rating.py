@@ -7,7 +7,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from billing.budgets.checks import check
+from billing.budgets import looks
+from billing.changes.kept import BudgetLook
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL, WIDER_SQL
 from billing.models import LineItem
 from billing.payer_history import PAYER, payer_join
@@ -183,18 +184,6 @@ WHERE (SELECT true FROM billing_pricesource AS source WHERE source.model_id = sk
 ORDER BY 1, 2, 3
 ON CONFLICT DO NOTHING
 """
-# The organizations whose cost changed and counts against a budget, their own or their parent's. Each is looked up by key: the
-# work grows with what was touched, not with the organizations or budgets that there are.
-WITH_BUDGET_SQL: Final = """
-SELECT member.id
-FROM (SELECT DISTINCT organization_id FROM {touched}) AS touched
-CROSS JOIN LATERAL (
-    SELECT id, parent_id FROM accounts_organization WHERE id = touched.organization_id OFFSET 0
-) AS member
-WHERE (
-    SELECT true FROM billing_budget AS budget WHERE budget.organization_id IN (member.id, member.parent_id) LIMIT 1
-)
-"""
 
 
 def roll_up_and_rate(*, max_events: int | None = None, passed_over: Collection[int] = ()) -> int:
@@ -218,10 +207,8 @@ def _roll_up_and_rate(max_events: int | None, passed_over: Collection[int]) -> i
         done = run.roll_up(cursor, max_events=max_events, passed_over=passed_over)
         if done is None:
             return 0
-        rate(cursor, done.touched)
-        concerned = with_budget(cursor, done.touched)
-    if concerned:
-        check(concerned)
+        look = rate(cursor, done.touched)
+    looks.take(look)
     return done.num_events
 
 
@@ -272,22 +259,18 @@ def _forget_rolled_up() -> None:
         FailedItem.objects.filter(pk__in=[failed[batch_id].pk for batch_id in done]).delete()
 
 
-def rate(cursor: Any, touched: Touched) -> None:
-    """Compute the cost of the rows by the book as it is.
+def rate(cursor: Any, touched: Touched) -> BudgetLook | None:
+    """Compute the cost of the rows by the book as it is. Returns the look at budgets to be taken when that is committed.
 
     Rows of models that were not looked up in the default price list yet are noted for `new_models`, which rates them again.
     """
     cursor.execute(UPSERT_SQL.format(touched=touched.table))
     cursor.execute(WAITING_SQL.format(touched=touched.table))
+    return looks.note(cursor, touched.table)
 
 
-def rate_again(cursor: Any, touched: Touched) -> None:
-    """Compute the cost of the rows by the book as it is now, whatever they cost before."""
-    rate(cursor, touched)
+def rate_again(cursor: Any, touched: Touched) -> BudgetLook | None:
+    """Compute the cost of the rows by the book as it is now, whatever they cost before. Returns what `rate` does."""
+    look = rate(cursor, touched)
     cursor.execute(VANISHED_SQL.format(touched=touched.table))
-
-
-def with_budget(cursor: Any, touched: Touched) -> list[int]:
-    """The organizations of these rows whose cost counts against a budget."""
-    cursor.execute(WITH_BUDGET_SQL.format(touched=touched.table))
-    return [organization_id for (organization_id,) in cursor.fetchall()]
+    return look

@@ -231,9 +231,11 @@ def test_a_price_change_that_cannot_be_rated(world: World, poison: Poison) -> No
 
 
 @of_task("billing.tasks.check_budgets")
-def test_a_budget_that_cannot_be_told(world: World, poison: Poison) -> None:
+@of_task("billing.tasks.check_all_budgets")
+@pytest.mark.parametrize("task", ["billing.tasks.check_budgets", "billing.tasks.check_all_budgets"])
+def test_a_budget_that_cannot_be_told(world: World, poison: Poison, task: str) -> None:
     crossed_budgets(world, poison, "NOT NEW.is_forecast")
-    run("billing.tasks.check_budgets")
+    run(task)
     assert told() == {world.acme.pk}
     assert failed() == [f"budget {Budget.objects.get(organization=world.other).pk}"]
 
@@ -339,8 +341,8 @@ def crossed_budgets(world: World, poison: Poison, condition: str) -> None:
     set_price("m", "1")
     poison("billing_budgetalert", f"NEW.organization_id = {world.other.pk} AND {condition}")
     for organization in (world.other, world.acme):
-        use(organization, today, "m", input_tokens=100)
         Budget.objects.create(organization=organization, amount=1, thresholds=[100])
+        use(organization, today, "m", input_tokens=100)
 
 
 def staff(world: World) -> None:

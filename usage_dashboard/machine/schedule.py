@@ -21,6 +21,7 @@ def of(*, roll_up: float, measure: float) -> dict[str, dict[str, Any]]:
         "verify": {"task": "billing.tasks.verify", "schedule": crontab(hour="3", minute="30")},
         "re-rate": {"task": "billing.tasks.re_rate", "schedule": 5.0},
         "check-budgets": {"task": "billing.tasks.check_budgets", "schedule": 60.0},
+        "check-all-budgets": {"task": "billing.tasks.check_all_budgets", "schedule": crontab(minute="1")},
         "check-unpriced": {"task": "billing.tasks.check_unpriced", "schedule": 60.0},
         "check-failures": {"task": "billing.tasks.check_failures", "schedule": 60.0},
         "tell-of-keys": {"task": "billing.tasks.tell_of_keys", "schedule": 15.0},

@@ -11,10 +11,8 @@ from accounts.clock import database_now
 from accounts.models import Organization
 from apikeys.models import APIKey
 from billing.alerts import BudgetKind, Scope
-from billing.budgets import blocks
+from billing.budgets import blocks, looks
 from billing.budgets.blocks import Use
-from billing.budgets.checks import check
-from billing.prices import rating
 from metering.rollups.touched import touch
 from tests.billing.budgets.parts import set_budget
 from tests.money import set_price, use
@@ -66,9 +64,10 @@ def test_budgets_of_others_cost_neither_rollups_nor_questions(world: World, key:
     def after_rollup() -> None:
         where = "metering_organizationdailyusage WHERE organization_id = %s AND day = %s"
         with transaction.atomic(), connection.cursor() as cursor:
-            concerned = rating.with_budget(cursor, touch(cursor, where, [world.acme.pk, today]))
-        assert concerned == [world.acme.pk]
-        check(concerned)
+            look = looks.note(cursor, touch(cursor, where, [world.acme.pk, today]).table)
+        assert look is not None
+        assert look.organization_ids == [world.acme.pk]
+        looks.take(look)
 
     def question(organization: Organization) -> None:
         blocks.forget()
