@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from accounts.clock import database_now
+from accounts.models import Organization
 from accounts.periods import month_of, previous_month
 from benchmarks import population
 from benchmarks.generate import clear
@@ -24,7 +25,7 @@ from benchmarks.population import Customers
 from benchmarks.servers import HOST
 from benchmarks.world import World
 from billing.budgets import checks
-from billing.invoices import closing
+from billing.invoices import closing, drafts
 from billing.pages.customers import customers as staff_list
 from usage_dashboard.machine.preparation import collect_static
 
@@ -80,6 +81,7 @@ def _tasks(world: World, size: int) -> dict[str, Task]:
         "budgets": (partial(_undone, checks.check), size),
         "forecasts": (partial(_undone, partial(checks.check_forecasts, now)), size),
         "month_close": (partial(_undone, _close), min(MOST_CLOSED, size * 8 // 10)),
+        "drafts_alike": (partial(_undone, _compare), size),
         "staff_list": (partial(staff_list.find_ids, "", now), size),
         "verification": (ask, QUESTIONS),
         "own_page": (partial(owner.get, "/settings/organization/customer-5/usage/cost/"), 1),
@@ -92,6 +94,13 @@ def _close() -> None:
     for done in close:
         if done.num_done == MOST_CLOSED:
             break
+
+
+def _compare() -> None:
+    """What an hour of the days of grace takes in which nothing changed."""
+    month = previous_month(month_of(database_now().date()))
+    payers = list(Organization.objects.filter(parent=None).order_by("pk").values_list("pk", flat=True))
+    drafts.changed(payers, month)
 
 
 def _ask(client: Client, token: str) -> None:

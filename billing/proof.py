@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from accounts.clock import database_now
 from accounts.periods import Period, month_of
+from billing.changes import costs
 from billing.invoices import proof as billed_proof
 from billing.notices import outbox
 from billing.prices import rating
@@ -77,6 +78,7 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
         with transaction.atomic(), connection.cursor() as cursor:
             rollups.lock(cursor, wait=True)
             touched = rollups.rebuild_day(cursor, day)
+            costs.note(cursor, "billing_dailycost WHERE day = %s", [day.start])
             cursor.execute("DELETE FROM billing_dailycost WHERE day = %s", [day.start])
             rating.rate(cursor, touched)
         rating.roll_up_and_rate()  # the worker does not get the lock while day follows upon day

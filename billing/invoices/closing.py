@@ -2,23 +2,24 @@
 
 Each payer is one transaction, so a closing that was cut off goes on with the payers that are left, and two closers at
 once make one invoice each. A payer on whom it fails stops nobody else: staff are told, and it is tried again by itself.
+In the days of grace only those are drafted anew whose draft would be another one (`billing.invoices.drafts`).
 A payer whose invoice of the month was voided is billed again with the next month, unless someone closes the month for
 that payer by hand.
 """
 
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Min
 
 from accounts.models import Organization
 from accounts.periods import Period, month_of, next_month, parse_month
-from billing.invoices import invoices
+from billing.invoices import drafts, invoices
 from billing.models import DailyCost, Invoice, MonthClose
 from billing.payer_history import PAYER
 from metering import isolation
@@ -52,10 +53,11 @@ class MonthNotOverError(ValueError):
 
 @dataclass(frozen=True)
 class Closing:
-    """One payer's month that is to be closed."""
+    """One payer's month that is to be closed. `version` is what a draft is made from, if that was asked (`drafts`)."""
 
     payer: Organization
     month: Period
+    version: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.month.start:%Y-%m} {self.payer.slug}"
@@ -91,23 +93,25 @@ def close_ended_months(now: datetime) -> int:
 def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Generator[Progress, None, None]:
     """Draft, or after the grace period finalize, every invoice of the month that is not final; yields after each payer.
 
-    Those on whom it fails are passed over, and found in `failures`; with `at_once` those that failed before are tried now.
-    Raises MonthNotOverError.
+    Drafts that would be the same again are passed over. So are those on whom it fails, and found in `failures`; with `at_once`
+    those that failed before are tried now, and all are drafted. Raises MonthNotOverError.
     """
     require_over(month, now)
-    waiting = _waiting(month)
+    payer_ids = _waiting(month)
+    versions = drafts.changed(payer_ids, month, among_all=at_once or is_final(month, now))
     MonthClose.objects.get_or_create(month=month.start)
     found = MonthClose.objects.filter(month=month.start)
-    found.update(num_payers=len(waiting), num_payers_done=0)
-    number = 0
-    done = isolation.each(TASK, waiting, partial(_close, now=now), at_once=at_once)
-    for number, (closing, invoice) in enumerate(done, start=1):
-        yield Progress(number, len(waiting), closing.payer, invoice)
+    number = num_alike = len(payer_ids) - len(versions)
+    found.update(num_payers=len(payer_ids), num_payers_done=num_alike)
+    done = isolation.each(TASK, _closings(versions, month), partial(_close, now=now), at_once=at_once)
+    for number, (closing, invoice) in enumerate(done, start=num_alike + 1):
+        yield Progress(number, len(payer_ids), closing.payer, invoice)
         if number % PROGRESS_STEP == 0:
             found.update(num_payers_done=number)
     found.update(num_payers_done=number)
     if is_final(month, now):
         found.update(finalized_at=now)
+        drafts.forget(month)
 
 
 def close_payer(payer: Organization, month: Period, *, now: datetime) -> Invoice | None:
@@ -140,15 +144,23 @@ def require_over(month: Period, now: datetime) -> None:
 def _close(closing: Closing, *, now: datetime) -> Invoice | None:
     if is_final(closing.month, now):
         return invoices.finalize(closing.payer, closing.month, now)
-    return invoices.draft(closing.payer, closing.month)
+    with transaction.atomic():
+        invoice = invoices.draft(closing.payer, closing.month)
+        if closing.version:
+            drafts.remember(closing.payer.pk, closing.month, closing.version)
+    return invoice
 
 
-def _waiting(month: Period) -> list[Closing]:
+def _waiting(month: Period) -> list[int]:
+    """The payers whose invoice of the month is not final."""
     with connection.cursor() as cursor:
         cursor.execute(WAITING_SQL, {"month": month.start, "end": month.end})
-        payer_ids = [payer_id for (payer_id,) in cursor.fetchall()]
-    found = Organization.objects.in_bulk(payer_ids)
-    return [Closing(found[payer_id], month) for payer_id in payer_ids]
+        return [payer_id for (payer_id,) in cursor.fetchall()]
+
+
+def _closings(versions: Mapping[int, str], month: Period) -> list[Closing]:
+    payers = Organization.objects.in_bulk(versions)
+    return [Closing(payers[payer_id], month, version) for payer_id, version in versions.items()]
 
 
 def _left_over(now: datetime) -> list[Closing]:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from billing.budgets import looks
+from billing.changes import costs
 from billing.changes.kept import BudgetLook
 from billing.line_items import CHARGED_SQL, QUANTITIES_SQL, WIDER_SQL
 from billing.models import LineItem
@@ -265,6 +266,7 @@ def rate(cursor: Any, touched: Touched) -> BudgetLook | None:
     Rows of models that were not looked up in the default price list yet are noted for `new_models`, which rates them again.
     """
     cursor.execute(UPSERT_SQL.format(touched=touched.table))
+    costs.note(cursor, touched.table)
     cursor.execute(WAITING_SQL.format(touched=touched.table))
     return looks.note(cursor, touched.table)
 
