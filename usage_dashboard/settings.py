@@ -324,7 +324,7 @@ STORAGES = {
 WHITENOISE_MAX_AGE = 31_536_000
 
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["usage_dashboard.web.json_renderer.Renderer"],
     "DEFAULT_PARSER_CLASSES": ["usage_dashboard.web.json_parser.Parser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "usage_dashboard.web.negotiation.OneFormat",
     "EXCEPTION_HANDLER": "usage_dashboard.web.programs.rest_error",

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.installation.described import INVOICE, OPERATOR, ORGANIZATION, Described, Errors, in_path
+from accounts.installation.typed_fields import TypedDecimal, TypedText
 from accounts.models import Organization
 from billing.invoices import balance, invoices
 from billing.invoices.balance import RefundRefusedError
@@ -32,8 +33,8 @@ ACTOR: Final = Actor(name="operator token")
 class RefundFields(serializers.Serializer[dict[str, object]]):
     """What was paid back, and the caller's own reference of it, by which a repeated call is known."""
 
-    amount = serializers.DecimalField(max_digits=BILLED_DIGITS, decimal_places=2)
-    reference = serializers.CharField(max_length=120)
+    amount = TypedDecimal(max_digits=BILLED_DIGITS, decimal_places=2)
+    reference = TypedText(max_length=120)
 
 
 class PaidInvoice(TypedDict):

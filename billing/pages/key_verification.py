@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.installation.described import CHECKING, KEY, ORGANIZATION, Described, Errors
+from accounts.installation.typed_fields import TypedText
 from accounts.models import Organization
 from apikeys import secrets
 from apikeys.authentication import Gateway, IngestTokenAuthentication
@@ -27,15 +28,6 @@ UNKNOWN_PROJECT = "unknown_project"
 INVALID_ATTRIBUTE = "invalid_attribute"
 
 
-class Text(serializers.CharField):
-    """A text, and nothing else that could be written as one: what is asked is not guessed."""
-
-    def to_internal_value(self, data: object) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
 class Question(serializers.Serializer[dict[str, str]]):
     """Which key, by its secret or its public id, and what the request names, if any: the organization, the model,
     the project and values of attributes, as in an event.
@@ -43,11 +35,11 @@ class Question(serializers.Serializer[dict[str, str]]):
     A field that is null or empty says nothing.
     """
 
-    key = Text(max_length=512, required=False, allow_null=True, allow_blank=True)
-    api_key_id = Text(max_length=64, required=False, allow_null=True, allow_blank=True)
-    organization = Text(max_length=64, required=False, allow_null=True, allow_blank=True)
-    model = Text(max_length=128, required=False, allow_null=True, allow_blank=True)
-    project = Text(max_length=64, required=False, allow_null=True, allow_blank=True)
+    key = TypedText(max_length=512, required=False, allow_null=True, allow_blank=True)
+    api_key_id = TypedText(max_length=64, required=False, allow_null=True, allow_blank=True)
+    organization = TypedText(max_length=64, required=False, allow_null=True, allow_blank=True)
+    model = TypedText(max_length=128, required=False, allow_null=True, allow_blank=True)
+    project = TypedText(max_length=64, required=False, allow_null=True, allow_blank=True)
     attributes = serializers.DictField(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:

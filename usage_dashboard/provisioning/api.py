@@ -6,6 +6,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError
 
 from accounts.installation.described import PROVISIONING, Errors
+from accounts.installation.typed_fields import IN_A_FILE
 from apikeys.adminkeys.api import ProgramView
 from apikeys.models import OperatorToken
 from apikeys.operatortokens.authentication import (
@@ -93,13 +94,22 @@ def first_error(errors: Any, name: str = "") -> RefusedError:
     return RefusedError("invalid_request", f"{name}: {message}" if name else message, param=name or None)
 
 
-def line_of(kind: str, external_id: str, data: Any, fields: type[serializers.Serializer[Any]], **said: Any) -> Line:
-    """The line that this data is. Raises RefusedError for the first field that is wrong."""
+def line_of(
+    kind: str,
+    external_id: str,
+    data: Any,
+    fields: type[serializers.Serializer[Any]],
+    *,
+    is_file: bool = False,
+    **said: Any,
+) -> Line:
+    """The line that this data is, of a program or of a file that people write. Raises RefusedError for the first field that is
+    wrong."""
     if not EXTERNAL_ID.fullmatch(external_id):
         raise RefusedError("invalid_request", ID_RULE, param="external_id")
     if not isinstance(data, dict):
         raise RefusedError("invalid_request", "This is no JSON object.")
-    checked = fields(data=data)
+    checked = fields(data=data, context={IN_A_FILE: is_file})
     if not checked.is_valid():
         raise first_error(checked.errors)
     values = dict(checked.validated_data)

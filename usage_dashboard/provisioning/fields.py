@@ -5,12 +5,22 @@ A field that is not sent stays as it is; null says that there is none.
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError as Unprintable
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from accounts.installation.typed_fields import (
+    TypedChoice,
+    TypedDecimal,
+    TypedEmail,
+    TypedNumber,
+    TypedPattern,
+    TypedSwitch,
+    TypedText,
+)
 from accounts.models import Membership, Organization
 from accounts.pages.forms import is_printable
 from accounts.periods import is_known
@@ -23,6 +33,7 @@ ID_RULE: Final = "An id has 1 to 100 letters, digits and any of . _ : @ + ~ -"
 MOST_PRICES: Final = 1_000
 MOST_ATTRIBUTES: Final = 5
 LONGEST_ATTRIBUTE_NAME: Final = 64
+HIGHEST_TAX_RATE: Final = Decimal("0.99999")
 Values = serializers.Serializer[dict[str, Any]]
 
 
@@ -44,14 +55,14 @@ def known_moment(value: Any) -> None:
         raise Unprintable("This is outside of the years 2000 to 2999.")
 
 
-class Text(serializers.CharField):
+class Text(TypedText):
     """A line of text."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validators=[one_line], **kwargs)
 
 
-class ExternalId(serializers.CharField):
+class ExternalId(TypedText):
     """The operator's own id of something."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -80,30 +91,30 @@ class BillingDetailsFields(Strict):
     """Whom invoices are made out to, and on which terms; null is the installation's."""
 
     legal_name = Text(max_length=160, allow_blank=True, required=False)
-    address = serializers.CharField(max_length=500, allow_blank=True, required=False, validators=[lines_of_text])
+    address = TypedText(max_length=500, allow_blank=True, required=False, validators=[lines_of_text])
     tax_id = Text(max_length=40, allow_blank=True, required=False)
     tax_name = Text(max_length=20, allow_blank=True, required=False)
-    tax_rate = serializers.DecimalField(
-        max_digits=6, decimal_places=5, min_value=0, max_value=1, allow_null=True, required=False
+    tax_rate = TypedDecimal(
+        max_digits=6, decimal_places=5, min_value=0, max_value=HIGHEST_TAX_RATE, allow_null=True, required=False
     )
-    due_days = serializers.IntegerField(min_value=0, max_value=365, allow_null=True, required=False)
+    due_days = TypedNumber(min_value=0, max_value=365, allow_null=True, required=False)
 
 
 class PriceFields(Strict):
     """A price of the organization's own, from a UTC day on: dollars for `per` units; null ends pricing on that day."""
 
     model = Text(max_length=128)
-    line_item = serializers.ChoiceField(choices=[item.label for item in LineItem])
-    unit_price = serializers.DecimalField(max_digits=24, decimal_places=12, min_value=0, allow_null=True)
-    per = serializers.ChoiceField(choices=[1, 1_000, 1_000_000], default=1)
+    line_item = TypedChoice(choices=[item.label for item in LineItem])
+    unit_price = TypedDecimal(max_digits=24, decimal_places=12, min_value=0, allow_null=True)
+    per = TypedChoice(choices=[1, 1_000, 1_000_000], default=1)
     effective_date = serializers.DateField(validators=[known_moment])
-    usage_type = serializers.ChoiceField(choices=[item.label for item in UsageType], allow_null=True, default=None)
+    usage_type = TypedChoice(choices=[item.label for item in UsageType], allow_null=True, default=None)
     service_tier = Text(max_length=40, allow_null=True, default=None)
-    batch = serializers.BooleanField(allow_null=True, default=None)
+    batch = TypedSwitch(allow_null=True, default=None)
     provider = Text(max_length=40, allow_null=True, default=None)
     speed = Text(max_length=40, allow_null=True, default=None)
     region = Text(max_length=40, allow_null=True, default=None)
-    context_band = serializers.ChoiceField(choices=[0, *CONTEXT_BANDS], default=0)
+    context_band = TypedChoice(choices=[0, *CONTEXT_BANDS], default=0)
 
 
 class Fields(Strict):
@@ -120,7 +131,7 @@ class OrganizationFields(Fields):
     parent = ExternalId(  # type: ignore[assignment] # a field of it, not the serializer's parent
         allow_null=True, required=False, help_text="Who pays for it, from the UTC month of `effective_at` on."
     )
-    usage_visibility = serializers.ChoiceField(choices=Organization.UsageVisibility.choices, required=False)
+    usage_visibility = TypedChoice(choices=Organization.UsageVisibility.choices, required=False)
     billing_details = BillingDetailsFields(required=False)
     prices = serializers.ListField(
         child=PriceFields(), required=False, max_length=MOST_PRICES, help_text="Needs the scope `prices`."
@@ -130,7 +141,7 @@ class OrganizationFields(Fields):
 class UserFields(Fields):
     """A person. One who has confirmed this email address here already is taken over."""
 
-    email = serializers.EmailField(max_length=254, validators=[one_line])
+    email = TypedEmail(max_length=254, validators=[one_line])
     name = Text(max_length=120, allow_blank=True, required=False)
 
 
@@ -139,8 +150,8 @@ class MembershipFields(Fields):
 
     user = ExternalId()
     organization = ExternalId()
-    role = serializers.ChoiceField(choices=Membership.Role.choices)
-    is_default = serializers.BooleanField(required=False)
+    role = TypedChoice(choices=Membership.Role.choices)
+    is_default = TypedSwitch(required=False)
 
 
 class ProjectFields(Fields):
@@ -177,10 +188,10 @@ class APIKeyFields(Fields):
 
     user = ExternalId()
     name = Text(max_length=255)
-    digest = serializers.RegexField(
+    digest = TypedPattern(
         r"\A[0-9a-fA-F]{64}\Z", required=False, error_messages={"invalid": "SHA-256 in 64 hexadecimal digits."}
     )
-    tracked = serializers.BooleanField(required=False)
+    tracked = TypedSwitch(required=False)
     created_at = Moment(required=False)
     expires_at = Moment(allow_null=True, required=False)
     attribution = AttributionFields(required=False)
@@ -191,9 +202,7 @@ class AdminKeyFields(Fields):
 
     organization = ExternalId()
     name = Text(max_length=255)
-    scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=AdminKey.Scope.choices), allow_empty=False, max_length=10
-    )
+    scopes = serializers.ListField(child=TypedChoice(choices=AdminKey.Scope.choices), allow_empty=False, max_length=10)
     expires_at = Moment(allow_null=True, required=False)
 
 

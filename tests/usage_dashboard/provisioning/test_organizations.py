@@ -43,6 +43,7 @@ def test_a_put_makes_it_and_reads_back_what_was_said(program: Operator) -> None:
     assert BillingDetails.objects.get(organization=organization).tax_rate == Decimal("0.19")
     assert made["id"] == organization.public_id
     assert made["billing_details"]["address"] == "Street 1\nBerlin"
+    assert made["billing_details"]["tax_rate"] == "0.19000"
     assert program.get("organizations/cust-1") == (200, made)
 
 
@@ -125,6 +126,7 @@ def test_own_prices_are_put_into_the_book_once(program: Operator) -> None:
     rows = Price.objects.filter(organization__external_id="c")
     assert {row.unit_price for row in rows} == {Decimal("0.0000025")}
     assert [row["line_item"] for row in found["prices"]] == ["input", "output"]
+    assert {row["unit_price"] for row in found["prices"]} == {"0.000002500000"}
     assert AuditEvent.objects.filter(event="price.changed", organization__external_id="c").count() == 2
     assert refusal(operator("organizations").put("organizations/c", name="Customer", prices=[price])) == (
         403,
@@ -143,7 +145,10 @@ def test_own_prices_are_put_into_the_book_once(program: Operator) -> None:
         ({"name": "Good", "\0": 1}, "?"),
         ({"name": "Good", "parent": "a b"}, "parent"),
         ({"name": "Good", "usage_visibility": "all"}, "usage_visibility"),
-        ({"name": "Good", "billing_details": {"tax_rate": 2}}, "billing_details.tax_rate"),
+        ({"name": 0}, "name"),
+        ({"name": "Good", "parent": 17}, "parent"),
+        ({"name": "Good", "billing_details": {"tax_rate": 1}}, "billing_details.tax_rate"),
+        ({"name": "Good", "billing_details": {"due_days": "14"}}, "billing_details.due_days"),
         ({"name": "Good", "billing_details": {"address": "a\0"}}, "billing_details.address"),
         ({"name": "Good", "billing_details": []}, "billing_details"),
         ({"name": "Good", "prices": [{"model": "m"}]}, "prices.0.line_item"),

@@ -104,6 +104,13 @@ def test_what_the_file_does_not_name_stays(file: Path, world: World) -> None:
     assert Organization.objects.get(external_id="c2").ended_at is None
 
 
+def test_numbers_that_are_texts_are_read_as_they_are_written(file: Path) -> None:
+    sync(file, "organizations:\n  0017: {name: 1984}\n  1_000: {name: Customer, parent: 0017}\n", "--apply")
+    found = Organization.objects.filter(external_id__isnull=False).order_by("external_id")
+    assert list(found.values_list("external_id", "name")) == [("0017", "1984"), ("1_000", "Customer")]
+    assert found[1].parent == found[0]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -115,6 +122,8 @@ def test_what_the_file_does_not_name_stays(file: Path, world: World) -> None:
         ("users: [a]", "under each of your ids"),
         ("users: {u: {email: nobody}}", "users u: email:"),
         ("users: {u: [a]}", "This is no JSON object."),
+        ("users: {1.5: {email: a@b.test}}", "put the id “1.5” between quotes"),
+        ("organizations: {c: {name: true}}", "organizations c: name: This is a text, between quotes."),
         ("users: {u: {ended: maybe}}", "true or false"),
         ("users: {'a b': {email: a@b.test}}", "An id has 1 to 100"),
         ("memberships: {m: {user: u, organization: c, role: owner, effective_at: 2026-01-01}}", "effective_at"),
