@@ -80,6 +80,8 @@ class Described:
     question: ClassVar[Any] = None
     example: ClassVar[Any] = None
     answer: ClassVar[Any]
+    takes: ClassVar[str] = "application/json"
+    """The type of its body."""
     makes: ClassVar[bool] = False
     """Whether the same answer also comes with status 201, for something new."""
     media_types: Sequence[str] = ("application/json",)

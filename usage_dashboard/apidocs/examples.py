@@ -14,6 +14,8 @@ Entry = dict[str, Any]
 ADMIN_KEY: Final = "ADMIN_KEY"
 VARIABLES: Final = {"ingest": "INGEST_TOKEN", "operator": "OPERATOR_TOKEN", "provisioning": "OPERATOR_TOKEN"}
 """What names of security schemes have in them → the variable of the environment from which examples take the secret."""
+OF_LINES: Final = ("application/x-ndjson",)
+"""Types of bodies in which a line break ends what is said."""
 MARK: Final = "…"
 
 
@@ -78,7 +80,8 @@ def _curl(address: str, method: str, variable: str, media_type: str, body: Any) 
     asked = "curl" if method == usual else f"curl -X {method.upper()}"
     lines = [f'{asked} "{address}"', f'-H "Authorization: Bearer ${variable}"']
     if media_type:
-        lines += [f'-H "Content-Type: {media_type}"', f"-d '{json.dumps(body, indent=2, ensure_ascii=False)}'"]
+        indent = None if media_type in OF_LINES else 2
+        lines += [f'-H "Content-Type: {media_type}"', f"-d '{json.dumps(body, indent=indent, ensure_ascii=False)}'"]
     return " \\\n  ".join(lines)
 
 

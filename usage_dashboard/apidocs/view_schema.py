@@ -60,7 +60,7 @@ class ViewSchema(AutoSchema):
         if self.described.question is None:
             return None
         examples = example_of(self.described.example) if self.described.example is not None else []
-        return {JSON_TYPE: OpenApiRequest(self._shape(self.described.question), examples=examples)}
+        return {self.described.takes: OpenApiRequest(self._shape(self.described.question), examples=examples)}
 
     def get_response_serializers(self) -> Any:
         described = self.described

@@ -49,6 +49,8 @@ class Batch(OperatorView):
 
     title = "Put or end up to 10,000 things"
     question = BatchLine
+    takes = MEDIA_TYPE
+    example = {"kind": "organizations", "external_id": "cust-17", "name": "Initech"}
     answer = BatchAnswer
     parser_classes = [Unread]
     media_types = (MEDIA_TYPE,)

@@ -91,7 +91,7 @@ class ProvisionedIngestToken(TypedDict):
 
 
 class BatchLine(TypedDict):
-    """A line of a batch, with the fields of a PUT of its kind beside these."""
+    """A line of a batch, with the fields of a PUT of its kind beside these. `delete` true ends it."""
 
     kind: Literal["organizations", "users", "memberships", "projects", "api_keys", "admin_keys", "ingest_tokens"]
     external_id: str
