@@ -1,12 +1,18 @@
-#!/usr/bin/env python
+#!/usr/bin/env python3
 """Django's command line for this project."""
 
 import os
 import sys
 
-import psycopg2
-from django.core.management import execute_from_command_line
-from django.db import OperationalError, connection
+try:
+    import psycopg2
+    from django.core.management import execute_from_command_line
+    from django.db import OperationalError, connection
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"This Python has not what the product needs ({error.name}): type “.venv/bin/python manage.py …” in its directory. "
+        "“make demo” and “make run” make .venv."
+    )
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,6 +17,7 @@ from billing.prices import rating
 from metering.models import HourlyUsage
 from metering.rollups import partitions
 from tests.engine import days_ago, make_event, make_key, make_token, send, total_of
+from tests.examples.recipes import ROOT
 from tests.world import World
 
 
@@ -148,3 +151,12 @@ def test_rebuild_rollups_leaves_a_day_whose_raw_events_are_gone(world: World) ->
     with pytest.raises(CommandError, match="raw events"):
         run("rebuild_rollups", f"--from={day}", f"--to={database_now().date()}")
     assert total_of(world.acme, "num_model_requests") == 3
+
+
+def test_a_python_without_the_packages_is_told_which_one_has_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "manage.py", "doctor"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "type “.venv/bin/python manage.py …”" in done.stderr
+    assert "Traceback" not in done.stderr
