@@ -35,7 +35,10 @@ def api_key(live_server: LiveServer, world: World, monkeypatch: pytest.MonkeyPat
 
 def test_the_first_event_is_accepted_and_then_a_duplicate(api_key: APIKey) -> None:
     text = block(PAGE, "sh", 'curl "$USAGE_URL')
-    assert json.loads(run("sh", "-c", text))["accepted"] == 1
+    (noted,) = re.findall(r"^    export (SERVED_AT=.*)$", PAGE, re.MULTILINE)
+    again = f"{noted}\n{text}\nsleep 1.1\n{text}"
+    first, second = run("sh", "-c", again).replace("}{", "}\n{").splitlines()
+    assert (json.loads(first)["accepted"], json.loads(second)["duplicates"]) == (1, 1)
     event = UsageEvent.objects.get()
     assert (event.api_key_id, event.input_tokens, event.output_tokens) == (api_key.pk, 1200, 340)
 
