@@ -1,7 +1,7 @@
 """What usage costs: dated prices, the daily cost that follows from them, credit and invoices.
 
-What stands in other modules (`billing.alerts`, `payer_history`, `billed_days`, `refunds`, `waiting`, `changes`) is imported here,
-because Django looks for models here.
+What stands in other modules (`billing.alerts`, `payer_history`, `document_parts`, `refunds`, `waiting`, `changes`) is imported
+here, because Django looks for models here.
 """
 
 from enum import StrEnum
@@ -11,8 +11,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 import billing.alerts
-import billing.billed_days
 import billing.changes.kept
+import billing.document_parts
 import billing.payer_history
 import billing.refunds
 import billing.waiting  # noqa: F401

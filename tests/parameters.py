@@ -100,9 +100,10 @@ PATH_PARAMETERS: Final[dict[str, str]] = {
     "budgets/<int:budget_id>": "budget",
     "billing/invoices/<int:invoice_id>": "invoice",
 }
-# Whoever has the secret of an invitation is let in; a token of a program and staff see all that these name.
+# Whoever has the secret of an invitation is let in, anybody sees a logo, and a token of a program and staff see all of these.
 OPEN_TO_THEIR_READERS: Final = (
     "<slug:token>",
+    "<slug:digest>",
     "<int:change_id>",
     "<int:grant_id>",
     "settings/invoices/<int:invoice_id>",

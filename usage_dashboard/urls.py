@@ -49,6 +49,7 @@ urlpatterns = [
     path("first-start/", first_start_views.first_start, name="first_start"),
     path("first-start/event/", first_start_views.first_event_page, name="first_event"),
     path("branding/logo", branding.logo, name="brand_logo"),
+    path("branding/documents/<slug:digest>", branding.document_logo, name="brand_document_logo"),
     path("branding/icon", branding.icon, name="brand_icon"),
     path("branding/colors.css", branding.styles, name="brand_styles"),
 ]

@@ -46,6 +46,8 @@ class Brand:
     support_url: str = ""
     terms_url: str = ""
     privacy_url: str = ""
+    paper_logo: Image | None = None
+    """What invoices are issued with (`accounts.installation.paper_logo`)."""
 
     @property
     def version(self) -> str:

@@ -12,7 +12,8 @@ from django.conf import settings
 from accounts.models import Organization
 from accounts.periods import month_of
 from billing.display import dollars, exact_quantity
-from billing.invoices.invoices import Party
+from billing.document_parts import DocumentLogo
+from billing.invoices.invoices import Party, Seller
 from billing.models import CreditApplication, Invoice, InvoiceLine, LineItem
 from metering.display import long_day
 
@@ -63,6 +64,8 @@ class Document:
     to_pay: str
     settled: str
     payment_note: str
+    logo: DocumentLogo | None = None
+    """The seller's, as it was when the document was issued."""
 
     @property
     def is_consolidated(self) -> bool:
@@ -71,10 +74,11 @@ class Document:
 
 
 def document_of(invoice: Invoice) -> Document:
-    """The document behind an invoice; four queries, however many lines there are."""
+    """The document behind an invoice; four queries, or five with a logo, however many lines there are."""
     month = month_of(invoice.month)
     last_day = month.end - timedelta(days=1)
     is_note = invoice.kind == Invoice.Kind.CREDIT_NOTE
+    seller = Seller(**invoice.seller)
     return Document(
         kind=invoice.get_kind_display(),
         number=invoice.number or "Draft",
@@ -83,7 +87,7 @@ def document_of(invoice: Invoice) -> Document:
         issued=_day(invoice.issue_date),
         due="" if is_note else _day(invoice.due_date),
         corrects=(invoice.corrects.number or "") if invoice.corrects else "",
-        seller=Party(**invoice.seller),
+        seller=seller,
         buyer=Party(**invoice.buyer),
         sections=_sections(invoice),
         subtotal=dollars(invoice.subtotal),
@@ -96,6 +100,7 @@ def document_of(invoice: Invoice) -> Document:
         to_pay=dollars(invoice.due) if invoice.balance_change and not is_note else "",
         settled=_settled(invoice),
         payment_note=settings.INVOICE_PAYMENT_NOTE if invoice.state == Invoice.State.OPEN and not is_note else "",
+        logo=DocumentLogo.objects.get(pk=seller.logo) if seller.logo else None,
     )
 
 

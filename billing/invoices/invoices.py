@@ -6,6 +6,7 @@ Credit pays the same cents, by the UTC day of the usage: what `credits.pay` says
 this one and later ones included, less what they apply. So they apply the same in whatever order they are made.
 """
 
+import hashlib
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,10 +18,11 @@ from django.db.models import Max, Sum
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
+from accounts.installation.brand import Image
 from accounts.models import Organization
 from accounts.periods import Period, month_of
-from billing.billed_days import BilledDay
 from billing.display import dollars
+from billing.document_parts import BilledDay, DocumentLogo
 from billing.invoices import balance, holds
 from billing.invoices.billed import charged_days, write_lines
 from billing.invoices.credits import ZERO, pay, used_by
@@ -59,6 +61,13 @@ class Party:
     name: str
     address: str
     tax_id: str
+
+
+@dataclass(frozen=True)
+class Seller(Party):
+    """Who issues a document, and the digest of their logo on it, if they have one."""
+
+    logo: str = ""
 
 
 def draft(payer: Organization, month: Period) -> Invoice | None:
@@ -131,9 +140,25 @@ def void(invoice: Invoice, *, actor: Actor, now: datetime) -> Invoice:
         return note
 
 
-def seller() -> Party:
-    """Who issues invoices here, as the settings say."""
-    return Party(settings.INVOICE_SELLER_NAME, settings.INVOICE_SELLER_ADDRESS, settings.INVOICE_SELLER_TAX_ID)
+def seller() -> Seller:
+    """Who issues invoices here, as the settings say. Their logo is kept."""
+    name, address, tax_id = (
+        settings.INVOICE_SELLER_NAME,
+        settings.INVOICE_SELLER_ADDRESS,
+        settings.INVOICE_SELLER_TAX_ID,
+    )
+    return Seller(name, address, tax_id, logo=_keep_logo())
+
+
+def _keep_logo() -> str:
+    """The digest of the installation's logo for documents, which is kept from now on; empty if there is none."""
+    logo: Image | None = settings.BRAND.paper_logo
+    if logo is None:
+        return ""
+    digest = hashlib.sha256(logo.body).hexdigest()
+    if not DocumentLogo.objects.filter(digest=digest).exists():
+        DocumentLogo.objects.bulk_create([DocumentLogo(digest=digest, body=logo.body)], ignore_conflicts=True)
+    return digest
 
 
 def details_of(payer: Organization) -> BillingDetails:

@@ -12,9 +12,10 @@ from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Image, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from billing.invoices.documents import Document, Line, Section
 from billing.invoices.invoices import Party
@@ -27,6 +28,7 @@ MUTED: Final = colors.HexColor("#5f5c56")
 RULE: Final = colors.HexColor("#d3d0ca")
 MARGIN: Final = 20 * mm
 WIDTH: Final = A4[0] - 2 * MARGIN
+LOGO: Final = (50 * mm, 16 * mm)
 COLUMNS: Final = (WIDTH - 66 * mm, 38 * mm, 28 * mm)
 
 
@@ -51,7 +53,10 @@ def invoice_pdf(document: Document) -> bytes:
 
 def _story(document: Document) -> list[Any]:
     story: list[Any] = [
-        _pair(_party(document.seller), _right(_text(f"{document.kind} {document.number}", size=16), _facts(document))),
+        _pair(
+            [*_logo(document), *_party(document.seller)],
+            _right(_text(f"{document.kind} {document.number}", size=16), _facts(document)),
+        ),
         Spacer(0, 10 * mm),
         _small("Billed to" if document.kind == "Invoice" else "Credited to"),
         *_party(document.buyer),
@@ -62,6 +67,16 @@ def _story(document: Document) -> list[Any]:
     story += [_totals(document), Spacer(0, 8 * mm)]
     story += [_text(line) for line in document.payment_note.splitlines()]
     return story
+
+
+def _logo(document: Document) -> list[Any]:
+    """The seller's logo above their name: as large as it is, a point for a pixel, or as LOGO allows."""
+    if document.logo is None:
+        return []
+    body = bytes(document.logo.body)
+    width, height = ImageReader(BytesIO(body)).getSize()
+    scale = min(LOGO[0] / width, LOGO[1] / height, 1)
+    return [Image(BytesIO(body), width * scale, height * scale, hAlign="LEFT"), Spacer(0, 3 * mm)]
 
 
 def _facts(document: Document) -> str:
@@ -130,7 +145,7 @@ def _rules(more: list[tuple[Any, ...]]) -> TableStyle:
     return TableStyle(padding + more)
 
 
-def _pair(left: list[Paragraph], right: list[Paragraph]) -> Table:
+def _pair(left: list[Any], right: list[Any]) -> Table:
     table = _table([[left, right]], (WIDTH * 0.45, WIDTH * 0.55))
     table.setStyle(_rules([]))
     return table

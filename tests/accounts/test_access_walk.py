@@ -258,6 +258,7 @@ EXPECTED = {
     "first-start/": (REDIRECTED, REDIRECTED),  # somebody is staff
     "first-start/event/": (STAFF_OR_LED_AWAY, NOBODY),
     "branding/logo": (SWITCHED_OFF, NOBODY),
+    "branding/documents/<slug:digest>": (SWITCHED_OFF, NOBODY),
     "branding/icon": (SWITCHED_OFF, NOBODY),
     "branding/colors.css": (SWITCHED_OFF, NOBODY),
 }
@@ -318,6 +319,7 @@ def ask(world: World, client_of: Callable[[User], Client]) -> Ask:
         "<slug:step>": "mail",
         "<slug:public_id>": api_key.public_id,
         "<slug:token>": token,
+        "<slug:digest>": "0" * 64,
         "<slug:slug>": "acme",
         "<str:number>": "INV-2026-0001",
     }

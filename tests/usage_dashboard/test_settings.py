@@ -44,6 +44,7 @@ WRONG = {
     "SITE_NAME": "two\nlines",
     "SITE_LOGO": "/nowhere/logo.png",
     "SITE_ICON": "/dev/null",
+    "INVOICE_LOGO": "/dev/null",
     "SITE_ACCENT": "#ffff00",
     "SUPPORT_URL": "javascript:alert(1)",
     "HTTPS": "maybe",

@@ -1,4 +1,7 @@
-"""The operator's logo, icon and colour, which pages load from here. Each address has a version, so browsers may keep them."""
+"""The operator's logo, icon and colour, which pages load from here. Each address has a version, so browsers may keep them.
+
+The logos of documents are what they were when these were issued.
+"""
 
 from typing import Final
 
@@ -7,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from accounts.installation.brand import Brand, Image
+from billing.document_parts import DocumentLogo
 from usage_dashboard.web.middleware import KEPT_BY_ANYBODY
 
 # An SVG that is opened by itself is a document of this origin: it runs nothing and loads nothing.
@@ -32,6 +36,13 @@ def logo(_request: HttpRequest) -> HttpResponse:
 def icon(_request: HttpRequest) -> HttpResponse:
     """The operator's icon for tabs and bookmarks."""
     return _image(_brand().icon)
+
+
+@require_safe
+def document_logo(_request: HttpRequest, digest: str) -> HttpResponse:
+    """A logo that documents here were issued with, for whoever knows its digest."""
+    found = DocumentLogo.objects.filter(digest=digest).first()
+    return _image(Image(bytes(found.body), "image/png") if found else None)
 
 
 @require_safe

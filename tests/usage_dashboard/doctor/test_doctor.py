@@ -22,6 +22,7 @@ from pytest_django import Settings
 
 from accounts.clock import database_now
 from accounts.installation import encryption
+from accounts.installation.brand import Brand, Image
 from accounts.models import User
 from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint
 from billing.models import DailyCost, LineItem
@@ -319,3 +320,13 @@ def test_more_threads_than_connections_are_wrong(world: World, settings: Setting
     (sentence,) = found(stores.tuning)
     assert "connections, and web and workers open up to 4240: events are refused then (503)." in sentence
     assert sentence.endswith("Set max_connections to 4260, or less WEB_WORKERS or WEB_THREADS.")
+
+
+def test_a_logo_that_cannot_be_on_invoices_is_said(settings: Settings) -> None:
+    settings.INVOICE_SELLER_NAME = "Northwind AI"
+    logo = Image(b"<svg/>", "image/svg+xml")
+    settings.BRAND = Brand("Northwind AI", logo=logo)
+    [sentence] = found(surroundings.seller, Weight.NOTE)
+    assert "INVOICE_LOGO" in sentence
+    settings.BRAND = Brand("Northwind AI", logo=logo, paper_logo=logo)
+    assert found(surroundings.seller, Weight.NOTE) == []

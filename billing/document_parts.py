@@ -1,6 +1,8 @@
-"""The parts of a document by UTC day, which credit is reckoned by."""
+"""What documents have beside their lines: their parts by UTC day, which credit is reckoned by, and the seller's logo."""
 
 from django.db import models
+from django.db.models import F, Func, Q
+from django.db.models.functions import Now
 
 from accounts.models import Organization
 from billing.money import BILLED_DIGITS
@@ -23,3 +25,26 @@ class BilledDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.amount}"
+
+
+class DocumentLogo(models.Model):
+    """A PNG that documents name by its digest, SHA-256 in hexadecimal. It is never changed nor deleted (see the migration)."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    body = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    digest=Func(
+                        F("body"), template="encode(sha256(%(expressions)s), 'hex')", output_field=models.CharField()
+                    )
+                ),
+                name="document_logo_digest",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.digest
