@@ -13,7 +13,7 @@ from typing import Final
 from django.db import connection
 
 from metering.attribution_models import NOTHING
-from metering.cluster.state import is_distributed
+from metering.cluster.state import fence, is_distributed
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
 from metering.usage import as_of, attributed
@@ -28,15 +28,18 @@ IN_MONTH: Final = "usage.month = %(start)s"
 IN_DAYS: Final = "usage.day >= %(start)s AND usage.day < %(end)s"
 GATHERED: Final = "gathered_usage"
 IN_HOURS: Final = "usage.hour >= %(start_at)s AND usage.hour < %(end_at)s"
-# Events that wait are in no rollup yet; left out here too, the minutes of an hour add up to the hour.
+# Events that wait are in no rollup yet; left out here too, the minutes of an hour add up to the hour. They are read as they stand
+# before anything is asked of them (a fence): of the minute, an expression, PostgreSQL would expect as many as there are events,
+# and sort these.
 MINUTES_SQL: Final = f"""(
     SELECT organization_id, date_bin('1 minute', occurred_at, '2000-01-01 00:00Z') AS minute, user_id,
         {VISIBLE_KEY} AS api_key_id, sku_id, attribution_id,
-        {", ".join(f"coalesce({name}, 0)::numeric AS {name}" for name in MEASURES)}
+        {", ".join(f"coalesce({name}, 0) AS {name}" for name in MEASURES)}
     FROM metering_usageevent
     WHERE organization_id = ANY(%(organization_ids)s)
       AND occurred_at >= %(start_at)s AND occurred_at < %(end_at)s
       AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL OR {as_of.AFTERWARDS})
+    {{fence}}
 )"""
 
 
@@ -270,7 +273,8 @@ def _span_of_whole(query: UsageQuery) -> Span:
 
 
 def _minutes(query: UsageQuery, dimensions: Dimensions) -> Source:
-    rows = attributed.with_values(MINUTES_SQL, dimensions) if dimensions else MINUTES_SQL
+    minutes = MINUTES_SQL.format(fence=fence())
+    rows = attributed.with_values(minutes, dimensions) if dimensions else minutes
     return _made(query, Grain.KEY, Span("", "minute", "true"), rows, dimensions)
 
 
