@@ -241,7 +241,7 @@ class MonthlyUsage(UsageOfMonths):
 
 
 class AttributedHourlyUsage(UsageOfHours):
-    """Usage per UTC hour, user, key and what it was for. Only what has an attribution, here and in the four tables below."""
+    """Usage per UTC hour, user, key and what it was for. Only what has an attribution, here and in the tables below."""
 
     pk = models.CompositePrimaryKey("organization_id", "hour", "user_id", "api_key_id", "attribution_id", "sku_id")
     user_id = models.BigIntegerField()
@@ -260,7 +260,24 @@ class AttributedDailyUsage(UsageOfDays):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["organization_id", "api_key_id", "day"], name="attributed_daily_by_key"),
+            models.Index(fields=["organization_id", "attribution_id", "day"], name="attributed_daily_by_purpose"),
         ]
+
+
+class AttributedMonthlyTotal(RollupMeasures):
+    """Usage per calendar month, user, key and what it was for, of all SKUs of a usage type together: what lists of a page read
+    that is narrowed to a value."""
+
+    pk = models.CompositePrimaryKey("organization_id", "month", "attribution_id", "user_id", "api_key_id", "usage_type")
+    organization_id = models.BigIntegerField()
+    month = models.DateField()
+    attribution_id = models.IntegerField()
+    user_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+    usage_type = models.SmallIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}: {self.num_model_requests} requests"
 
 
 class ValueHourlyUsage(UsageOfHours):

@@ -14,6 +14,8 @@ from metering.rollups.sums import Sums
 from metering.rollups.tables import (
     ATTRIBUTED_DAILY,
     ATTRIBUTED_HOURLY,
+    ATTRIBUTED_TOTALS,
+    DAY,
     VALUE_DAILY,
     VALUE_HOURLY,
     VALUE_MONTHLY,
@@ -29,6 +31,8 @@ attributed_delta CROSS JOIN LATERAL (
 ) AS part
 """
 
+WITH_DAY: Final = f"(SELECT *, {DAY} FROM attributed_delta) AS with_day {WITH_SKU}"
+
 # The values of an hour, all together as one more.
 ALL_VALUES: Final = replace(VALUE_HOURLY, finer_key=VALUE_HOURLY.key.replace("value_id", f"{ALL}"))
 
@@ -38,6 +42,11 @@ def add(cursor: Any, sums: Sums) -> None:
     one_hour, one_day = sums.is_of_one_hour, sums.is_of_one_day
     ATTRIBUTED_HOURLY.add(cursor, sums.of(ATTRIBUTED_HOURLY, "attributed_delta", is_one_to_one=True), sums.used)
     ATTRIBUTED_DAILY.add(cursor, sums.of(ATTRIBUTED_DAILY, "attributed_delta", is_one_to_one=one_hour), sums.used)
+    deltas.make(
+        cursor, "attributed_total_delta", sums.used, sums.of(ATTRIBUTED_TOTALS, WITH_DAY)
+    )  # as the other totals below
+    ATTRIBUTED_TOTALS.add(cursor, "SELECT * FROM attributed_total_delta", sums.used)
+    deltas.drop(cursor, "attributed_total_delta")
     with_parts = WITH_PARTS.format(parts=parts_table(), fence=fence())
     deltas.make(cursor, "value_hourly_delta", sums.used, sums.of(VALUE_HOURLY, with_parts))
     columns = f"{VALUE_HOURLY.key}, {', '.join(sums.used)}"

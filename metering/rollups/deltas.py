@@ -12,10 +12,19 @@ from django.db import connection
 
 from metering.cluster.state import is_distributed
 from metering.measures import MEASURES
-from metering.rollups.tables import ATTRIBUTED_HOURLY, DAILY, HOURLY, VALUE_DAILY, VALUE_HOURLY, VALUE_TOTALS
+from metering.rollups.tables import (
+    ATTRIBUTED_HOURLY,
+    ATTRIBUTED_TOTALS,
+    DAILY,
+    HOURLY,
+    VALUE_DAILY,
+    VALUE_HOURLY,
+    VALUE_TOTALS,
+)
 
 CLUSTER_TABLES: Final = {
     "attributed_delta": ATTRIBUTED_HOURLY.key,
+    "attributed_total_delta": ATTRIBUTED_TOTALS.key,
     "hourly_delta": HOURLY.key,
     "daily_delta": DAILY.key,
     "value_hourly_delta": VALUE_HOURLY.key,

@@ -16,6 +16,7 @@ from metering.rollups.run import RAW_ATTRIBUTED_SQL, RAW_HOURS_SQL, bounds_of, l
 from metering.rollups.tables import (
     ATTRIBUTED_DAILY,
     ATTRIBUTED_HOURLY,
+    ATTRIBUTED_TOTALS,
     COLUMNS,
     DAILY,
     HOURLY,
@@ -56,6 +57,9 @@ LAYERS: Final = (
 )
 MONTHS: Final = (
     _layer("daily = monthly", DAILY, MONTHLY, finer_in=IN_DAYS),
+    _layer(
+        "attributed daily = attributed totals", ATTRIBUTED_DAILY, ATTRIBUTED_TOTALS, finer_in=IN_DAYS, join=WITH_SKU
+    ),
     _layer("value daily = value monthly", VALUE_DAILY, VALUE_MONTHLY, finer_in=IN_DAYS),
     _layer("value daily = value totals", VALUE_DAILY, VALUE_TOTALS, finer_in=IN_DAYS, join=WITH_SKU),
 )

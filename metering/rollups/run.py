@@ -24,7 +24,9 @@ from metering.rollups.sums import Sums, with_fast_sums
 from metering.rollups.tables import (
     ALL_DAILY,
     ALL_HOURLY,
+    ATTRIBUTED_DAILY,
     ATTRIBUTED_ONLY,
+    ATTRIBUTED_TOTALS,
     COLUMNS,
     DAILY,
     HOUR,
@@ -127,6 +129,7 @@ RAW_ATTRIBUTED_SQL: Final = (
 # What months are added up of when a day is computed again.
 DAYS_OF_MONTHS: Final = (
     (MONTHLY, DAILY.table),
+    (ATTRIBUTED_TOTALS, f"{ATTRIBUTED_DAILY.table} {WITH_SKU}"),
     (VALUE_MONTHLY, VALUE_DAILY.table),
     (VALUE_TOTALS, f"{VALUE_DAILY.table} {WITH_SKU}"),
 )

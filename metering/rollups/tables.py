@@ -111,6 +111,14 @@ ATTRIBUTED_DAILY: Final = Rollup(
     f"organization_id, {DAY}, user_id, api_key_id, attribution_id, sku_id",
     ATTRIBUTED_ONLY,
 )
+# One key has few combinations of values in a month, each with many SKUs and few usage types.
+WITH_SKU: Final = "JOIN metering_sku AS sku ON sku.id = sku_id"
+ATTRIBUTED_TOTALS: Final = Rollup(
+    "metering_attributedmonthlytotal",
+    "organization_id, month, attribution_id, user_id, api_key_id, usage_type",
+    f"organization_id, {MONTH}, attribution_id, user_id, api_key_id, usage_type",
+    ATTRIBUTED_ONLY,
+)
 WITH_PARTS: Final = f"""JOIN (
     SELECT attribution_id, attribute_id, value_id FROM {{parts}}
     UNION ALL SELECT attribution_id, attribute_id, {ALL} FROM {{parts}}
@@ -126,8 +134,7 @@ VALUE_MONTHLY: Final = Rollup(
     "organization_id, attribute_id, month, value_id, sku_id",
     f"organization_id, attribute_id, {MONTH}, value_id, sku_id",
 )
-# A value of one customer meets many SKUs in a month, and few usage types.
-WITH_SKU: Final = "JOIN metering_sku AS sku ON sku.id = sku_id"
+# So has a value of one customer.
 VALUE_TOTALS: Final = Rollup(
     "metering_valuemonthlytotal",
     "organization_id, attribute_id, month, value_id, usage_type",
@@ -141,6 +148,6 @@ ALL_DAILY: Final = (DAILY, *OF_DAYS.values(), ATTRIBUTED_DAILY, VALUE_DAILY)
 # Of a cluster: what lies on the nodes. The days of organizations, from which costs follow, are few and stay with the money.
 DISTRIBUTED: Final = tuple(
     rollup.table
-    for rollup in (*ALL_HOURLY, *ALL_DAILY, MONTHLY, VALUE_MONTHLY, VALUE_TOTALS)
+    for rollup in (*ALL_HOURLY, *ALL_DAILY, MONTHLY, ATTRIBUTED_TOTALS, VALUE_MONTHLY, VALUE_TOTALS)
     if rollup is not ORGANIZATION_DAILY
 )

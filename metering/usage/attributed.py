@@ -47,6 +47,7 @@ class Months:
     days: str
 
 
+TOTALS: Final = "metering_attributedmonthlytotal"
 BY_SKU: Final = Months("metering_valuemonthlyusage", "sku_id", "metering_organizationdailyusage AS usage")
 BY_USAGE_TYPE: Final = Months(
     "metering_valuemonthlytotal",
@@ -103,6 +104,29 @@ def whole_month(query: UsageQuery, dimension: Grouping, months: Months, measures
     )"""
 
 
+def months_by_attribution(query: UsageQuery, grain: Grain, measures: Sequence[str]) -> str:
+    """As `rows`, the parts of a month by their usage types alone, with these measures alone, for any dimensions."""
+    apart = ("organization_id", *OF_GRAIN[grain], "usage_type")
+    key = ", ".join(f"usage.{name}" for name in apart)
+    numbers = ", ".join(f"{place}" for place, _ in enumerate(apart, start=1))
+    own = ", ".join(f"usage.{measure}" for measure in measures)
+    sums = ", ".join(f"sum(usage.{measure}) AS {measure}" for measure in measures)
+    whose = f"usage.month = %(start)s AND {_whose(query, grain)}"
+    attributed = f"SELECT {key}, usage.month, usage.attribution_id, {own} FROM {TOTALS} AS usage WHERE {whose}"
+    if named := _named(query):
+        return with_values(f"({attributed} AND {named})", query.dimensions)
+    left = f"""
+        SELECT {key}, %(start)s::date AS month, {NOTHING}, {_left_over(measures)}
+        FROM (
+            SELECT {key.replace("usage.usage_type", "sku.usage_type")}, {sums} FROM metering_monthlyusage AS usage
+            JOIN metering_sku AS sku ON sku.id = usage.sku_id WHERE {whose} GROUP BY {numbers}
+        ) AS usage LEFT JOIN (
+            SELECT {key}, {sums} FROM {TOTALS} AS usage WHERE {whose} GROUP BY {numbers}
+        ) AS known USING ({", ".join(apart)}) WHERE {_some_left(measures)}
+    """
+    return with_values(f"({attributed} UNION ALL {left})", query.dimensions)
+
+
 def with_values(attributed: str, dimensions: tuple[Grouping, ...]) -> str:
     """Rows with an `attribution_id` and, beside them, their value of each dimension; the joins multiply nothing."""
     columns = "".join(
@@ -143,21 +167,31 @@ def _of_attributions(query: UsageQuery, grain: Grain, span: Span, *, whole: bool
     names = ("organization_id", span.slot, *OF_GRAIN[grain], "sku_id")
     key = ", ".join(f"usage.{name}" for name in names)
     numbers = ", ".join(f"{place}" for place, _ in enumerate(names, start=1))
-    whose = query.filters("usage", by_sku=False)
-    if grain == Grain.UNTRACKED:
-        whose += " AND usage.api_key_id = 0"
+    whose = _whose(query, grain)
     table = f"metering_attributed{span.tables}usage"
     attributed = (
         f"SELECT {key}, usage.attribution_id, {OWN_MEASURES} FROM {table} AS usage WHERE {span.when} AND {whose}"
     )
-    if named := [_has_value(place, found) for place, found in enumerate(query.values) if not found.with_nothing]:
-        return f"({attributed} AND {' AND '.join(named)})"
+    if named := _named(query):
+        return f"({attributed} AND {named})"
     known = f"SELECT {key}, {MEASURE_SUMS} FROM {table} AS usage WHERE {span.when} AND {whose} GROUP BY {numbers}"
     own = query.filters("usage", by_user=bool(OF_GRAIN[grain]), by_key=grain == Grain.KEY, by_sku=False)
     return f"""({attributed} UNION ALL
         SELECT {key}, {NOTHING}, {LEFT_OVER} FROM metering_{grain}{span.tables}usage AS usage
         LEFT JOIN ({known}) AS known USING ({", ".join(names)}) WHERE {span.when} AND {own}{_and_some_left(whole)}
     )"""
+
+
+def _whose(query: UsageQuery, grain: Grain) -> str:
+    """The condition on rows that know users and keys, for what is asked of a coarser grain too."""
+    untracked = " AND usage.api_key_id = 0" if grain == Grain.UNTRACKED else ""
+    return f"{query.filters('usage', by_sku=False)}{untracked}"
+
+
+def _named(query: UsageQuery) -> str:
+    """The condition on attributions that have the values that are asked for; nothing where what has none is meant too."""
+    named = (_has_value(place, found) for place, found in enumerate(query.values) if not found.with_nothing)
+    return " AND ".join(named)
 
 
 def _has_value(place: int, named: ValueFilter) -> str:

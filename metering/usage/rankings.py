@@ -7,7 +7,7 @@ from typing import Final
 from metering.usage.attributed import with_values
 from metering.usage.groupings import API_KEY, ORGANIZATION, UNTRACKED, USER, Grouping
 from metering.usage.queries import Rank, UsageQuery, fetch
-from metering.usage.sources import SKU_JOIN, attributions_of, days_of, keys_of, totals_of
+from metering.usage.sources import SKU_JOIN, attributions_of, days_of, has_months_by_attribution, keys_of, totals_of
 
 TOP_ROWS: Final = 8
 PAGE_ROWS: Final = 50
@@ -93,17 +93,20 @@ def _keys_sql(query: UsageQuery, rank: Rank) -> str:
     apart = "usage.organization_id, usage.user_id, usage.api_key_id"
     if not query.values:
         return f"SELECT {apart}, {RANKED[rank]} AS value {keys_of(query).lean_from_where} GROUP BY 1, 2, 3"
+    sku = "NULL" if has_months_by_attribution(query) else "usage.sku_id"
     return f"""
-        SELECT {apart}, usage.sku_id, usage.attribution_id, {RANKED[rank]} AS value
+        SELECT {apart}, {sku} AS sku_id, usage.attribution_id, {RANKED[rank]} AS value
         {attributions_of(query).lean_from_where} GROUP BY 1, 2, 3, 4, 5
     """
 
 
-def _parts_of_keys(query: UsageQuery, _rank: Rank) -> str:
-    """As `_parts_sql`, from the rows of keys that tell all parts."""
+def _parts_of_keys(query: UsageQuery, rank: Rank) -> str:
+    """As `_parts_sql`, from the rows of keys, which tell what usage was for and, where days were read, all parts."""
     group = query.group
     if group.dimensions:
         return f"SELECT value_0 AS id, sum(value) AS value FROM {with_values('keys', (group,))} AS usage GROUP BY 1"
+    if has_months_by_attribution(query):
+        return _parts_sql(query, rank)
     return f"SELECT {group.column} AS id, sum(value) AS value FROM keys AS usage {SKU_JOIN} GROUP BY 1"
 
 

@@ -16,7 +16,7 @@ from metering.attribution_models import NOTHING
 from metering.cluster.state import fence, is_distributed
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
-from metering.usage import as_of, attributed
+from metering.usage import as_of, attributed, groupings
 from metering.usage.attributed import Span
 from metering.usage.groupings import UNTRACKED, Grain, Grouping
 from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, SHOWN_PARTS, Step, UsageQuery, fetch
@@ -157,10 +157,23 @@ def has_totals(query: UsageQuery) -> bool:
 
 def totals_of(query: UsageQuery, measures: Sequence[str] = MEASURES) -> Source:
     """As `parts_of`, for what asks of `sku` the usage type at most: of the values of a month, a row for each of these."""
-    if not has_totals(query):
+    if has_totals(query):
+        rows = attributed.whole_month(query, query.dimensions[0], attributed.BY_USAGE_TYPE, measures)
+        return _of_usage_types(query, Grain.ORGANIZATION, rows)
+    is_told = bool(query.group.dimensions) or query.group.is_told_by_keys
+    if not is_told or not has_months_by_attribution(query):
         return parts_of(query, measures)
-    rows = attributed.whole_month(query, query.dimensions[0], attributed.BY_USAGE_TYPE, measures)
-    found = _made(query, Grain.ORGANIZATION, MONTH, rows, query.dimensions)
+    grain = _grain(query, query.group.grain)
+    return _of_usage_types(query, grain, attributed.months_by_attribution(query, grain, measures))
+
+
+def has_months_by_attribution(query: UsageQuery) -> bool:
+    """Whether the query needs attributions, of a month, and rows for each usage type tell the rest that it asks for."""
+    return query.step == Step.DAY and bool(query.dimensions) and not query.filters_below_usage_types
+
+
+def _of_usage_types(query: UsageQuery, grain: Grain, rows: str) -> Source:
+    found = _made(query, grain, MONTH, rows, query.dimensions)
     return replace(found, known_sku=USAGE_TYPE_JOIN, sku_join=USAGE_TYPE_JOIN if found.sku_join else "")
 
 
@@ -170,7 +183,11 @@ def keys_of(query: UsageQuery) -> Source:
 
 
 def attributions_of(query: UsageQuery) -> Source:
-    """As `keys_of`, told apart by `attribution_id` too. For queries that filter by values: what has one is in few of them."""
+    """As `keys_of`, told apart by `attribution_id` too; and by SKU, unless `has_months_by_attribution`. For queries that filter
+    by values: what has one is in few of them."""
+    query = replace(query, group=groupings.DEFAULT)  # only filters need values here
+    if has_months_by_attribution(query):
+        return _of_usage_types(query, Grain.KEY, attributed.months_by_attribution(query, Grain.KEY, MEASURES))
     span = Span("daily", "day", IN_DAYS) if query.step == Step.DAY else _span_of_whole(query)
     return _made(query, Grain.KEY, span, attributed.by_attribution(query, span), query.filtered_dimensions)
 

@@ -18,6 +18,7 @@ from metering.attribution_models import ALL, AttributeValueMonth, Attribution
 from metering.models import (
     AttributedDailyUsage,
     AttributedHourlyUsage,
+    AttributedMonthlyTotal,
     MonthlyUsage,
     OrganizationDailyUsage,
     OrganizationHourlyUsage,
@@ -167,13 +168,12 @@ def test_the_values_of_each_attribute_and_none_are_all_usage(
             (lambda at: at.date().replace(day=1), "month", ValueMonthlyUsage),
             (lambda at: at.date().replace(day=1), "month", ValueMonthlyTotal),
         )
-        attributed = {"hour": AttributedHourlyUsage, "day": AttributedDailyUsage}
+        attributed = {"hour": AttributedHourlyUsage, "day": AttributedDailyUsage, "month": AttributedMonthlyTotal}
         totals = {"hour": OrganizationHourlyUsage, "day": OrganizationDailyUsage, "month": MonthlyUsage}
         for moment, name, rows in grains:
             by_attribution, by_value = expected(moment)
             assert stored(rows, "organization_id", "attribute_id", name, "value_id") == by_value
-            if name in attributed:
-                assert stored(attributed[name], "organization_id", name, "attribution_id") == by_attribution
+            assert stored(attributed[name], "organization_id", name, "attribution_id") == by_attribution
             all_usage = stored(totals[name], "organization_id", name)
             num_requests = UsageEvent.objects.aggregate(total=Sum("num_model_requests"))["total"] or 0
             assert sum(requests for requests, _ in all_usage.values()) == num_requests

@@ -78,7 +78,15 @@ BREAKS = [
         "UPDATE metering_attributedhourlyusage SET attribution_id = attribution_id + 1000",
         {"raw = attributed hourly", "attributed hourly = attributed daily", "attributed hourly = value hourly"},
     ),
-    ("DELETE FROM metering_attributeddailyusage", {"attributed hourly = attributed daily"}),
+    (
+        "DELETE FROM metering_attributeddailyusage",
+        {"attributed hourly = attributed daily", "attributed daily = attributed totals"},
+    ),
+    (
+        "UPDATE metering_attributedmonthlytotal SET api_key_id = api_key_id + 1000",
+        {"attributed daily = attributed totals"},
+    ),
+    ("UPDATE metering_attributedmonthlytotal SET input_tokens = 7", {"attributed daily = attributed totals"}),
     (
         "UPDATE metering_valuehourlyusage SET output_tokens = 1 WHERE value_id = -1",
         {"attributed hourly = value hourly", "value hourly = value daily"},

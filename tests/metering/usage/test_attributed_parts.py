@@ -4,13 +4,14 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Project
 from accounts.periods import month_of, one_day
@@ -271,6 +272,28 @@ def test_lists(world: World, used: list[Used]) -> None:
             assert len(shown) == min(8, len(largest)), (group, query)
             page = ranking_page(query, group, Rank.REQUESTS, search="", page=1)
             assert [(row.id, Decimal(row.requests)) for row in page.rows] == largest, (group, query)
+
+
+def test_lists_of_a_month_narrowed_to_values_are_right_and_read_no_days_of_combinations(
+    world: World, used: list[Used]
+) -> None:
+    """But where it is narrowed to models as well, which months by combination do not know."""
+    lists = (PROJECT, *declared(world).attributes)
+    narrowed = [
+        query
+        for query in every_query(world, used)
+        if query.values and query.step == Step.DAY and query.group == MODEL and len(query.organization_ids) == 2
+    ]
+    assert len(narrowed) > 8
+    for query in narrowed:
+        with CaptureQueriesContext(connection) as asked:
+            top = top_lists(query, Rank.REQUESTS, lists)
+        assert ("metering_attributeddailyusage" in asked.captured_queries[0]["sql"]) == bool(query.model_ids), query
+        for group in (USER, API_KEY, *lists):
+            expected = by_part(replace(query, group=group), meant(query, used), "requests")
+            shown = {row.id: Decimal(row.value) for row in top if row.group == group}
+            assert len(shown) == min(8, len(expected)) or group == API_KEY, (group, query)
+            assert shown.items() <= expected.items(), (group, query)
 
 
 @pytest.mark.parametrize(
