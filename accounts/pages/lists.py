@@ -24,14 +24,24 @@ class ListPage(Generic[Row]):
     place: str
 
 
-def page_of(rows: "QuerySet[Any, Row] | Sequence[Row]", query: Mapping[str, str]) -> ListPage[Row]:
-    """The page that `page` of the query string asks for; the first or the last one where there is no such page."""
-    page = Paginator(rows, PAGE_ROWS).get_page(query.get("page"))
+def page_of(
+    rows: "QuerySet[Any, Row] | Sequence[Row]",
+    query: Mapping[str, str],
+    *,
+    name: str = "page",
+    index: int | None = None,
+) -> ListPage[Row]:
+    """The page that `page` of the query string asks for; the first or the last one where there is no such page.
+
+    `name` is the parameter of a second list on a page. `index`: the page with this row, counted from 0, where none is asked for.
+    """
+    asked = query.get(name) if index is None or name in query else index // PAGE_ROWS + 1
+    page = Paginator(rows, PAGE_ROWS).get_page(asked)
     return ListPage(
         rows=tuple(page.object_list),
         total=page.paginator.count,
-        previous_address=_address(query, page.previous_page_number()) if page.has_previous() else "",
-        next_address=_address(query, page.next_page_number()) if page.has_next() else "",
+        previous_address=_address(query, name, page.previous_page_number()) if page.has_previous() else "",
+        next_address=_address(query, name, page.next_page_number()) if page.has_next() else "",
         place=f"Page {page.number} of {page.paginator.num_pages}" if page.has_other_pages() else "",
     )
 
@@ -41,6 +51,6 @@ def words_of(query: Mapping[str, str]) -> str:
     return query.get("q", "").replace("\0", "").strip()[:MAX_WORDS]
 
 
-def _address(query: Mapping[str, str], number: int) -> str:
-    kept = {name: value for name, value in query.items() if name != "page" and value}
-    return f"?{urlencode({**kept, 'page': str(number)})}"
+def _address(query: Mapping[str, str], name: str, number: int) -> str:
+    kept = {other: value for other, value in query.items() if other != name and value}
+    return f"?{urlencode({**kept, name: str(number)})}"

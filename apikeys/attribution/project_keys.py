@@ -1,6 +1,7 @@
 """Which keys usage of a project comes from, as far as a person may know of them."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -40,10 +41,13 @@ class KeysOfProject:
 NONE: Final = KeysOfProject()
 
 
-def keys_by_project(access: Access, *, now: datetime) -> dict[int | None, KeysOfProject]:
-    """A few active keys of each project, by the project's id, None for the default one. One query."""
+def keys_by_project(access: Access, shown: Collection[Project], *, now: datetime) -> dict[int | None, KeysOfProject]:
+    """A few active keys of each of these projects, by its id, and those of the default one, by None. One query."""
     found: dict[int | None, list[Any]] = defaultdict(list)
-    for api_key in _numbered(keys_with_project(access, now=now)).filter(number__lte=FEW).order_by("name", "id"):
+    asked = Q(project_id__isnull=True) | Q(project_id__in=[one.pk for one in shown])
+    for api_key in (
+        _numbered(keys_with_project(access, now=now).filter(asked)).filter(number__lte=FEW).order_by("name", "id")
+    ):
         found[api_key.project_id].append(api_key)
     return {
         project_id: KeysOfProject(tuple(KeyOfProject(api_key, ()) for api_key in keys), keys[0].total)

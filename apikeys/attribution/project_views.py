@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,6 +20,7 @@ from accounts.clock import database_now
 from accounts.limits import LimitReachedError
 from accounts.models import Project
 from accounts.pages.frame import SignedInRequest, organization_frame
+from accounts.pages.lists import page_of, words_of
 from accounts.pages.posting import post_only
 from accounts.projects import projects
 from accounts.projects.forms import ProjectNameForm
@@ -142,21 +144,31 @@ def _frame(access: Access) -> object:
 
 
 def _list_page(request: SignedInRequest, access: Access, form: ProjectNameForm) -> HttpResponse:
-    found = Project.objects.filter(organization=access.organization).order_by("-is_default", "name", "id")
-    active = [one for one in found if one.archived_at is None]
-    archived = [one for one in found if one.archived_at is not None]
-    keys = project_keys.keys_by_project(access, now=database_now())
+    """The active projects page by page below the default one, and the archived ones in a list of their own; `q` searches both."""
+    words = words_of(request.GET)
+    of_organization = Project.objects.filter(organization=access.organization)
+    wanted = Q(name__icontains=words) | Q(public_id__icontains=words) if words else Q()
+    found = of_organization.filter(wanted, is_default=False)
+    page = page_of(found.filter(archived_at__isnull=True).order_by("name", "id"), request.GET)
+    old = page_of(found.filter(archived_at__isnull=False).order_by("name", "id"), request.GET, name="old")
+    keys = project_keys.keys_by_project(access, [*page.rows, *old.rows], now=database_now())
     just_archived = request.GET.get("archived", "")
     context = {
         "frame": _frame(access),
         "access": access,
         "organization": access.organization,
-        "default": next((one for one in active if one.is_default), None),
+        "default": of_organization.filter(is_default=True).first(),
         "default_name": projects.default_name(access.organization),
         "default_keys": keys.get(None, project_keys.NONE),
-        "rows": [(one, keys.get(one.pk, project_keys.NONE)) for one in active if not one.is_default],
-        "archived": [(one, keys.get(one.pk, project_keys.NONE)) for one in archived],
-        "just_archived": next((one for one in archived if one.public_id == just_archived), None),
+        "page": page,
+        "rows": [(one, keys.get(one.pk, project_keys.NONE)) for one in page.rows],
+        "old": old,
+        "archived": [(one, keys.get(one.pk, project_keys.NONE)) for one in old.rows],
+        "is_old_asked": "old" in request.GET,
+        "search": words,
+        "is_long": bool(words or page.place or old.place),
+        "just_archived": just_archived
+        and of_organization.filter(archived_at__isnull=False, public_id=just_archived).first(),
         "form": form,
     }
     return render(request, "apikeys/projects.html", context)

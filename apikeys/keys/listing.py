@@ -1,6 +1,6 @@
 """The keys of a person, as the API keys page shows them, and those that an organization's people may look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,12 +42,33 @@ def keys_seen_by(access: Access) -> QuerySet[APIKey]:
     return APIKey.objects.filter(own | Q(members) if access.is_admin else own)
 
 
-def keys_of(user: User, *, now: datetime) -> list[ListedKey]:
-    """The user's keys, the newest first, revoked ones included."""
+def own_keys(user: User, words: str = "") -> QuerySet[APIKey]:
+    """The user's keys whose name, id or shown end of the secret has these words in it; the newest first, revoked ones too."""
+    found = Q(name__icontains=words) | Q(public_id__icontains=words) | Q(redacted__icontains=words) if words else Q()
+    return APIKey.objects.filter(found, user=user).order_by("-created_at", "-id")
+
+
+def working_keys(user: User, *, now: datetime) -> QuerySet[APIKey]:
+    """The user's keys that open the API now, the newest first."""
+    is_good = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    return own_keys(user).filter(is_good, revoked_at__isnull=True)
+
+
+def index_of(keys: QuerySet[APIKey], public_id: str) -> int | None:
+    """How many of `own_keys` are before that one; None if it is not among them."""
+    found = keys.filter(public_id=public_id).first() if public_id else None
+    if found is None:
+        return None
+    is_newer = Q(created_at__gt=found.created_at) | Q(created_at=found.created_at, id__gt=found.pk)
+    return keys.filter(is_newer).count()
+
+
+def listed(user: User, keys: Collection[APIKey], *, now: datetime) -> list[ListedKey]:
+    """These keys of the user, in their order. The number of queries does not depend on theirs."""
     switches: dict[int, list[datetime]] = {}
-    for change in TrackingChange.objects.filter(api_key__user=user).order_by("effective_at"):
+    for change in TrackingChange.objects.filter(api_key__in=keys).order_by("effective_at"):
         switches.setdefault(change.api_key_id, []).append(change.effective_at)
-    chosen = _chosen_for(user)
+    chosen = _chosen_for(user, keys)
     return [
         ListedKey(
             api_key=api_key,
@@ -56,17 +77,17 @@ def keys_of(user: User, *, now: datetime) -> list[ListedKey]:
             old_secret_until=api_key.old_secret_until(now),
             chosen=chosen(api_key.id),
         )
-        for api_key in APIKey.objects.filter(user=user).order_by("-created_at", "-id")
+        for api_key in keys
     ]
 
 
-def _chosen_for(user: User) -> Callable[[int], Chosen | None]:
-    """What is chosen for each of the user's keys in their default organization."""
+def _chosen_for(user: User, keys: Collection[APIKey]) -> Callable[[int], Chosen | None]:
+    """What is chosen for each of these keys of the user in their default organization."""
     organization = user.default_organization
     if organization is None or not (has_projects(organization) or declared_of(organization)):
         return lambda _: None
     default, titles = default_name(organization), titles_of(organization)
-    rows = KeyAttribution.objects.filter(api_key__user=user, organization=organization).select_related("project")
+    rows = KeyAttribution.objects.filter(api_key__in=keys, organization=organization).select_related("project")
     latest = {row.api_key_id: row for row in rows.order_by("effective_at")}
     words = {key_id: in_words(row, default=default, titles=titles) for key_id, row in latest.items()}
     nothing = Chosen(None, default, (), None)

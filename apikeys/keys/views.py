@@ -1,7 +1,13 @@
 """User settings, API keys and default organization: each person's own."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,14 +25,25 @@ from accounts.models import Organization, User
 from accounts.organizations.organizations import NotAMemberError, set_default_organization
 from accounts.pages.forms import DefaultOrganizationForm
 from accounts.pages.frame import SignedInRequest, user_frame
+from accounts.pages.lists import page_of, words_of
 from accounts.pages.posting import post_only
 from apikeys.keys import keys
 from apikeys.keys.forms import NameForm, NewKeyForm, RotationForm, TrackingForm
-from apikeys.keys.listing import keys_of
+from apikeys.keys.listing import ListedKey, index_of, listed, own_keys, working_keys
 from apikeys.models import APIKey
 
 PAGE = "apikeys:keys"
 SHOWN = "apikeys:secret"
+MOST_NAMED: Final = 20
+"""Keys that a question names; of more it says how many."""
+
+
+@dataclass(frozen=True)
+class NamedKeys:
+    """The newest of some keys, and how many more there are."""
+
+    keys: tuple[APIKey, ...]
+    num_more: int
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,8 +93,8 @@ def tracking(request: SignedInRequest, public_id: str) -> HttpResponse:
             )
     except LimitReachedError as error:
         return limits.answer(render(request, "apikeys/too_fast.html", {"refusal": error}), error)
-    address = reverse(PAGE)
-    return redirect(f"{address}?switched={public_id}#{public_id}" if changed else f"{address}#{public_id}")
+    shown = {"switched" if changed else "key": public_id, **({"q": words} if (words := words_of(request.POST)) else {})}
+    return redirect(f"{reverse(PAGE)}?{urlencode(shown)}#{public_id}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -148,13 +165,13 @@ def default_organization(request: SignedInRequest) -> HttpResponse:
 
 def _preview(request: SignedInRequest, organization: Organization) -> HttpResponse:
     now = database_now()
-    usable = [key for key in keys_of(request.user, now=now) if key.api_key.revoked_at is None and not key.is_expired]
+    usable = working_keys(request.user, now=now)
     context = {
         "frame": user_frame(request.user, page="accounts:profile"),
         "organization": organization,
         "before": request.user.default_organization,
-        "tracked": [key for key in usable if key.api_key.tracked],
-        "untracked": [key for key in usable if not key.api_key.tracked],
+        "tracked": _named(usable.filter(tracked=True)),
+        "untracked": _named(usable.filter(tracked=False)),
     }
     return render(request, "apikeys/default_organization.html", context)
 
@@ -171,6 +188,12 @@ def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
         keys.revoke_api_key(api_key=api_key, now=now, actor=actor_of(request))
     messages.success(request, f"“{api_key.name}” was revoked at {now:%H:%M:%S} UTC.")
     return redirect(PAGE)
+
+
+def _named(found: QuerySet[APIKey]) -> NamedKeys:
+    keys = tuple(found[: MOST_NAMED + 1])
+    num_more = found.count() - MOST_NAMED if len(keys) > MOST_NAMED else 0
+    return NamedKeys(keys[:MOST_NAMED], num_more)
 
 
 def _show_once(request: SignedInRequest, api_key: APIKey, secret: str) -> HttpResponse:
@@ -197,14 +220,30 @@ def _own_key(request: SignedInRequest, public_id: str) -> APIKey:
 
 
 def _list_page(request: SignedInRequest, form: NewKeyForm) -> HttpResponse:
-    listed = keys_of(request.user, now=database_now())
-    switched = request.GET.get("switched", "")
+    """The keys that work, page by page, and in a list of their own those that are revoked; `q` searches both."""
+    now, words, switched = database_now(), words_of(request.GET), request.GET.get("switched", "")
+    found = own_keys(request.user, words)
+    usable, revoked = found.filter(revoked_at__isnull=True), found.filter(revoked_at__isnull=False)
+    index = index_of(usable, switched or request.GET.get("key", ""))
+    page = page_of(usable, request.GET, index=index)
+    old = page_of(revoked, request.GET, name="revoked")
     context = {
         "frame": user_frame(request.user, page=PAGE),
         "form": form,
-        "usable": [key for key in listed if key.api_key.revoked_at is None],
-        "revoked": [key for key in listed if key.api_key.revoked_at is not None],
-        "switched": next((key for key in listed if key.api_key.public_id == switched and key.switched_at), None),
+        "page": page,
+        "usable": listed(request.user, page.rows, now=now),
+        "old": old,
+        "is_old_asked": "revoked" in request.GET,
+        "search": words,
+        "is_long": bool(words or page.place or old.place),
+        "switched": _switched(request.user, switched, now),
         "default_organization": request.user.default_organization,
     }
     return render(request, "apikeys/keys.html", context)
+
+
+def _switched(user: User, public_id: str, now: datetime) -> ListedKey | None:
+    """The key whose tracking was just switched, if it was."""
+    found = APIKey.objects.filter(user=user, public_id=public_id).first() if public_id else None
+    shown = listed(user, [found], now=now) if found else []
+    return next((key for key in shown if key.switched_at), None)

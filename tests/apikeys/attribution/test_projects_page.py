@@ -178,7 +178,7 @@ def test_the_page_needs_the_same_queries_however_much_there_is(
             if number % 3 == 0:
                 archive_project(project=project, now=now)
     client = client_of(world.alice)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         client.get(PAGE)
 
 
@@ -188,3 +188,55 @@ def test_a_project_leads_to_its_usage(world: World, client_of: SignIn, checkout:
         usage = f"/settings/organization/acme/usage/activity/?project={project.public_id}"
         assert usage in page
         assert client_of(world.rita).get(usage).context["form"].ignored == ()
+
+
+def make_projects(organization: Organization, number: int, *, archived: bool = False) -> list[Project]:
+    name = "old" if archived else "project"
+    return Project.objects.bulk_create(
+        Project(
+            organization=organization,
+            name=f"{name} {n:05}",
+            created_at=OLD,
+            archived_at=database_now() if archived else None,
+        )
+        for n in range(number)
+    )
+
+
+def test_thousands_of_projects_are_a_hundred_at_a_time_below_the_default_one(
+    world: World, client_of: SignIn, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    last = make_projects(world.acme, 10_000)[-1]
+    give(make_key(world.rita, "Ritas"), last)
+    client = client_of(world.alice)
+    client.get(PAGE)
+    with django_assert_max_num_queries(14):
+        page = text_of(client.get(PAGE))
+    assert "Default project" in page
+    assert "10,000 projects · Page 1 of 100" in page
+    assert "project 00099" in page
+    assert "project 00100" not in page
+    assert len(page) < 300_000
+    end = text_of(client.get(PAGE, {"page": "100"}))
+    assert "project 09999" in end
+    assert "<bdi>Ritas</bdi>" in end
+    found = text_of(client.get(PAGE, {"q": "T 0123"}))
+    assert found.count("project 0123") >= 10
+    assert "project 01240" not in found
+    assert "No other active project has “<bdi>nothing like it</bdi>”" in text_of(
+        client.get(PAGE, {"q": "nothing like it"})
+    )
+
+
+def test_archived_projects_have_pages_of_their_own(world: World, client_of: SignIn) -> None:
+    made = make_projects(world.acme, 150, archived=True)
+    client = client_of(world.alice)
+    page = text_of(client.get(PAGE))
+    assert "Archived projects (150) · Page 1 of 2" in page
+    assert "<details open>" not in page
+    second = text_of(client.get(PAGE, {"old": "2"}))
+    assert "<details open>" in second
+    assert "old 00149" in second
+    assert "old 00099" not in second
+    just = text_of(client.get(PAGE, {"archived": made[-1].public_id}))
+    assert "old 00149" in just
