@@ -3,6 +3,7 @@
 
 from typing import Any, Final
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -19,6 +20,7 @@ from accounts.models import (
     SecurityEvent,
     User,
 )
+from accounts.staff.superusers import LastSuperuserError, require_another
 
 OF_ORGANIZATION: Final = "organization__id__exact"
 BY_ACTOR: Final = "actor__id__exact"
@@ -56,8 +58,22 @@ def _links(*links: tuple[str, str, dict[str, str | int]]) -> SafeString:
     )
 
 
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What staff may change of a person; read in the transaction that saves it."""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not all(self.cleaned_data.get(name, True) for name in ("is_active", "is_staff")):
+            try:
+                require_another(self.instance)
+            except LastSuperuserError as error:
+                raise forms.ValidationError(str(error)) from error
+        return cleaned
+
+
 @admin.register(User)
 class UserAdmin(KeptAdmin):
+    form = UserForm
     list_display = ["email", "name", "default_organization", "is_active", "is_staff", "last_login"]
     list_filter = ["is_active", "is_staff"]
     list_select_related = ["default_organization"]

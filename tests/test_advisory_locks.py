@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from django.db import connection
 
+from accounts.staff import superusers
 from billing.invoices import balance
 
 ROOT: Final = Path(__file__).parent.parent
@@ -25,11 +26,18 @@ def test_every_advisory_lock_has_a_number_of_its_own() -> None:
 
 
 @pytest.mark.django_db
-def test_the_database_takes_the_locks_of_payers_that_invoices_take() -> None:
+@pytest.mark.parametrize(
+    ("function", "taken"),
+    [
+        ("billing_refund_is_covered", f"pg_advisory_xact_lock({balance.LOCK},"),
+        ("accounts_installation_keeps_a_superuser", f"pg_advisory_xact_lock({superusers.SUPERUSERS_LOCK})"),
+    ],
+)
+def test_the_database_takes_the_locks_that_the_code_takes(function: str, taken: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'billing_refund_is_covered'")
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", [function])
         (source,) = cursor.fetchone()
-    assert f"pg_advisory_xact_lock({balance.LOCK}," in source
+    assert taken in source
 
 
 def numbers_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -18,6 +18,7 @@ from accounts.entrance.log import METHODS, record, tell_organizations
 from accounts.entrance.sessions import end_sessions
 from accounts.installation.site import address_of
 from accounts.models import User
+from accounts.staff.superusers import LastSuperuserError, require_another
 
 BY_STAFF: Final = "by staff"
 GIVEN_UP: Final = "@unconfirmed.invalid"
@@ -36,7 +37,14 @@ def require_may_support(*, by: User, user: User) -> None:
 
 
 def deactivate(user: User, *, actor: Actor) -> None:
-    """The person is signed out everywhere and cannot sign in; all else stays."""
+    """The person is signed out everywhere and cannot sign in; all else stays.
+
+    Raises SupportRefusedError for the last superuser.
+    """
+    try:
+        require_another(user)
+    except LastSuperuserError as error:
+        raise SupportRefusedError(str(error)) from error
     end_sessions(user, method=BY_STAFF)
     _set_active(user, actor, is_active=False)
 

@@ -166,7 +166,7 @@ def _supported(request: SignedInRequest, public_id: str, act: Act) -> User | Non
     found = _found(public_id)
     try:
         with change(by=request.user):
-            person = User.objects.select_for_update().get(pk=found.pk)
+            person = User.objects.select_for_update(no_key=True).get(pk=found.pk)
             support.require_may_support(by=request.user, user=person)
             act(person, actor=actor_of(request))
     except SupportRefusedError as error:

@@ -17,6 +17,7 @@ from accounts.models import AuditEvent, Organization, User
 from accounts.organizations import organizations
 from apikeys.models import APIKey, IngestToken
 from metering.models import UsageEvent
+from tests.usage_dashboard.first_start.conftest import dismiss_everybody
 from tests.world import World
 from usage_dashboard.first_start import setting_up
 
@@ -87,7 +88,7 @@ def test_a_code_that_was_used_opens_nothing(db: None, client: Client) -> None:
 
 def test_a_code_that_was_used_opens_nothing_when_its_user_is_no_staff_any_more(db: None, client: Client) -> None:
     client.post(PAGE, filled())
-    User.objects.update(is_staff=False, is_superuser=False)
+    dismiss_everybody()
     assert not setting_up.is_open()
     assert Client().get(PAGE).status_code == 302
 

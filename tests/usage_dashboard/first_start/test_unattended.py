@@ -15,6 +15,7 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, Organization, User
 from apikeys.models import IngestToken
 from tests.engine import make_event, make_key, post
+from tests.usage_dashboard.first_start.conftest import dismiss_everybody
 from tests.world import World
 from usage_dashboard.environment import Environment
 from usage_dashboard.first_start import setting_up
@@ -57,7 +58,7 @@ def test_a_second_start_changes_and_prints_nothing(db: None, settings: Settings)
     assert start() == ""
     assert User.objects.get().email == "olivia@operator.test"
     assert not IngestToken.objects.exists()
-    User.objects.update(is_staff=False, is_superuser=False)
+    dismiss_everybody()
     assert start() == ""
     assert User.objects.count() == 1
 
