@@ -159,15 +159,16 @@ class AdminKey(models.Model):
 
 
 class KeyNews(models.Model):
-    """An entry of the audit log about a key, as long as those whom it concerns have not been told of it (see `apikeys.news`)."""
+    """An entry of the audit log about a key, as long as those whom it concerns have not been told of it (see `apikeys.news`).
+    Without an organization it concerns the operator's staff."""
 
     entry = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, related_name="+")
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, related_name="+")
     event = models.CharField(max_length=60)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
-        return f"{self.event} in {self.organization}"
+        return f"{self.event} in {self.organization or 'the installation'}"
 
 
 class IngestToken(models.Model):

@@ -1,4 +1,4 @@
-"""Keys that were made or revoked: an entry in the audit log, and a note for whoever tells organizations of it.
+"""Keys that were made or revoked: an entry in the audit log, and a note for whoever tells organizations, or staff, of it.
 
 The note is written with the entry and taken away by the one who tells (`billing.notices.key_news`): no app above is called
 from here, and nothing is told that did not happen.
@@ -21,6 +21,11 @@ def record(event: str, **said: Unpack[Said]) -> None:
 def record_all(entries: Iterable[AuditEvent]) -> None:
     """As `audit.record_all`, and each organization hears of its own."""
     _note(audit.record_all(entries))
+
+
+def record_for_staff(event: str, **said: Unpack[Said]) -> None:
+    """As `audit.record`, of what is no organization's, and the operator's staff hears of it."""
+    KeyNews.objects.create(entry=audit.record(event, **said), event=event)
 
 
 def _note(entries: list[AuditEvent]) -> None:

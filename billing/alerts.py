@@ -161,18 +161,36 @@ class News(models.TextChoices):
     ADMIN_KEY_REVOKED = "admin_key.revoked", "Revoked admin keys"
 
 
+class StaffNews(models.TextChoices):
+    """What the operator's staff can be told of, by the type of the message."""
+
+    PROOF = "proof.drift", "Differences that the nightly proof finds"
+    BEHIND = "rollups.behind", "Rollups that are behind"
+    FAILED = "task.item_failed", "Items on which a task fails, batches that are set aside among them"
+    UNPRICED = "usage.unpriced", "Usage without a price"
+    HELD = "invoice.held", "Invoices that are on hold"
+    TOKEN_CREATED = "ingest_token.created", "New ingest tokens"
+    TOKEN_REVOKED = "ingest_token.revoked", "Revoked ingest tokens"
+
+
+NEWS_IN_WORDS: Final = {kind.value: str(kind.label) for kind in (*News, *StaffNews)}
+
+
 class WebhookEndpoint(models.Model):
-    """Where an organization wants to hear of its budget, invoices and keys (see `billing.notices.endpoints`).
+    """Where an organization wants to hear of its budget, invoices and keys (see `billing.notices.endpoints`); without an
+    organization, where the operator's staff wants to hear of the installation. Owners see those of their organization alone.
 
     The address of a chat's webhook lets whoever has it write there: it is the secret, and `url` only names it. `event_types`
-    are those of News that are sent there; without any, all are.
+    are those of News, or of StaffNews, that are sent there; without any, all are.
 
     `disabled_at`: its owners removed it. `failing_since`: no delivery succeeded since; it is not asked before
     `retry_at`, and switched off in the end. `is_quick`: it took its latest message within a second or two; one that is new
     has yet to show that.
     """
 
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="webhook_endpoints")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, null=True, related_name="webhook_endpoints"
+    )
     url = models.URLField(max_length=500)
     format = models.CharField(max_length=8, choices=WebhookFormat, db_default=WebhookFormat.STANDARD)
     event_types = ArrayField(models.CharField(max_length=60), default=list)
@@ -189,7 +207,10 @@ class WebhookEndpoint(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "url"], condition=Q(disabled_at__isnull=True), name="webhook_endpoint_unique"
+                fields=["organization", "url"],
+                condition=Q(disabled_at__isnull=True),
+                nulls_distinct=False,
+                name="webhook_endpoint_unique",
             ),
         ]
 
@@ -203,7 +224,7 @@ class WebhookEndpoint(models.Model):
     @property
     def told_of(self) -> str:
         """What is sent there, in words."""
-        return ", ".join(News(each).label.lower() for each in self.event_types) or "everything"
+        return ", ".join(NEWS_IN_WORDS[each].lower() for each in self.event_types) or "everything"
 
     @property
     def secret(self) -> str:
@@ -245,6 +266,7 @@ class Delivery(models.Model):
             models.Index(
                 fields=["organization", "-id"], condition=Q(organization__isnull=False), name="delivery_of_organization"
             ),
+            models.Index(fields=["-id"], condition=Q(organization__isnull=True), name="delivery_to_staff"),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from accounts.clock import database_now
 from accounts.periods import Period, month_of
+from billing.alerts import StaffNews
 from billing.changes import costs
 from billing.invoices import proof as billed_proof
 from billing.notices import outbox
@@ -123,7 +124,8 @@ def _tell(run: Verification) -> None:
     outbox.tell_staff(
         "metering.view_verification",
         message_id=f"msg_proof_{run.pk}",
-        event_type="proof.drift",
+        event_type=StaffNews.PROOF,
+        page="overview:state",
         subject=f"{settings.BRAND.name}: the layers from raw events to invoices differ",
         text="\n".join([*lines, "", *REPAIRS]) + "\n",
     )

@@ -7,7 +7,7 @@ from billing import proof
 from billing.at_once import turn
 from billing.budgets import checks, looks
 from billing.invoices import closing
-from billing.notices import deliveries, failures, key_news
+from billing.notices import deliveries, failures, key_news, lag
 from billing.prices import new_models, rerating, unpriced
 
 
@@ -69,6 +69,11 @@ def check_unpriced() -> None:
 @shared_task(name="billing.tasks.check_failures")
 def check_failures() -> None:
     failures.check()
+
+
+@shared_task(name="billing.tasks.check_lag")
+def check_lag() -> None:
+    lag.check(database_now())
 
 
 @shared_task(name="billing.tasks.tell_of_keys")

@@ -1,12 +1,13 @@
 from django.urls import path
 
 from billing.cost import views
-from billing.pages import budget_views, organization_views, staff_views, webhook_views
+from billing.pages import budget_views, organization_views, staff_news_views, staff_views, webhook_views
 from billing.pages.api import InvoicePayment, Refund
 from billing.pages.customers import views as customer_views
 from billing.pages.ingestion import views as ingestion_views
 
 app_name = "billing"
+NEWS = "settings/news/"
 BILLING = "settings/organization/<slug:slug>/billing/"
 urlpatterns = [
     path("settings/organization/<slug:slug>/usage/cost/", views.cost, name="cost"),
@@ -42,6 +43,17 @@ urlpatterns = [
     path("settings/invoices/<int:invoice_id>/voiding/", staff_views.invoice_voiding, name="invoice_voiding"),
     path("settings/invoices/<int:invoice_id>/release/", staff_views.invoice_release, name="invoice_release"),
     path("settings/balances/<slug:slug>/refunds/", staff_views.balance_refund, name="balance_refund"),
+    path(NEWS, staff_news_views.staff_news, name="staff_news"),
+    path(f"{NEWS}webhooks/", staff_news_views.add_webhook, name="staff_webhooks"),
+    path(f"{NEWS}webhooks/<int:endpoint_id>/secret/", staff_news_views.webhook_secret, name="staff_webhook_secret"),
+    path(f"{NEWS}webhooks/<int:endpoint_id>/removal/", staff_news_views.webhook_removal, name="staff_webhook_removal"),
+    path(
+        f"{NEWS}webhooks/<int:endpoint_id>/activation/",
+        staff_news_views.webhook_activation,
+        name="staff_webhook_activation",
+    ),
+    path(f"{NEWS}webhooks/<int:endpoint_id>/test/", staff_news_views.webhook_test, name="staff_webhook_test"),
+    path(f"{NEWS}messages/<int:delivery_id>/again/", staff_news_views.message_again, name="staff_message_again"),
     path("settings/ingestion/", ingestion_views.ingestion, name="ingestion"),
     path("settings/ingestion/keys/", ingestion_views.import_key, name="ingestion_key"),
     path("settings/ingestion/test-event/", ingestion_views.test_event, name="ingestion_test_event"),

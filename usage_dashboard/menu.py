@@ -33,6 +33,7 @@ MENU: Final = Menu(
         Page("Invoices", "billing:all_invoices", right="billing.view_invoice"),
         Page("Ingestion", "billing:ingestion", right="metering.view_ingestcount"),
         Page("System", "overview:state", right="metering.view_ingestcount"),
+        Page("News", "billing:staff_news", right="billing.view_webhookendpoint"),
         Page("Operator tokens", "operator_tokens:list", right="apikeys.view_operatortoken"),
     ),
     views=(Page("Cost", "billing:cost"), Page("Activity", "metering:activity")),

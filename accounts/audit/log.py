@@ -10,7 +10,7 @@ from django import forms
 from django.db.models import Case, CharField, Exists, F, GenericIPAddressField, OuterRef, Q, QuerySet, Value, When
 
 from accounts.access import Access
-from accounts.addresses import plain_address
+from accounts.addresses import HIDDEN, plain_address, shortened
 from accounts.audit.audit import OPERATOR
 from accounts.models import AuditEvent, Membership, Organization
 from accounts.periods import midnight
@@ -171,7 +171,9 @@ def entry_of(event: Any) -> Entry:
         target_id=event.target_id,
         target_name=event.target_name,
         details=", ".join(
-            f"{name.replace('_', ' ')}: {_words(value)}" for name, value in event.details.items() if value is not None
+            f"{name.replace('_', ' ')}: {_words(name, value)}"
+            for name, value in event.details.items()
+            if value is not None
         ),
     )
 
@@ -197,9 +199,11 @@ class _Echo:
         return text
 
 
-def _words(value: object) -> str:
+def _words(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name == "url" and HIDDEN not in str(value):  # entries are for good, and there are some with whole addresses
+        return shortened(str(value))
     return str(value)
 
 

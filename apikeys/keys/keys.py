@@ -165,7 +165,7 @@ def create_ingest_token(*, name: str, secret: str = "", actor: Actor = SYSTEM_AC
             token = IngestToken.objects.create(
                 name=name, digest=secrets.digest(secret), redacted=secrets.redact(secret)
             )
-            audit.record("ingest_token.created", actor=actor, target_id=token.redacted, target_name=token.name)
+            news.record_for_staff("ingest_token.created", actor=actor, target_id=token.redacted, target_name=token.name)
     except IntegrityError as error:
         raise InvalidNameError(f"There is already an ingest token named “{name}”.") from error
     return token, secret
@@ -177,7 +177,7 @@ def revoke_ingest_token(*, token: IngestToken, now: datetime, actor: Actor = SYS
     if token.revoked_at is None:
         token.revoked_at = now
         token.save(update_fields=["revoked_at"])
-        audit.record("ingest_token.deleted", actor=actor, target_id=token.redacted, target_name=token.name)
+        news.record_for_staff("ingest_token.deleted", actor=actor, target_id=token.redacted, target_name=token.name)
 
 
 def clean_name(name: str, *, max_length: int = MAX_NAME_LENGTH) -> str:

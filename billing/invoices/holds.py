@@ -14,6 +14,7 @@ from django.urls import reverse
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.installation.site import address_of
+from billing.alerts import StaffNews
 from billing.display import dollars
 from billing.models import Invoice
 from billing.notices import outbox
@@ -49,7 +50,8 @@ def hold(draft: Invoice, reason: str, now: datetime) -> None:
     outbox.tell_staff(
         "billing.change_invoice",
         message_id=f"msg_held_{draft.pk}",
-        event_type="invoice.held",
+        event_type=StaffNews.HELD,
+        page="billing:all_invoices",
         subject=f"{named} is on hold",
         text=f"{named} is on hold. {reason}\n\nIf it is right, release it; if not, have its cause corrected:\n"
         f"{address_of(reverse('billing:all_invoices'))}\n",

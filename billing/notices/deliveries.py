@@ -18,11 +18,12 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from accounts.clock import database_now
 from accounts.installation.encryption import UnreadableSecretError
 from accounts.mail import unlinked
-from billing.alerts import Delivery
+from billing.alerts import Delivery, StaffNews
 from billing.notices import endpoints, webhooks
 from billing.notices.endpoints import WAITS
 from metering import isolation
@@ -30,7 +31,9 @@ from metering import isolation
 logger = logging.getLogger(__name__)
 TASK: Final = "billing.notices.deliveries"
 SLOW: Final = Q(endpoint__is_quick=False)
-NEWS_OF_FAILURES: Final = "task.item_failed"
+WHOSE: Final = Coalesce("endpoint__organization", 0)
+"""The organization of an endpoint, and 0 for those of staff, which are sent one at a time as well."""
+NEWS_OF_FAILURES: Final = StaffNews.FAILED
 RUN_SECONDS: Final = 5.0
 """How long a run begins new messages; the next one is due by then, and threads are shared fairly between its kinds."""
 MAIL_CLAIM: Final = timedelta(minutes=5)
@@ -75,11 +78,15 @@ def _claim_webhook() -> Delivery | None:
         with connection.cursor() as cursor:  # or two workers would find the same organization free
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIMING_LOCK])
         now = database_now()
-        being_sent = Delivery.objects.filter(
-            endpoint__organization=OuterRef("endpoint__organization"), claimed_until__gt=now
+        being_sent = Delivery.objects.alias(whose=WHOSE).filter(
+            whose=OuterRef("whose"), endpoint__isnull=False, claimed_until__gt=now
         )
-        due = _due().filter(
-            Q(endpoint__retry_at=None) | Q(endpoint__retry_at__lte=now), ~Exists(being_sent), endpoint__isnull=False
+        due = (
+            _due()
+            .alias(whose=WHOSE)
+            .filter(
+                Q(endpoint__retry_at=None) | Q(endpoint__retry_at__lte=now), ~Exists(being_sent), endpoint__isnull=False
+            )
         )
         if Delivery.objects.filter(SLOW, claimed_until__gt=now).count() >= settings.WEBHOOK_SLOW_AT_ONCE:
             due = due.exclude(SLOW)

@@ -1,4 +1,4 @@
-"""The addresses of webhooks: added and removed by owners, switched off when nothing reaches them for long.
+"""The addresses of webhooks: added and removed by owners, or by staff for staff, switched off when nothing reaches them for long.
 
 An endpoint that fails is left alone for longer and longer, with all of its messages: one that is slow or gone costs the
 senders a few attempts in days, not one for each message.
@@ -11,10 +11,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 
+from accounts.addresses import shortened
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.clock import database_now
@@ -29,6 +29,10 @@ WAITS: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
 """How long to wait after each failure in a row, as the Standard Webhooks specification suggests for a message."""
+SEES: Final = "billing.view_webhookendpoint"
+CHANGES: Final = "billing.change_webhookendpoint"
+"""The rights of staff to see their own webhooks, and to change them."""
+STAFF_LOCK: Final = 0x5553_4147_4507  # an advisory lock's key: any number that nothing else here uses
 QUICK_SECONDS: Final = 2.0
 STILL_THERE: Final = {"failing_since": None, "num_failures": 0, "retry_at": None, "last_error": ""}
 
@@ -38,14 +42,14 @@ class EndpointRefusedError(ValueError):
 
 
 def add(
-    organization: Organization,
+    organization: Organization | None,
     address: str,
     *,
     actor: Actor,
     format: WebhookFormat = WebhookFormat.STANDARD,  # noqa: A002 - what the field is called
     event_types: Sequence[str] = (),
 ) -> WebhookEndpoint:
-    """Send the organization's news to a checked address: those of `event_types`, all without any.
+    """Send the organization's news, or staff's without one, to a checked address: those of `event_types`, all without any.
 
     The secret that signs them is shown once; a chat's address is its secret, and not shown again. Raises
     EndpointRefusedError.
@@ -53,11 +57,10 @@ def add(
     is_chat = format != WebhookFormat.STANDARD
     url, sealed = (named(address), seal(address)) if is_chat else (address, seal(webhooks.new_secret()))
     with transaction.atomic():
-        Organization.objects.select_for_update(of=("self",), no_key=True).get(pk=organization.pk)
-        if _present(organization).count() >= settings.WEBHOOK_MAX_ENDPOINTS:
-            raise EndpointRefusedError(
-                f"An organization can have at most {counted(settings.WEBHOOK_MAX_ENDPOINTS, 'webhook')}."
-            )
+        _lock(organization)
+        if outbox.endpoints_of(organization).count() >= settings.WEBHOOK_MAX_ENDPOINTS:
+            who = "An organization" if organization else "Staff"
+            raise EndpointRefusedError(f"{who} can have at most {counted(settings.WEBHOOK_MAX_ENDPOINTS, 'webhook')}.")
         try:
             with transaction.atomic():
                 added = WebhookEndpoint.objects.create(
@@ -69,7 +72,7 @@ def add(
                 )
         except IntegrityError as error:
             raise EndpointRefusedError("This URL is already registered.") from error
-        _record("webhook.created", organization, actor, url=url)
+        _record("webhook.created", added, actor)
     return added
 
 
@@ -77,7 +80,7 @@ def remove(endpoint: WebhookEndpoint, *, actor: Actor) -> None:
     """Send nothing more there, for good."""
     with transaction.atomic():
         WebhookEndpoint.objects.filter(pk=endpoint.pk).update(disabled_at=database_now())
-        _record("webhook.removed", endpoint.organization, actor, url=endpoint.url)
+        _record("webhook.removed", endpoint, actor)
 
 
 def switch_on(endpoint: WebhookEndpoint, *, actor: Actor) -> None:
@@ -85,7 +88,7 @@ def switch_on(endpoint: WebhookEndpoint, *, actor: Actor) -> None:
     with transaction.atomic():
         off = WebhookEndpoint.objects.filter(pk=endpoint.pk, switched_off_at__isnull=False)
         if off.update(switched_off_at=None, **STILL_THERE):
-            _record("webhook.switched_on", endpoint.organization, actor, url=endpoint.url)
+            _record("webhook.switched_on", endpoint, actor)
 
 
 def note_success(endpoint: WebhookEndpoint, *, seconds: float) -> None:
@@ -109,8 +112,8 @@ def note_failure(endpoint: WebhookEndpoint, message: str, *, now: datetime, is_g
         is_over = now - failing.failing_since >= timedelta(hours=settings.WEBHOOK_OFF_AFTER_HOURS)
         if failing.switched_off_at is None and failing.disabled_at is None and (is_gone or is_over):
             failing.switched_off_at = now
-            _tell_owners(failing)
-            _record("webhook.switched_off", failing.organization, SYSTEM_ACTOR, url=failing.url, error=message)
+            _tell_of_end(failing)
+            _record("webhook.switched_off", failing, SYSTEM_ACTOR, error=message)
         failing.save()
 
 
@@ -125,31 +128,45 @@ def seal(secret: str) -> str:
     return encryption.encrypt(secret, purpose=WEBHOOK_SECRETS)
 
 
-def _present(organization: Organization) -> QuerySet[WebhookEndpoint]:
-    return WebhookEndpoint.objects.filter(organization=organization, disabled_at__isnull=True)
+def _lock(organization: Organization | None) -> None:
+    """Nobody else adds one to the same meanwhile."""
+    if organization is not None:
+        Organization.objects.select_for_update(of=("self",), no_key=True).get(pk=organization.pk)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [STAFF_LOCK])
 
 
-def _tell_owners(endpoint: WebhookEndpoint) -> None:
-    outbox.tell_owners(
-        endpoint.organization,
-        message_id=f"msg_off_{endpoint.pk}_{endpoint.switched_off_at:%Y%m%d%H%M%S}",
-        event_type="webhook.switched_off",
-        subject=f"A webhook of {endpoint.organization.name} was switched off",
-        text=(
-            f"No delivery to {endpoint.url} has succeeded since {endpoint.failing_since:%B %d, %Y, %H:%M} UTC."
-            f" Last error: {endpoint.last_error}\n\nNo more events are sent there. Once it works again,"
-            f" owners can switch it on under Webhooks on the Billing page:\n\n"
-            f"{address_of(reverse('billing:billing', args=[endpoint.organization.slug]))}\n"
-        ),
+def _tell_of_end(endpoint: WebhookEndpoint) -> None:
+    """An email to those who can switch it on again."""
+    organization = endpoint.organization
+    named = {
+        "message_id": f"msg_off_{endpoint.pk}_{endpoint.switched_off_at:%Y%m%d%H%M%S}",
+        "event_type": "webhook.switched_off",
+        "subject": f"A webhook of {organization.name if organization else outbox.STAFF} was switched off",
+    }
+    happened = (
+        f"No delivery to {endpoint.url} has succeeded since {endpoint.failing_since:%B %d, %Y, %H:%M} UTC."
+        f" Last error: {endpoint.last_error}\n\nNo more events are sent there. Once it works again,"
     )
+    if organization is None:
+        page = address_of(reverse("billing:staff_news"))
+        text = f"{happened} it can be switched on under News in staff's area:\n\n{page}\n"
+        outbox.mail_staff(CHANGES, text=text, **named)
+    else:
+        page = address_of(reverse("billing:billing", args=[organization.slug]))
+        text = f"{happened} owners can switch it on under Webhooks on the Billing page:\n\n{page}\n"
+        outbox.tell_owners(organization, text=text, **named)
 
 
-def _record(event: str, organization: Organization, actor: Actor, **details: object) -> None:
+def _record(event: str, endpoint: WebhookEndpoint, actor: Actor, **details: object) -> None:
+    """Entries are read by more people than may know an address, and the path of one may be a secret."""
+    organization = endpoint.organization
     audit.record(
         event,
         actor=actor,
         organization=organization,
-        target_id=organization.public_id,
-        target_name=organization.name,
-        details=details,
+        target_id=organization.public_id if organization else str(endpoint.pk),
+        target_name=organization.name if organization else outbox.STAFF,
+        details={"url": endpoint.url if endpoint.is_chat else shortened(endpoint.url), **details},
     )

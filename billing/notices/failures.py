@@ -7,6 +7,7 @@ from django.db import transaction
 
 from accounts.clock import database_now
 from accounts.staff.rights import staff_with
+from billing.alerts import StaffNews
 from billing.notices import outbox
 from metering.models import FailedItem
 
@@ -37,7 +38,8 @@ def _tell(new: Sequence[FailedItem]) -> None:
     outbox.tell_staff(
         TOLD,
         message_id=f"msg_failed_{new[0].pk}_{new[0].last_failed_at.timestamp():.6f}",
-        event_type="task.item_failed",
+        event_type=StaffNews.FAILED,
+        page="overview:state",
         subject=subject,
         text="\n".join([*named, *more, "", EXPLANATION]) + "\n",
     )

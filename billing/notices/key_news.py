@@ -1,4 +1,5 @@
-"""Webhooks and chats are told of keys that were made or revoked: all of one kind in an organization together.
+"""Webhooks and chats are told of keys that were made or revoked: all of one kind in an organization together. Those of staff
+are told of ingest tokens.
 
 A note waits KEY_NEWS_SECONDS (`apikeys.news`), so that a load of 10,000 keys is one message, with their number, who made them
 and the first few names. Secrets are nowhere in it, and who acted is called as in the organization's audit log: staff has no name.
@@ -11,16 +12,16 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Min
+from django.db.models import F, Min, QuerySet
 from django.urls import reverse
 
 from accounts.audit.log import entries_of
 from accounts.clock import database_now
 from accounts.installation.site import address_of
-from accounts.models import Organization
+from accounts.models import AuditEvent, Organization
 from accounts.pages.words import counted
 from apikeys.models import KeyNews
-from billing.alerts import News
+from billing.alerts import News, StaffNews
 from billing.notices import outbox
 from billing.notices.outbox import Announcement
 from metering import isolation
@@ -29,13 +30,16 @@ TASK: Final = "billing.notices.key_news"
 MOST_IN_DATA: Final = 100
 MOST_IN_TEXT: Final = 5
 TAKE_SQL: Final = "DELETE FROM apikeys_keynews WHERE organization_id = %s AND event = %s RETURNING entry_id"
+TAKE_FOR_STAFF_SQL: Final = (
+    "DELETE FROM apikeys_keynews WHERE organization_id IS NULL AND event = %s RETURNING entry_id"
+)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What happened to keys: the type of its message, in words, and the page that shows it to owners."""
+    """What happened to keys: the type of its message, in words, and the page that shows it to owners, or to staff."""
 
-    type: News
+    type: News | StaffNews
     thing: str
     done: str
     page: str
@@ -46,6 +50,8 @@ KINDS: Final = {
     "api_key.deleted": Kind(News.KEY_REVOKED, "API key", "revoked", "accounts:audit"),
     "admin_key.created": Kind(News.ADMIN_KEY_CREATED, "admin key", "created", "apikeys:admin_keys"),
     "admin_key.deleted": Kind(News.ADMIN_KEY_REVOKED, "admin key", "revoked", "apikeys:admin_keys"),
+    "ingest_token.created": Kind(StaffNews.TOKEN_CREATED, "ingest token", "created", "billing:ingestion"),
+    "ingest_token.deleted": Kind(StaffNews.TOKEN_REVOKED, "ingest token", "revoked", "billing:ingestion"),
 }
 
 
@@ -59,42 +65,62 @@ def check() -> int:
     )
 
 
-def _tell(organization_id: int, event: str) -> int:
+def _tell(organization_id: int | None, event: str) -> int:
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(TAKE_SQL, [organization_id, event])
-            ids = sorted(entry_id for (entry_id,) in cursor.fetchall())
+        ids = _taken(organization_id, event)
         if ids:
-            outbox.tell_webhooks(_announcement(Organization.objects.get(pk=organization_id), KINDS[event], ids))
+            organization = Organization.objects.get(pk=organization_id) if organization_id else None
+            outbox.tell_webhooks(_announcement(organization, KINDS[event], ids))
     return len(ids)
 
 
-def _announcement(organization: Organization, kind: Kind, ids: Sequence[int]) -> Announcement:
-    of_all: Any = entries_of(organization)
+def _taken(organization_id: int | None, event: str) -> list[int]:
+    """The ids of the entries that waited, oldest first: they are nobody else's now."""
+    with connection.cursor() as cursor:
+        if organization_id is None:
+            cursor.execute(TAKE_FOR_STAFF_SQL, [event])
+        else:
+            cursor.execute(TAKE_SQL, [organization_id, event])
+        return sorted(entry_id for (entry_id,) in cursor.fetchall())
+
+
+def _announcement(organization: Organization | None, kind: Kind, ids: Sequence[int]) -> Announcement:
+    of_all: Any = entries_of(organization) if organization else _entries_for_staff()
     entries = list(of_all.filter(pk__in=ids[:MOST_IN_DATA]).order_by("pk"))
     by = sorted(set(of_all.filter(pk__in=ids).values_list("shown_actor", flat=True)))[:MOST_IN_DATA]
     keys = counted(len(ids), kind.thing)
     were = f"{keys} {'was' if len(ids) == 1 else 'were'} {kind.done}"
+    of_whom = {"organization_id": organization.public_id} if organization else {}
     return Announcement(
         organization,
         message_id=f"msg_keys_{ids[0]}",
         event_type=kind.type,
         data={
-            "organization_id": organization.public_id,
+            **of_whom,
             "count": len(ids),
             "by": by,
-            "keys": [_shown(entry) for entry in entries],
+            "keys" if organization else "tokens": [_shown(entry) for entry in entries],
         },
-        subject=f"{were} in {organization.name}",
+        subject=f"{were} in {organization.name}" if organization else were,
         text=f"{were} by {_listed(by, len(by))}: {_listed([_named(entry) for entry in entries], len(ids))}.",
         note="",
-        address=address_of(reverse(kind.page, args=[organization.slug])),
+        address=address_of(reverse(kind.page, args=[organization.slug] if organization else [])),
     )
 
 
+def _entries_for_staff() -> "QuerySet[AuditEvent]":
+    """Those of no organization, with who acted by name: staff reads them."""
+    return AuditEvent.objects.filter(organization__isnull=True).annotate(shown_actor=F("actor_name"))
+
+
 def _shown(entry: Any) -> dict[str, Any]:
-    """A key of `entries_of` in the data of a webhook. `user` is whose it is; an admin key is nobody's."""
-    shown = {"id": entry.target_id, "name": entry.target_name, "at": entry.occurred_at, "by": entry.shown_actor}
+    """A key of `entries_of` in the data of a webhook. `user` is whose it is; an admin key is nobody's.
+
+    A token has no other id than the end of its secret, which is not told.
+    """
+    shown = {"name": entry.target_name, "at": entry.occurred_at, "by": entry.shown_actor}
+    if entry.organization_id is not None:
+        shown = {"id": entry.target_id, **shown}
     return shown | {"user": entry.details["user"]} if "user" in entry.details else shown
 
 

@@ -4,31 +4,35 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from accounts.clock import database_now
 from accounts.installation.site import address_of
-from accounts.models import Membership, Organization
+from accounts.models import Membership, Organization, User
 from accounts.staff.rights import staff_with
 from billing.alerts import BudgetAlert, Delivery, News, WebhookEndpoint
 from billing.display import dollars
 from billing.models import Invoice
 from billing.notices import chats
 
+STAFF: Final = "staff"
+"""Whom messages without an organization are for, in words."""
+
 
 @dataclass(frozen=True)
 class Announcement:
-    """News for an organization: for its owners as an email, for its webhooks as data, for its chats as a sentence.
+    """News for an organization: for its owners as an email, for its webhooks as data, for its chats as a sentence; without an
+    organization, for the operator's staff.
 
     `text` is what happened, in one paragraph, `note` what emails say behind it, `address` where it can be looked at.
     """
 
-    organization: Organization
+    organization: Organization | None
     message_id: str
     event_type: str
     data: dict[str, Any]
@@ -55,6 +59,7 @@ def budget_alert(alert: BudgetAlert, *, scope: dict[str, str], about: str) -> No
         subject = f"{organization.name} has used {alert.threshold}% of its budget{for_what} for {month}"
         happened = f"You've used {dollars(alert.spent)} of your {budget} budget{for_what} for {month} ({percent}%)."
     _announce(
+        organization,
         Announcement(
             organization,
             message_id=f"msg_budget_{alert.pk}",
@@ -72,13 +77,14 @@ def budget_alert(alert: BudgetAlert, *, scope: dict[str, str], about: str) -> No
             text=happened,
             note="\n\nYou get this email once a month per threshold. View or change the budget:",
             address=_address("billing:budgets", organization.slug),
-        )
+        ),
     )
 
 
 def invoice_finalized(invoice: Invoice) -> None:
     """Tell the payer's owners and webhooks that there is an invoice."""
     _announce(
+        invoice.payer,
         Announcement(
             invoice.payer,
             message_id=f"msg_invoice_{invoice.pk}",
@@ -96,7 +102,7 @@ def invoice_finalized(invoice: Invoice) -> None:
             text=_what_is_due(invoice),
             note=" View invoice:",
             address=_address("billing:invoice", invoice.payer.slug, invoice.pk),
-        )
+        ),
     )
 
 
@@ -104,15 +110,16 @@ def test_message(endpoint: WebhookEndpoint) -> Delivery:
     """Send a message to the endpoint that says that it is a test, whatever the endpoint is to be told of."""
     organization = endpoint.organization
     now = database_now()
+    about = "budgets, invoices and keys" if organization else "this installation"
     news = Announcement(
         organization,
         message_id=f"msg_test_{endpoint.pk}_{int(now.timestamp() * 1000)}",
         event_type="test",
-        data={"organization_id": organization.public_id},
-        subject=f"A test for {organization.name}",
-        text="This is a test. News of budgets, invoices and keys will look like this.",
+        data={"organization_id": organization.public_id} if organization else {},
+        subject=f"A test for {organization.name if organization else STAFF}",
+        text=f"This is a test. News of {about} will look like this.",
         note="",
-        address=_address("billing:messages", organization.slug),
+        address=_address("billing:messages", organization.slug) if organization else _address("billing:staff_news"),
     )
     delivery = _to_endpoint(news, endpoint, now)
     delivery.save()
@@ -128,8 +135,28 @@ def send_again(delivery: Delivery) -> bool:
         return bool(over.update(next_attempt_at=database_now(), num_attempts=0, delivered_at=None, last_error=""))
 
 
-def tell_staff(right: str, *, message_id: str, event_type: str, subject: str, text: str) -> None:
-    """An email to everyone of the operator's staff with this right, which is what the message asks them to use."""
+def tell_staff(right: str, *, message_id: str, event_type: str, subject: str, text: str, page: str) -> None:  # noqa: PLR0913 - what a message is made of
+    """To the operator's staff: an email to everyone with this right, which is what the message asks them to use, and to those
+    of staff's programs and chats that are to hear of it. `page` is the name of the page where it can be looked at.
+    """
+    mail_staff(right, message_id=message_id, event_type=event_type, subject=subject, text=text)
+    told = text.strip()
+    tell_webhooks(
+        Announcement(
+            None,
+            message_id=message_id,
+            event_type=event_type,
+            data={"subject": subject, "text": told},
+            subject=subject,
+            text=told,
+            note="",
+            address=_address(page),
+        )
+    )
+
+
+def mail_staff(right: str, *, message_id: str, event_type: str, subject: str, text: str) -> None:
+    """An email to everyone of the operator's staff with this right."""
     found = staff_with(right).order_by("email")
     _enqueue(found.values_list("email", flat=True), message_id, event_type, subject, text)
 
@@ -139,10 +166,10 @@ def tell_owners(organization: Organization, *, message_id: str, event_type: str,
     _enqueue(_owners(organization), message_id, event_type, subject, text, organization)
 
 
-def _announce(news: Announcement) -> None:
+def _announce(organization: Organization, news: Announcement) -> None:
     """To owners, programs and chats."""
     tell_owners(
-        news.organization,
+        organization,
         message_id=news.message_id,
         event_type=news.event_type,
         subject=news.subject,
@@ -152,15 +179,18 @@ def _announce(news: Announcement) -> None:
 
 
 def tell_webhooks(news: Announcement) -> None:
-    """Those of the organization's programs and chats that are to hear of such news."""
-    endpoints = WebhookEndpoint.objects.filter(
-        Q(event_types=[]) | Q(event_types__contains=[news.event_type]),
-        organization=news.organization,
-        disabled_at__isnull=True,
-        switched_off_at__isnull=True,
+    """Those of the organization's, or staff's, programs and chats that are to hear of such news."""
+    endpoints = endpoints_of(news.organization).filter(
+        Q(event_types=[]) | Q(event_types__contains=[news.event_type]), switched_off_at__isnull=True
     )
     now = database_now()
     Delivery.objects.bulk_create((_to_endpoint(news, endpoint, now) for endpoint in endpoints), ignore_conflicts=True)
+
+
+def endpoints_of(organization: Organization | None) -> QuerySet[WebhookEndpoint]:
+    """Those of the organization, or of the operator's staff, that were not removed."""
+    found = WebhookEndpoint.objects.filter(disabled_at__isnull=True)
+    return found.filter(organization__isnull=True) if organization is None else found.filter(organization=organization)
 
 
 def _to_endpoint(news: Announcement, endpoint: WebhookEndpoint, now: datetime) -> Delivery:
@@ -223,8 +253,10 @@ def _enqueue(  # noqa: PLR0913, PLR0917 - what a message is made of
     )
 
 
-def is_owner(organization: Organization, email: str) -> bool:
-    """Whether news of the organization are sent to this address now."""
+def may_hear(organization: Organization | None, email: str) -> bool:
+    """Whether news of the organization, or of staff, may be sent to this address now."""
+    if organization is None:
+        return User.objects.filter(is_staff=True, is_active=True, email=email).exists()
     return email in _owners(organization)
 
 

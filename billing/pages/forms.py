@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import Organization
 from accounts.pages.forms import is_printable
 from accounts.periods import FIRST_YEAR, LAST_YEAR, is_known
-from billing.alerts import News, WebhookFormat
+from billing.alerts import News, StaffNews, WebhookFormat
 from billing.budgets.budgets import MAX_THRESHOLD
 from billing.display import usual_unit
 from billing.line_items import UNITS_OF_A_PRICE
@@ -96,6 +96,7 @@ class AttributeValueForm(forms.Form):
 class WebhookForm(forms.Form):
     """An address that is told of budgets, invoices and keys, how it wants them, and of what."""
 
+    news: type[News | StaffNews] = News
     format = forms.ChoiceField(choices=WebhookFormat, label="For", initial=WebhookFormat.STANDARD)
     url = forms.URLField(
         max_length=500,
@@ -104,12 +105,16 @@ class WebhookForm(forms.Form):
         help_text="Of a program of yours, or the incoming webhook that Slack, Teams (a workflow) or Discord made for a channel.",
     )
     event_types = forms.MultipleChoiceField(
-        choices=News,
         label="Events",
-        initial=News.values,
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose at least one."},
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["event_types"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices, field.initial = self.news.choices, self.news.values
 
     def clean(self) -> dict[str, Any]:
         """An address of a chat is a secret, and understood by that chat alone: it is not taken for a program's."""
@@ -129,7 +134,7 @@ class WebhookForm(forms.Form):
     def clean_event_types(self) -> list[str]:
         """None stands for all, also those that are added later."""
         chosen: list[str] = self.cleaned_data["event_types"]
-        return [] if set(chosen) == set(News.values) else chosen
+        return [] if set(chosen) == set(self.news.values) else chosen
 
     def clean_url(self) -> str:
         """As it is stored, and only if webhooks may be sent there."""
@@ -139,6 +144,12 @@ class WebhookForm(forms.Form):
         except webhook_addresses.AddressRefusedError as error:
             raise ValidationError(str(error)) from error
         return url
+
+
+class StaffWebhookForm(WebhookForm):
+    """The same for news of the installation, which are staff's."""
+
+    news = StaffNews
 
 
 def _word_field(dimension: Dimension) -> forms.TypedChoiceField:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from accounts.access import Access
 from accounts.models import Organization
-from billing.alerts import WHOLE_ORGANIZATION, Budget, WebhookEndpoint
+from billing.alerts import WHOLE_ORGANIZATION, Budget
 from billing.display import dollars
 from billing.invoices.balance import balance_of
 from billing.invoices.grants import balances
@@ -28,11 +28,10 @@ class BillingReport:
     invoices: tuple[InvoiceRow, ...]
     budget: BudgetMonth | None
     num_other_budgets: int
-    endpoints: tuple[WebhookEndpoint, ...]
 
 
 def billing_report(access: Access, now: datetime) -> BillingReport:
-    """What the reader may see of the organization's billing; at most eight queries, however much there is."""
+    """What the reader may see of the organization's billing; at most seven queries, however much there is."""
     organization = access.organization
     balance = balance_of(organization.pk) if access.is_owner else Decimal(0)
     budgets = list(Budget.objects.filter(organization=organization)) if access.is_owner else []
@@ -45,15 +44,9 @@ def billing_report(access: Access, now: datetime) -> BillingReport:
         invoices=invoice_rows(organization) if access.is_owner else (),
         budget=whole[0] if whole else None,
         num_other_budgets=len(budgets) - len(whole),
-        endpoints=_endpoints(organization) if access.is_owner else (),
     )
 
 
 def grant_rows(payer: Organization, now: datetime) -> tuple[GrantRow, ...]:
     """The payer's grants with what is left of them now."""
     return tuple(grant_row(balance, now) for balance in balances(payer, now.date()))
-
-
-def _endpoints(organization: Organization) -> tuple[WebhookEndpoint, ...]:
-    found = WebhookEndpoint.objects.filter(organization=organization, disabled_at__isnull=True)
-    return tuple(found.order_by("created_at", "id"))

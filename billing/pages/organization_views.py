@@ -1,5 +1,7 @@
 """The Billing page of an organization, its forms, and its invoices as page and PDF."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -18,11 +20,11 @@ from accounts.pages.posting import post_only
 from billing.invoices.documents import document_of
 from billing.invoices.pdf import invoice_pdf
 from billing.models import BillingDetails, Invoice
-from billing.pages.forms import BillingDetailsForm, WebhookForm
+from billing.pages.forms import BillingDetailsForm
 from billing.pages.organization_page import billing_report
+from billing.pages.webhook_pages import webhooks_of
 
 PAGE = "billing:billing"
-SHOWN = "billing:webhook_secret"
 
 
 @require_safe
@@ -99,7 +101,7 @@ def _invoice_of(access: Access, invoice_id: int) -> Invoice:
 def billing_page(request: SignedInRequest, access: Access, **forms: BaseForm) -> HttpResponse:
     """The page; a form that was refused stands in it with what was sent."""
     organization = access.organization
-    context = {
+    context: dict[str, Any] = {
         "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
         "access": access,
         "report": billing_report(access, database_now()),
@@ -107,7 +109,8 @@ def billing_page(request: SignedInRequest, access: Access, **forms: BaseForm) ->
     if access.is_owner:
         details = BillingDetails.objects.filter(organization=organization).first()
         context["details_form"] = BillingDetailsForm(instance=details)
-        context["webhook_form"] = WebhookForm()
+        pages = webhooks_of(access)
+        context |= {"webhook_form": pages.form(), "webhooks": pages.rows(), **pages.context()}
     return render(request, "billing/billing.html", {**context, **forms})
 
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.installation.site import address_of
 from accounts.pages.words import counted
 from accounts.staff.rights import staff_with
+from billing.alerts import StaffNews
 from billing.models import LineItem
 from billing.notices import outbox
 from billing.prices.listing import UnpricedRow, UnpricedUsage
@@ -90,7 +91,8 @@ def _tell(rows: Sequence[UnpricedRow], *, message_id: str) -> None:
     outbox.tell_staff(
         TOLD,
         message_id=message_id,
-        event_type="usage.unpriced",
+        event_type=StaffNews.UNPRICED,
+        page="billing:unpriced",
         subject=f"Usage without a price: {subject}",
         text="\n\n".join(_paragraphs(rows)) + "\n",
     )

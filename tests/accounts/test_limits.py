@@ -118,6 +118,26 @@ CHANGES: list[tuple[str, str, dict[str, str]]] = [
 ]
 
 
+CHANGES_OF_STAFF: list[tuple[str, dict[str, str]]] = [
+    ("webhooks/", {"url": "https://example.com/", "format": "slack", "event_types": "proof.drift"}),
+    ("webhooks/{webhook}/removal/", {}),
+    ("webhooks/{webhook}/test/", {}),
+    ("webhooks/{webhook}/activation/", {}),
+    ("messages/{message}/again/", {}),
+]
+
+
+@pytest.mark.parametrize(("address", "data"), CHANGES_OF_STAFF, ids=[address for address, _ in CHANGES_OF_STAFF])
+def test_so_does_every_change_of_where_staff_hears_of_things(
+    world: World, client_of: SignIn, settings: Settings, address: str, data: dict[str, str]
+) -> None:
+    User.objects.filter(pk=world.charlie.pk).update(is_staff=True, is_superuser=True)
+    settings.CHANGES_PER_MINUTE = 0
+    webhook = WebhookEndpoint.objects.create(url="https://a.test/", encrypted_secret="x")
+    address = address.format(webhook=webhook.pk, message=outbox.test_message(webhook).pk)
+    assert client_of(world.charlie).post(f"/settings/news/{address}", data).status_code == 429
+
+
 @pytest.mark.parametrize("posted", CHANGES, ids=[address for _, address, _ in CHANGES])
 def test_every_change_of_keys_members_and_organizations_counts(
     world: World, client_of: SignIn, settings: Settings, posted: tuple[str, str, dict[str, str]]

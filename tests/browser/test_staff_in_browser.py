@@ -4,8 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
+from pytest_django import Settings
 
+from accounts.audit.audit import SYSTEM_ACTOR
+from accounts.clock import database_now
 from accounts.models import AuditEvent, User
+from billing.alerts import Delivery, StaffNews, WebhookEndpoint, WebhookFormat
+from billing.notices import endpoints, outbox
 from tests.browser.conftest import OpenBrowser, Watched
 from tests.browser.scene import Scene
 from tests.browser.test_page_quality import LOOKS, violations
@@ -80,6 +85,48 @@ def test_staff_s_way_through_its_pages(browse: OpenBrowser, scene: Scene, staff:
     expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     assert AuditEvent.objects.filter(event="organization.opened_by_staff").count() == 1
     window.complaints[:] = [found for found in window.complaints if "404" not in found]
+
+
+def test_where_staff_hears_of_what_goes_wrong(browse: OpenBrowser, scene: Scene, settings: Settings) -> None:
+    """Empty, with a chat added there, and full, with what was sent, failed and was switched off."""
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True  # nothing is sent: no name of a host is looked up
+    window = browse(
+        User.objects.create_user("una@operator.test", PASSWORD, name="Una", is_staff=True, is_superuser=True)
+    )
+    page = window.open("/settings/news/")
+    require_good_looks(window)
+    page.set_viewport_size({"width": 1380, "height": 900})
+    page.get_by_label("For").select_option("Slack")
+    page.get_by_label("URL").fill("http://127.0.0.1/services/T/B/secret")
+    page.get_by_label("New ingest tokens").uncheck()
+    page.get_by_role("button", name="Add webhook").click()
+    expect(page.get_by_text("Messages go to Slack from now on")).to_be_visible()
+    assert "services/T/B" not in page.content()
+
+    fill_with_news()
+    window.open("/settings/news/")
+    expect(page.get_by_text("Switched off")).to_be_visible()
+    expect(page.get_by_text("Given up")).to_be_visible()
+    require_good_looks(window)
+
+
+def fill_with_news() -> None:
+    long = f"https://{'a-long-name-of-a-host.' * 4}example.com/{'path' * 40}"
+    gone = endpoints.add(None, long, actor=SYSTEM_ACTOR, event_types=[StaffNews.BEHIND, StaffNews.FAILED])
+    endpoints.add(None, "https://example.com/hook", actor=SYSTEM_ACTOR, format=WebhookFormat.DISCORD)
+    outbox.tell_staff(
+        "billing.view_price",
+        message_id="msg_behind_1",
+        event_type=StaffNews.BEHIND,
+        subject="Rollups are 7 minutes behind",
+        text="Rollups are 7 minutes behind.",
+        page="overview:state",
+    )
+    now = database_now()
+    error = "The endpoint did not respond within 10 s."
+    WebhookEndpoint.objects.filter(pk=gone.pk).update(failing_since=now, switched_off_at=now, last_error=error)
+    gone.deliveries.update(next_attempt_at=None, last_error=error, num_attempts=9)
+    Delivery.objects.filter(endpoint=None).update(next_attempt_at=None, delivered_at=now)
 
 
 def test_system_looks_again_by_itself(browse: OpenBrowser, scene: Scene) -> None:

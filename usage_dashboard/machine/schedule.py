@@ -24,6 +24,7 @@ def of(*, roll_up: float, measure: float) -> dict[str, dict[str, Any]]:
         "check-all-budgets": {"task": "billing.tasks.check_all_budgets", "schedule": crontab(minute="1")},
         "check-unpriced": {"task": "billing.tasks.check_unpriced", "schedule": 60.0},
         "check-failures": {"task": "billing.tasks.check_failures", "schedule": 60.0},
+        "check-lag": {"task": "billing.tasks.check_lag", "schedule": 60.0},
         "tell-of-keys": {"task": "billing.tasks.tell_of_keys", "schedule": 15.0},
         "check-forecasts": {"task": "billing.tasks.check_forecasts", "schedule": 3600.0},
         "deliver-mails": {"task": "billing.tasks.deliver_mails", "schedule": 2.0},

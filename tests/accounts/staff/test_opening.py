@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import resolve, reverse
 
-from accounts.audit.audit import Actor, record
+from accounts.audit.audit import SYSTEM_ACTOR, Actor, record
 from accounts.audit.log import entries_of
 from accounts.changes import organization_change, routing_change
 from accounts.clock import database_now
@@ -23,6 +23,7 @@ from accounts.projects.projects import make_project
 from accounts.staff.opened import KEPT
 from apikeys.adminkeys.adminkeys import create_admin_key
 from billing.alerts import Budget, WebhookEndpoint
+from billing.notices import endpoints, outbox
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.world import World, make_organization, make_user
 
@@ -111,6 +112,19 @@ def test_no_page_has_a_link_that_is_refused(sam: User, full: dict[str, object], 
     for name in names_of_pages():
         for link in set(LINK.findall(client.get(address(name, full)).content.decode())):
             assert resolve(link).view_name in menu().names_to_read, f"{name} leads to {link}"
+
+
+def test_staff_sees_no_whole_address_of_a_webhook(world: World, sam: User, client_of: SignIn) -> None:
+    url = "https://hooks.acme.test/in/s3cret-path"
+    outbox.test_message(endpoints.add(world.acme, url, actor=SYSTEM_ACTOR))
+    record("webhook.removed", organization=world.acme, actor=SYSTEM_ACTOR, target_id="x", details={"url": url})
+    client, owner = opened(client_of(sam)), client_of(world.alice)
+    for path, to_owners in (("billing/", url), ("billing/messages/", url), ("audit/", "https://hooks.acme.test/…ath")):
+        page = client.get(GENERAL + path).content.decode()
+        assert "s3cret" not in page, path
+        assert "https://hooks.acme.test/…ath" in page, path
+        assert to_owners in owner.get(GENERAL + path).content.decode(), path
+    assert "s3cret" not in str(AuditEvent.objects.get(event="webhook.created").details)
 
 
 def test_every_change_is_refused_with_a_sentence(

@@ -13,9 +13,15 @@ from accounts.clock import database_now
 from apikeys import secrets
 from apikeys.adminkeys.adminkeys import create_admin_key, revoke_admin_key
 from apikeys.keys.importing import store
-from apikeys.keys.keys import create_api_key, rename_api_key, revoke_api_key
+from apikeys.keys.keys import (
+    create_api_key,
+    create_ingest_token,
+    rename_api_key,
+    revoke_api_key,
+    revoke_ingest_token,
+)
 from apikeys.models import APIKey, KeyNews
-from billing.alerts import Delivery, News, WebhookFormat
+from billing.alerts import Delivery, News, StaffNews, WebhookFormat
 from billing.notices import endpoints, key_news
 from tests.world import World
 
@@ -192,3 +198,47 @@ def test_owners_get_no_email_of_each_key(world: World) -> None:
     create_api_key(user=world.rita, name="CI", created_at=database_now())
     assert key_news.check() == 1
     assert not Delivery.objects.exists()
+
+
+def hook_of_staff(*kinds: str) -> None:
+    endpoints.add(None, "https://example.com/operator", actor=SYSTEM_ACTOR, event_types=kinds)
+
+
+def test_staff_hears_of_ingest_tokens_and_no_organization_does(world: World) -> None:
+    program(world)
+    hook_of_staff()
+    token, secret = create_ingest_token(name="Gateway", actor=by_alice(world))
+    assert key_news.check() == 1
+    with transaction.atomic():
+        revoke_ingest_token(token=token, now=database_now())
+    assert key_news.check() == 1
+    created, revoked = sent()
+    assert (created["type"], revoked["type"]) == ("ingest_token.created", "ingest_token.revoked")
+    for body, by in ((created, world.alice.email), (revoked, "system")):
+        data = body["data"]
+        assert isinstance(data, dict)
+        assert (data["count"], data["by"]) == (1, [by])
+        assert [(found["name"], found["by"]) for found in data["tokens"]] == [("Gateway", by)]
+    assert set(Delivery.objects.values_list("endpoint__url", flat=True)) == {"https://example.com/operator"}
+    everything = "".join(Delivery.objects.values_list("body", flat=True))
+    assert secret not in everything
+    assert token.redacted not in everything
+    assert KeyNews.objects.count() == 0
+
+
+def test_staff_hears_nothing_of_an_organization_s_keys(world: World) -> None:
+    hook_of_staff()
+    create_api_key(user=world.rita, name="Laptop", created_at=database_now(), actor=by_alice(world))
+    assert key_news.check() == 1
+    assert sent() == []
+
+
+def test_tokens_made_at_once_are_one_message(world: World) -> None:
+    hook_of_staff(StaffNews.TOKEN_CREATED)
+    for number in range(3):
+        create_ingest_token(name=f"Gateway {number}", actor=by_alice(world))
+    assert key_news.check() == 3
+    [body] = sent()
+    data = body["data"]
+    assert isinstance(data, dict)
+    assert [found["name"] for found in data["tokens"]] == ["Gateway 0", "Gateway 1", "Gateway 2"]
