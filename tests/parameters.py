@@ -78,7 +78,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     "settings/prices/change/": STAFF_PRICE,
     "settings/prices/changes/<int:change_id>/": {"page": PLAIN},
     "settings/credit/": {"page": PLAIN},
-    "settings/invoices/": {"page": PLAIN},
+    "settings/invoices/": dict.fromkeys(("page", "failed", "held", "balance"), PLAIN),
     "settings/ingestion/": {"format": PLAIN, "grain": PLAIN, "key": PLAIN},
 }
 

@@ -30,6 +30,11 @@ SELECT payer_id, sum(change) FROM (
 WHERE %(payers)s::bigint[] IS NULL OR payer_id = ANY(%(payers)s)
 GROUP BY payer_id HAVING sum(change) <> 0
 """
+PAYERS_SQL: Final = f"""
+SELECT organization.id FROM ({BALANCES_SQL}) AS balance
+JOIN accounts_organization AS organization ON organization.id = balance.payer_id
+ORDER BY organization.name, organization.id
+"""
 
 
 class RefundRefusedError(ValueError):
@@ -58,14 +63,22 @@ def balance_of(payer_id: int) -> Decimal:
 
 def balances_of(payer_ids: Sequence[int]) -> dict[int, Decimal]:
     """The balance of each of these payers that has any."""
-    return _balances(payer_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(BALANCES_SQL, {"payers": list(payer_ids)})
+        return dict(cursor.fetchall())
 
 
-def all_balances() -> list[Balance]:
+def payers_with_balance() -> list[int]:
     """Every payer whose balance is not nothing, by name."""
-    found = _balances(None)
-    payers = Organization.objects.filter(pk__in=found).order_by("name", "pk")
-    return [Balance(payer, found[payer.pk]) for payer in payers]
+    with connection.cursor() as cursor:
+        cursor.execute(PAYERS_SQL, {"payers": None})
+        return [payer_id for (payer_id,) in cursor.fetchall()]
+
+
+def named_balances(payer_ids: Sequence[int]) -> list[Balance]:
+    """The balances of these payers, in their order. Two queries."""
+    found, payers = balances_of(payer_ids), Organization.objects.in_bulk(payer_ids)
+    return [Balance(payers[payer_id], found[payer_id]) for payer_id in payer_ids if payer_id in found]
 
 
 def settle(total: Decimal, balance: Decimal) -> tuple[Decimal, Decimal]:
@@ -92,12 +105,6 @@ def refund(payer: Organization, amount: Decimal, *, actor: Actor, reference: str
         made = BalanceRefund.objects.create(payer=payer, amount=amount, reference=reference, refunded_by=actor.user)
         _record(made, actor)
     return made
-
-
-def _balances(payer_ids: Sequence[int] | None) -> dict[int, Decimal]:
-    with connection.cursor() as cursor:
-        cursor.execute(BALANCES_SQL, {"payers": None if payer_ids is None else list(payer_ids)})
-        return dict(cursor.fetchall())
 
 
 def _record(made: BalanceRefund, actor: Actor) -> None:

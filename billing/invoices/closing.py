@@ -15,7 +15,8 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Min
+from django.db.models import Exists, Min, OuterRef, QuerySet
+from django.db.models.functions import Substr
 
 from accounts.models import Organization
 from accounts.periods import Period, month_of, next_month, parse_month
@@ -123,9 +124,17 @@ def close_payer(payer: Organization, month: Period, *, now: datetime) -> Invoice
     return invoice
 
 
-def failures() -> list[Failure]:
-    """The payers on whom a closing failed, the oldest month first, until it succeeds."""
-    found = sorted(FailedItem.objects.filter(task=TASK), key=lambda failed: failed.item)
+def failed_items() -> QuerySet[FailedItem]:
+    """What a closing failed on, the oldest month first, until it succeeds; without payers who are no more."""
+    slug = Substr("item", len("2026-10 ") + 1)
+    payer = Organization.objects.filter(slug=OuterRef("named"))
+    found = FailedItem.objects.filter(task=TASK).annotate(named=slug)
+    return found.filter(Exists(payer)).order_by("item")
+
+
+def failures(items: Iterable[FailedItem] | None = None) -> list[Failure]:
+    """The payers and months that these are, or all `failed_items`, in their order. One query for the payers."""
+    found = list(failed_items() if items is None else items)
     closings = {str(closing): closing for closing in _named(failed.item for failed in found)}
     return [Failure(closings[failed.item], failed) for failed in found if failed.item in closings]
 

@@ -5,10 +5,12 @@ corrected, the invoice stays a draft without a number: nothing of it is on the p
 with every closing. The payer's later months wait for it, so that they do not offset it unseen.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from django.db.models import Min, QuerySet
 from django.urls import reverse
 
 from accounts.audit import audit
@@ -33,11 +35,7 @@ class Held:
 
 def reason_to_hold(draft: Invoice) -> str:
     """Why the draft must not be issued without a person's word; empty if it may."""
-    if (earlier := waits_for(draft)) is not None:
-        return f"It waits for {earlier:%B %Y}, which is on hold."
-    if min(draft.subtotal, draft.total) < 0:
-        return f"It is below zero: {dollars(draft.subtotal)} of usage, {dollars(draft.total)} in total."
-    return ""
+    return _reason(draft, waits_for(draft))
 
 
 def hold(draft: Invoice, reason: str, now: datetime) -> None:
@@ -66,13 +64,29 @@ def hold(draft: Invoice, reason: str, now: datetime) -> None:
     )
 
 
-def all_held() -> list[Held]:
-    """Everything that is held, the oldest month first."""
-    found = Invoice.objects.filter(held_at__isnull=False).select_related("payer").order_by("month", "id")
-    return [Held(invoice, reason_to_hold(invoice), waits_for(invoice) is not None) for invoice in found]
+def held_invoices() -> QuerySet[Invoice]:
+    """Everything that is held: the oldest month first, for which later ones wait, and in a month the lowest total."""
+    return Invoice.objects.filter(held_at__isnull=False).select_related("payer").order_by("month", "total", "id")
+
+
+def explained(invoices: Collection[Invoice]) -> list[Held]:
+    """These held invoices, in their order, and why they are held. One query."""
+    payers = {invoice.payer_id for invoice in invoices}
+    of_payers = Invoice.objects.filter(payer__in=payers, held_at__isnull=False).values("payer")
+    first = dict(of_payers.annotate(first=Min("month")).values_list("payer", "first"))
+    waits = {one.pk: first[one.payer_id] if first[one.payer_id] < one.month else None for one in invoices}
+    return [Held(one, _reason(one, waits[one.pk]), waits[one.pk] is not None) for one in invoices]
 
 
 def waits_for(draft: Invoice) -> date | None:
     """The first earlier month of the payer that is held, for which this one waits."""
     earlier = Invoice.objects.filter(payer=draft.payer_id, month__lt=draft.month, held_at__isnull=False)
     return earlier.order_by("month").values_list("month", flat=True).first()
+
+
+def _reason(draft: Invoice, earlier: date | None) -> str:
+    if earlier is not None:
+        return f"It waits for {earlier:%B %Y}, which is on hold."
+    if min(draft.subtotal, draft.total) < 0:
+        return f"It is below zero: {dollars(draft.subtotal)} of usage, {dollars(draft.total)} in total."
+    return ""

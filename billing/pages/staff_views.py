@@ -131,14 +131,23 @@ def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
 @require_safe
 @staff_only("billing.view_invoice")
 def all_invoices(request: SignedInRequest) -> HttpResponse:
-    """Everybody's invoices, the newest first; what is held back, the balances, and how far the closing of each month is."""
+    """Everybody's invoices, the newest first; what is held back, the balances, and how far the closing of each month is.
+
+    Each of the lists has pages of its own.
+    """
     page = page_of(Invoice.objects.select_related("payer").order_by("-month", "-id"), request.GET)
+    failed_page = page_of(closing.failed_items(), request.GET, name="failed")
+    held_page = page_of(holds.held_invoices(), request.GET, name="held")
+    balance_page = page_of(balance.payers_with_balance(), request.GET, name="balance")
     context = {
         "page": page,
         "rows": [(invoice, invoice_row(invoice)) for invoice in page.rows],
-        "held": holds.all_held(),
-        "failures": closing.failures(),
-        "balances": balance.all_balances(),
+        "failed_page": failed_page,
+        "failures": closing.failures(failed_page.rows),
+        "held_page": held_page,
+        "held": holds.explained(held_page.rows),
+        "balance_page": balance_page,
+        "balances": balance.named_balances(balance_page.rows),
         "closings": MonthClose.objects.order_by("-month")[:12],
     }
     return _page(request, "billing/staff_invoices.html", context)

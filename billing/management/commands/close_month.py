@@ -48,7 +48,7 @@ class Command(BaseCommand):
 
     def _tell_what_is_left(self) -> None:
         """What is held back, and what failed: then the command fails too, so that a script sees it."""
-        for held in holds.all_held():
+        for held in holds.explained(holds.held_invoices()):
             invoice = held.invoice
             self.stdout.write(f"Held back: {invoice.payer.slug}, {invoice.month:%Y-%m}. {held.reason}")
         failures = closing.failures()

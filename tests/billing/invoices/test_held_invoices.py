@@ -53,7 +53,7 @@ def test_a_month_below_zero_has_no_number_and_is_on_no_balance(world: World, hel
     assert balance.balance_of(world.other.pk) == 0
     assert total_of("total") == 0
     assert closing.close_payer(world.other, OCTOBER, now=at("2026-11-20")) == held
-    assert balance.all_balances() == []
+    assert balance.payers_with_balance() == []
 
 
 def test_staff_are_told_once(world: World, held: Invoice) -> None:
