@@ -223,7 +223,7 @@ def test_thousands_of_projects_are_a_hundred_at_a_time_below_the_default_one(
     found = text_of(client.get(PAGE, {"q": "T 0123"}))
     assert found.count("project 0123") >= 10
     assert "project 01240" not in found
-    assert "No other active project has “<bdi>nothing like it</bdi>”" in text_of(
+    assert "No active project beside the default one has “<bdi>nothing like it</bdi>”" in text_of(
         client.get(PAGE, {"q": "nothing like it"})
     )
 
