@@ -20,7 +20,6 @@ SETTINGS_SQL: Final = (
     # A test is one transaction, in which partitions are made beside rows that are written.
     "ALTER DATABASE {name} SET citus.multi_shard_modify_mode = 'sequential'",
     "ALTER DATABASE {name} SET citus.max_cached_conns_per_worker = 4",
-    "ALTER DATABASE {name} SET citus.enable_cte_inlining = off",
 )
 Node = tuple[int, str, int]
 
