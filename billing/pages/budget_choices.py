@@ -12,6 +12,7 @@ from apikeys.models import APIKey
 from billing.alerts import WHOLE_ORGANIZATION, BudgetKind
 from billing.budgets.targets import Target, target_of, target_of_key, target_of_model, target_of_project, target_of_user
 from metering.attribution_models import AttributeValue, AttributeValueMonth
+from metering.cluster.state import is_distributed
 from metering.models import DailyUsage, Model, OrganizationDailyUsage, Sku
 
 MOST_SHOWN: Final = 20
@@ -96,8 +97,12 @@ def _keys(access: Access) -> QuerySet[APIKey]:
     """Members' keys that count here by default, or whose usage shows here under their names. What others a member has, and what
     they are called, is the business of where they count."""
     ids = [organization.pk for organization in access.organizations]
-    shown = DailyUsage.objects.filter(organization_id__in=ids, api_key_id=OuterRef("pk"))
-    is_here = Q(user__default_organization__in=access.organizations) | Exists(shown)
+    used = DailyUsage.objects.filter(organization_id__in=ids)
+    # On a cluster the rows are asked first, because they are on another machine than the keys.
+    shown = (
+        Q(pk__in=used.values("api_key_id")) if is_distributed() else Q(Exists(used.filter(api_key_id=OuterRef("pk"))))
+    )
+    is_here = Q(user__default_organization__in=access.organizations) | shown
     return APIKey.objects.filter(is_here, user__in=_users(access)).select_related("user")
 
 

@@ -42,3 +42,11 @@ def fence() -> str:
     Citus refuses it, and plans what it sends to a shard with the statistics of that shard.
     """
     return "" if is_distributed() else "OFFSET 0"
+
+
+def gathered() -> str:
+    """The end of a union that is joined with tables of the coordinator: on a cluster its rows are fetched from the nodes first.
+
+    The union itself must say which rows are meant; no condition outside of it is sent to the nodes.
+    """
+    return "OFFSET 0" if is_distributed() else ""

@@ -6,6 +6,7 @@ transaction. Events must still be kept: the moment is one of today, or of yester
 
 from typing import Final
 
+from metering.cluster.state import gathered, is_distributed
 from metering.measures import MEASURES
 from metering.rollups.run import VISIBLE_KEY
 from metering.rollups.tables import HOUR
@@ -16,6 +17,10 @@ ROLLED_UP_THROUGH: Final = "coalesce((SELECT max(rolled_up_at) FROM metering_ing
 """The moment that a statement sees the rollups of, for the parameter `as_of` of later ones. Where all batches were dropped, as
 old ones are, whatever comes is later."""
 AFTERWARDS: Final = "rolled_up_at > %(as_of)s"
+WHEN: Final = {
+    "day": "usage.day >= %(start)s AND usage.day < %(end)s",
+    "hour": "usage.hour >= %(start_at)s AND usage.hour < %(end_at)s",
+}
 SLOTS: Final = {"day": "(occurred_at AT TIME ZONE 'UTC')::date", "hour": HOUR}
 
 
@@ -30,10 +35,17 @@ def rows(now: str, grain: Grain, slot: str, dimensions: tuple[Grouping, ...]) ->
         FROM metering_usageevent
         WHERE organization_id = ANY(%(organization_ids)s)
           AND occurred_at >= %(start_at)s AND occurred_at < %(end_at)s
-          AND batch_id IN (SELECT id FROM metering_ingestbatch WHERE {AFTERWARDS})
+          AND batch_id {_in("SELECT id FROM metering_ingestbatch WHERE " + AFTERWARDS)}
     )"""
     if dimensions:
         added = with_values(added, dimensions)
     return f"""(
-        SELECT {columns} FROM {now} AS usage UNION ALL SELECT {columns} FROM {added} AS usage WHERE true{whose}
+        SELECT {columns} FROM {now} AS usage WHERE usage.organization_id = ANY(%(organization_ids)s) AND {WHEN[slot]}
+        UNION ALL SELECT {columns} FROM {added} AS usage WHERE true{whose} {gathered()}
     )"""
+
+
+def _in(ids: str) -> str:
+    """The condition that a column is one of these ids. The nodes of a cluster get them as a list: a join with what is asked
+    elsewhere may not stand in a union there."""
+    return f"= ANY(ARRAY({ids}))" if is_distributed() else f"IN ({ids})"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from metering.attribution_models import ALL, NOTHING
-from metering.cluster.state import parts_table
+from metering.cluster.state import gathered, parts_table
 from metering.measures import MEASURES
 from metering.usage.groupings import NONE, Grain, Grouping
 from metering.usage.queries import MEASURE_SUMS, OWN_MEASURES, UsageQuery, ValueFilter
@@ -72,12 +72,12 @@ def rows(query: UsageQuery, grain: Grain, span: Span, dimensions: tuple[Grouping
     """
     if len(dimensions) == 1 and grain == Grain.ORGANIZATION:
         return _of_one_dimension(query, span, dimensions[0], whole=whole)
-    return with_values(_of_attributions(query, grain, span, whole=whole), dimensions)
+    return _with_nothing(_of_attributions(query, grain, span, dimensions, whole=whole), dimensions)
 
 
 def by_attribution(query: UsageQuery, span: Span) -> str:
     """As `rows`, those of each key, with their `attribution_id` and what the query filters."""
-    return with_values(_of_attributions(query, Grain.KEY, span, whole=True), query.filtered_dimensions)
+    return rows(query, Grain.KEY, span, query.filtered_dimensions, whole=True)
 
 
 def whole_month(query: UsageQuery, dimension: Grouping, months: Months, measures: Sequence[str]) -> str:
@@ -129,17 +129,31 @@ def months_by_attribution(query: UsageQuery, grain: Grain, measures: Sequence[st
 
 def with_values(attributed: str, dimensions: tuple[Grouping, ...]) -> str:
     """Rows with an `attribution_id` and, beside them, their value of each dimension; the joins multiply nothing."""
-    columns = "".join(
-        f", coalesce(part_{place}.value_id, {_nothing(found)}) AS value_{place}"
-        for place, found in enumerate(dimensions)
-    )
-    joins = " ".join(
+    known = f"(SELECT usage.*{_known(dimensions)} FROM {attributed} AS usage {_parts(dimensions)})"
+    return _with_nothing(known, dimensions)
+
+
+def _known(dimensions: tuple[Grouping, ...]) -> str:
+    """The columns `known_0`, `known_1` …: the values that are in the attribution, and NULL where none is."""
+    return "".join(f", part_{place}.value_id AS known_{place}" for place, _ in enumerate(dimensions))
+
+
+def _parts(dimensions: tuple[Grouping, ...]) -> str:
+    """Joins what `_known` names."""
+    return " ".join(
         f"LEFT JOIN {parts_table()} AS part_{place} ON part_{place}.attribution_id = usage.attribution_id"
         f" AND part_{place}.attribute_id = ANY(%({found.ids_parameter})s)"
         for place, found in enumerate(dimensions)
     )
+
+
+def _with_nothing(known: str, dimensions: tuple[Grouping, ...]) -> str:
+    """Rows that know their values, with the part of nothing in the place of none."""
+    columns = "".join(
+        f", coalesce(usage.known_{place}, {_nothing(found)}) AS value_{place}" for place, found in enumerate(dimensions)
+    )
     own = next((_own_project(found) for found in dimensions if found.is_of_projects), "")
-    return f"(SELECT usage.*{columns} FROM {attributed} AS usage {joins} {own})"
+    return f"(SELECT usage.*{columns} FROM {known} AS usage {own})"
 
 
 def _of_one_dimension(query: UsageQuery, span: Span, dimension: Grouping, *, whole: bool) -> str:
@@ -162,23 +176,31 @@ def _of_one_dimension(query: UsageQuery, span: Span, dimension: Grouping, *, who
     )"""
 
 
-def _of_attributions(query: UsageQuery, grain: Grain, span: Span, *, whole: bool) -> str:
-    """The rows of whole attributions, and what is left of those of the grain."""
+def _of_attributions(
+    query: UsageQuery, grain: Grain, span: Span, dimensions: tuple[Grouping, ...], *, whole: bool
+) -> str:
+    """The rows of whole attributions, and what is left of those of the grain, with their `known` values.
+
+    The first alone are joined with values: on a cluster a join with both together would not stay on the nodes.
+    """
     names = ("organization_id", span.slot, *OF_GRAIN[grain], "sku_id")
     key = ", ".join(f"usage.{name}" for name in names)
     numbers = ", ".join(f"{place}" for place, _ in enumerate(names, start=1))
     whose = _whose(query, grain)
     table = f"metering_attributed{span.tables}usage"
-    attributed = (
-        f"SELECT {key}, usage.attribution_id, {OWN_MEASURES} FROM {table} AS usage WHERE {span.when} AND {whose}"
-    )
+    attributed = f"""
+        SELECT {key}, usage.attribution_id, {OWN_MEASURES}{_known(dimensions)}
+        FROM {table} AS usage {_parts(dimensions)} WHERE {span.when} AND {whose}
+    """
     if named := _named(query):
         return f"({attributed} AND {named})"
     known = f"SELECT {key}, {MEASURE_SUMS} FROM {table} AS usage WHERE {span.when} AND {whose} GROUP BY {numbers}"
     own = query.filters("usage", by_user=bool(OF_GRAIN[grain]), by_key=grain == Grain.KEY, by_sku=False)
+    no_values = "".join(f", NULL::integer AS known_{place}" for place, _ in enumerate(dimensions))
     return f"""({attributed} UNION ALL
-        SELECT {key}, {NOTHING}, {LEFT_OVER} FROM metering_{grain}{span.tables}usage AS usage
+        SELECT {key}, {NOTHING}, {LEFT_OVER}{no_values} FROM metering_{grain}{span.tables}usage AS usage
         LEFT JOIN ({known}) AS known USING ({", ".join(names)}) WHERE {span.when} AND {own}{_and_some_left(whole)}
+        {gathered()}
     )"""
 
 

@@ -42,7 +42,20 @@ CROSS JOIN LATERAL (
 ) AS cost
 ORDER BY cost.amount DESC, organization.id
 """
+# The last hour is looked for on the last day, which each organization has few rows of; the hours may be on other machines.
 FIGURES: Final = """
+WITH last_day AS MATERIALIZED (
+    SELECT organization.id, day.start_at FROM unnest(%(ids)s::bigint[]) AS organization (id)
+    CROSS JOIN LATERAL (
+        SELECT day::timestamp AT TIME ZONE 'UTC' AS start_at FROM metering_organizationdailyusage
+        WHERE organization_id = organization.id ORDER BY day DESC LIMIT 1
+    ) AS day
+), used AS MATERIALIZED (
+    SELECT usage.organization_id AS id, max(usage.hour) AS hour
+    FROM last_day JOIN metering_organizationhourlyusage AS usage
+        ON usage.organization_id = last_day.id AND usage.hour >= last_day.start_at
+    GROUP BY 1
+)
 SELECT organization.id, cost.month, cost.whole_days, cost.compared, used.hour, member.number,
     EXISTS (SELECT FROM accounts_organization AS child WHERE child.parent_id = organization.id)
 FROM unnest(%(ids)s::bigint[]) AS organization (id)
@@ -53,10 +66,7 @@ CROSS JOIN LATERAL (
     FROM billing_dailycost
     WHERE organization_id = organization.id AND day >= %(compared_start)s AND day < %(end)s OFFSET 0
 ) AS cost
-LEFT JOIN LATERAL (
-    SELECT hour FROM metering_organizationhourlyusage
-    WHERE organization_id = organization.id ORDER BY hour DESC LIMIT 1
-) AS used ON true
+LEFT JOIN used USING (id)
 CROSS JOIN LATERAL (
     SELECT count(*) AS number FROM accounts_membership
     WHERE organization_id = organization.id AND left_at IS NULL
