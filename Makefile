@@ -47,11 +47,15 @@ else
 	.venv/bin/python -m pytest -m alone
 endif
 
-# On a coordinator that knows its workers. What starts PostgreSQL itself, or opens a browser, is left out.
+# On a coordinator that knows its workers; its servers, which are on this machine, are killed afterwards. What starts PostgreSQL
+# itself, or opens a browser, is left out.
 test-citus: .venv/installed-dev
 ifdef CITUS_URL
 	DATABASE_URL="$(CITUS_URL)" CITUS_URL="$(CITUS_URL)" .venv/bin/python -m pytest --numprocesses auto --dist loadfile \
 	  -m "not faults and not browser" $(or $(PYTEST_ARGS),tests/accounts tests/apikeys tests/billing tests/exports tests/metering)
+ifndef PYTEST_ARGS
+	DATABASE_URL="$(CITUS_URL)" CITUS_URL="$(CITUS_URL)" .venv/bin/python -m pytest -m faults tests/faults/test_cluster.py
+endif
 else
 	@echo "Skipped: there is no CITUS_URL, the address of a database on the coordinator of a Citus cluster."
 endif

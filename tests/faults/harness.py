@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg2
@@ -17,6 +18,9 @@ from django.conf import settings
 from django.db import connection
 
 from metering.rollups.run import IS_ROLLING_UP
+from tests import cluster
+from tests.faults.nodes import Node
+from usage_dashboard import given_addresses
 from usage_dashboard.machine import embedded, preparation, servers
 from usage_dashboard.machine.launcher import Plan, programs
 from usage_dashboard.machine.processes import Child, wait_until
@@ -32,7 +36,9 @@ class Stack:
 
     def __init__(self, data_dir: Path) -> None:
         self.plan = Plan(data_dir=data_dir, port=_free_port(), host=HOST)
-        self.children: dict[str, Child] = {}
+        self.children: dict[str, Child | Node] = {}
+        self.nodes: list[Node] = []
+        """With CITUS_URL: the coordinator, which is in the place of PostgreSQL, and the workers."""
 
     def start_servers(self) -> None:
         """PostgreSQL with the schema in it, and Valkey."""
@@ -41,6 +47,8 @@ class Stack:
         self.start("redis")
         with self.as_default_database():
             preparation.migrate()
+            if self.nodes:
+                cluster.distribute()
 
     def start_what_is_missing(self) -> None:
         for name in ("postgres", "redis", *PROGRAMS):
@@ -50,7 +58,7 @@ class Stack:
     def start(self, name: str, *, environment: Mapping[str, str] | None = None, alias: str | None = None) -> None:
         """Start a part; returns when it answers, if it is one that does. `alias` names a second one of its kind."""
         if name == "postgres":
-            self.children[name] = servers.start_postgres(self.plan.data_dir)
+            self.children[name] = self._start_postgres()
         elif name == "redis":
             self.children[name] = servers.start_redis(self.plan.data_dir)
         else:
@@ -65,6 +73,10 @@ class Stack:
         """Everything, programs before servers. Raises if anything is left that carries this DATA_DIR."""
         for name in sorted(self.children, key=lambda name: name in ("postgres", "redis")):
             self.stop(name)
+        if self.nodes:
+            with self.as_default_database():
+                cluster.take_down(cluster.nodes_of_cluster())
+            cluster.execute_on_coordinator(f"DROP DATABASE IF EXISTS {self.database['NAME']} WITH (FORCE)")
         left = self._left()
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -74,6 +86,9 @@ class Stack:
     def kill(self, name: str) -> None:
         """SIGKILL for a part and everything it has started, at once."""
         child = self.children.pop(name)
+        if isinstance(child, Node):
+            child.kill()
+            return
         members = [*self._started_by(child), psutil.Process(child.pid)]
         for process in reversed(members):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -129,10 +144,17 @@ class Stack:
         ]
         return [psutil.Process(self.children["postgres"].pid), *serving]
 
+    @property
+    def database(self) -> dict[str, Any]:
+        """Django's settings of it."""
+        if not cluster.CITUS_URL:
+            return {"PASSWORD": "", "PORT": "", **embedded.database(self.plan.data_dir)}
+        return {**given_addresses.database(cluster.CITUS_URL), "NAME": f"faults_{self.plan.port}"}
+
     @contextmanager
     def as_default_database(self) -> Iterator[None]:
         """Django's default connection in this process leads to this PostgreSQL."""
-        own = {"PASSWORD": "", "PORT": "", **embedded.database(self.plan.data_dir)}
+        own = self.database
         before = {name: connection.settings_dict[name] for name in own}
         connection.close()
         connection.settings_dict.update(own)
@@ -147,6 +169,12 @@ class Stack:
         with contextlib.closing(self._connect()) as own, own.cursor() as cursor:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall())
+
+    def do(self, sql: str, parameters: Any = None) -> None:
+        """One statement that lasts."""
+        with contextlib.closing(self._connect()) as own, own.cursor() as cursor:
+            own.autocommit = True
+            cursor.execute(sql, parameters)
 
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:
@@ -209,7 +237,7 @@ class Stack:
             command=[sys.executable, *arguments],
             log=self.plan.data_dir / "log" / f"{alias}.log",
             directory=settings.BASE_DIR,
-            environment={**inherited, "DATA_DIR": str(self.plan.data_dir), "WEB_WORKERS": "2", **environment},
+            environment={**inherited, **self._addresses(), "WEB_WORKERS": "2", **environment},
         )
         self.children[alias] = child
         child.start()
@@ -217,12 +245,38 @@ class Stack:
             answers: Callable[[], bool] = lambda: self.num_processes("web") > 2 and self.web_answers()  # noqa: E731
             assert wait_until(answers, timeout_seconds=START_TIMEOUT_SECONDS), child.log.read_text()
 
+    def _addresses(self) -> dict[str, str]:
+        """The environment that says where a program finds its servers."""
+        found = {"DATA_DIR": str(self.plan.data_dir)}
+        if cluster.CITUS_URL:
+            found["DATABASE_URL"] = urlsplit(cluster.CITUS_URL)._replace(path=f"/{self.database['NAME']}").geturl()
+        return found
+
+    def _start_postgres(self) -> Child | Node:
+        if not cluster.CITUS_URL:
+            return servers.start_postgres(self.plan.data_dir)
+        if self.nodes:
+            self.nodes[0].start()
+            return self.nodes[0]
+        log = self.plan.data_dir / "log" / "nodes.log"
+        log.parent.mkdir(exist_ok=True)
+        self.nodes = [Node(cluster.where(node, "postgres"), log) for node in cluster.nodes_of_cluster()]
+        cluster.execute_on_coordinator(f"CREATE DATABASE {self.database['NAME']}")
+        return self.nodes[0]
+
     def _connect(self) -> Any:
-        where = embedded.database(self.plan.data_dir)
-        return psycopg2.connect(host=where["HOST"], user=where["USER"], dbname=where["NAME"], connect_timeout=5)
+        where = self.database
+        return psycopg2.connect(
+            host=where["HOST"],
+            port=where["PORT"] or None,
+            user=where["USER"],
+            password=where["PASSWORD"] or None,
+            dbname=where["NAME"],
+            connect_timeout=5,
+        )
 
     @staticmethod
-    def _started_by(child: Child) -> list[psutil.Process]:
+    def _started_by(child: Child | Node) -> list[psutil.Process]:
         """The oldest first; process ids begin anew after the last one, so they do not tell."""
         try:
             return sorted(psutil.Process(child.pid).children(recursive=True), key=psutil.Process.create_time)

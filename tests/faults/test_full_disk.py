@@ -14,11 +14,16 @@ from django.db import connection
 
 from accounts.clock import database_now
 from metering.rollups import partitions
+from tests.cluster import CITUS_URL
 from tests.faults.harness import Stack
 from tests.faults.load import Events
 from tests.faults.proof import Scenario
+from usage_dashboard.machine.processes import Child
 
-pytestmark = pytest.mark.faults
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(bool(CITUS_URL), reason="It is about the disk of the embedded server."),
+]
 TINY_BYTES = 4 * 2**20
 WAL_SEGMENT_BYTES = 16 * 2**20
 EVENTS_BEYOND_A_SEGMENT = 180_000
@@ -80,7 +85,9 @@ def files_of_at_most(stack: Stack, num_bytes: int) -> Iterator[None]:
 
 def limit_files(stack: Stack, num_bytes: str) -> None:
     """The kernel lets a process's own account change its limits, and root only with a privilege that containers lack."""
-    account = stack.children["postgres"].account
+    postgres = stack.children["postgres"]
+    assert isinstance(postgres, Child)
+    account = postgres.account
     own: dict[str, Any] = {"user": account.user_id, "group": account.group_id, "extra_groups": []} if account else {}
     for process in stack.postgres_backends():
         command = ["prlimit", "--pid", str(process.pid), f"--fsize={num_bytes}:"]
