@@ -108,7 +108,8 @@ def _distributed(table: str, *, first: bool = False) -> Step:
 
 
 def _delta(name: str, key: str) -> Step:
-    """Not unlogged: shards of unlogged tables, and those beside them, cannot be moved while they are written to."""
+    """Not unlogged: shards of unlogged tables, and those beside them, cannot be moved while they are written to. Nor can those of
+    tables without a key, from which rows are deleted, unless the whole row is it."""
     columns = [f"{column} {deltas.TYPES[column]}" for column in key.split(", ")]
     columns += [f"{measure} bigint" for measure in (*MEASURES, NUM_EVENTS)]
     return Step(
@@ -116,6 +117,7 @@ def _delta(name: str, key: str) -> Step:
         (
             f"DROP TABLE IF EXISTS {name}",
             f"CREATE TABLE {name} ({', '.join(columns)})",
+            f"ALTER TABLE {name} REPLICA IDENTITY FULL",
             f"SELECT create_distributed_table('{name}', 'organization_id', colocate_with => '{DISTRIBUTED[0]}')",
         ),
     )

@@ -71,5 +71,12 @@ def _retype(cursor: Any, measure_type: str) -> None:
 
 
 def drop(cursor: Any, *tables: str) -> None:
-    """They have done their work."""
-    cursor.execute(f"{'TRUNCATE' if is_distributed() else 'DROP TABLE'} {', '.join(tables)}")
+    """They have done their work.
+
+    Those of a cluster are not truncated: for that a run would wait for a shard that is being moved, which waits for the run.
+    """
+    if not is_distributed():
+        cursor.execute(f"DROP TABLE {', '.join(tables)}")
+        return
+    for table in tables:
+        cursor.execute(f"DELETE FROM {table}")

@@ -1,4 +1,4 @@
-"""On a Citus cluster: its servers die by SIGKILL while events come in and are rolled up."""
+"""On a Citus cluster: its servers die by SIGKILL, and shards move, while events come in and are rolled up."""
 
 import time
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
+from psycopg2 import errors
 
 from accounts.models import User
 from metering.cluster.state import EVENTS
@@ -14,6 +15,7 @@ from tests.cluster import CITUS_URL
 from tests.faults.conftest import make_scenario
 from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
+from usage_dashboard.machine.processes import wait_until
 
 pytestmark = [
     pytest.mark.faults,
@@ -29,6 +31,10 @@ SELECT shard.shardid, node.nodename, node.nodeport
 FROM pg_dist_placement AS placement JOIN pg_dist_shard AS shard USING (shardid) JOIN pg_dist_node AS node USING (groupid)
 WHERE shard.shardid = get_shard_id_for_distribution_column(%s::regclass, %s::bigint)
 """
+OTHER_SQL: Final = (
+    "SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND (nodename, nodeport) <> (%s, %s) LIMIT 1"
+)
+MOVE_SQL: Final = "SELECT citus_move_shard_placement(%s, %s, %s, %s, %s, shard_transfer_mode := 'force_logical')"
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,10 @@ class Customers:
     def require_exactly_once(self) -> None:
         for scenario in self.scenarios:
             scenario.require_exactly_once()
+
+    def shard_of(self, scenario: Scenario) -> tuple[Any, ...]:
+        """(shard, host, port) of the raw events of a sender's organization."""
+        return shard_of(self.stack, scenario)
 
 
 @pytest.fixture
@@ -89,6 +99,39 @@ def test_a_server_is_killed_while_events_are_stored_and_rolled_up(
     customers.require_exactly_once()
 
 
+def test_a_shard_is_moved_there_and_back_while_events_are_stored_and_rolled_up(
+    stack: Stack, customers: Customers, num_events: int
+) -> None:
+    moved = customers.scenarios[0]
+    shard, *home = customers.shard_of(moved)
+    (away,) = stack.rows(OTHER_SQL, home)
+    num_moves = 0
+    with customers.sending(num_events):
+        customers.wait_for(0.1)
+        for origin, destination in ((home, away), (away, home)):
+            assert customers.are_on()
+            move(stack, [shard, *origin, *destination])
+            num_moves += 1
+            assert customers.shard_of(moved)[1:] == tuple(destination)
+    assert num_moves == 2
+    customers.require_exactly_once()
+
+
 def shard_of(stack: Stack, scenario: Scenario) -> tuple[Any, ...]:
     organization_id = User.objects.values_list("default_organization_id", flat=True).get(pk=scenario.user_id)
     return stack.rows(SHARD_SQL, [EVENTS, organization_id])[0]
+
+
+def move(stack: Stack, parameters: list[Any]) -> None:
+    """Again while the partition of a day is made, which a move does not wait for."""
+
+    def is_moved() -> bool:
+        try:
+            stack.do(MOVE_SQL, parameters)
+        except errors.InternalError_ as error:
+            if "could not acquire the lock" not in str(error):
+                raise
+            return False
+        return True
+
+    assert wait_until(is_moved, timeout_seconds=30, every_seconds=0.5)
