@@ -173,6 +173,7 @@ def _of_one_dimension(query: UsageQuery, span: Span, dimension: Grouping, *, who
             WHERE {span.when} AND {_of_dimension(dimension)} AND {IS_ALL} GROUP BY 1, 2, 3
         ) AS known USING (organization_id, {span.slot}, sku_id)
         {_own_project(dimension)} WHERE {span.when} AND {_of_organizations()}{_and_some_left(whole)}
+        {gathered()}
     )"""
 
 
