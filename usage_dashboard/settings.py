@@ -214,6 +214,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "usage_dashboard.urls"
 MENU = "usage_dashboard.menu.MENU"
 HAS_USAGE = "metering.usage.ever.has_usage"  # what accounts asks, which is below metering
+MEMBER_LEFT = "usage_dashboard.scim.groups.left"  # what accounts tells of whoever is put out of an organization
 WSGI_APPLICATION = "usage_dashboard.wsgi.application"
 
 TEMPLATES = [

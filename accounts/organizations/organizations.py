@@ -7,7 +7,9 @@ two changes to one of them come one after the other.
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
+from django.utils.module_loading import import_string
 from django.utils.text import slugify
 
 from accounts import public_ids
@@ -228,6 +230,7 @@ def remove_member(
         _move_default(user, organization, now=now, actor=actor, may_have_none=for_good)
     membership.left_at = now
     membership.save(update_fields=["left_at"])
+    import_string(settings.MEMBER_LEFT)(organization=organization, user=user)
     _record("user.deleted", organization, actor, user=user, role=membership.role)
 
 

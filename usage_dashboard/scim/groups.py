@@ -1,7 +1,8 @@
 """Groups of an identity provider, and the roles that their people have.
 
 A person has the highest role of the groups that they are in. Who is in no group with a role keeps the role that they have; who
-leaves the last one is a reader. Functions here are called inside a transaction, and lock the organization first.
+leaves the last one is a reader. Whoever is put out of the organization by others than the provider is in no group
+any more. Functions here are called inside a transaction, and lock the organization first.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -15,6 +16,7 @@ from django.db.models import QuerySet
 from accounts.access import members_of
 from accounts.audit import audit
 from accounts.audit.audit import Actor
+from accounts.clock import database_now
 from accounts.models import Membership, Organization, User
 from accounts.organizations.organizations import LastOwnerError, locked, set_role
 from usage_dashboard.models import ScimGroup
@@ -76,6 +78,17 @@ def remove(group: ScimGroup, *, actor: Actor) -> None:
     group.people.clear()
     group.delete()
     _settle(group.organization, people, with_role, actor)
+
+
+def left(*, organization: Organization, user: User) -> None:
+    """Whoever is not in the organization any more is in none of its groups. The setting MEMBER_LEFT names this."""
+    leave_all(organization, user, now=database_now())
+
+
+def keep(user: User, in_groups: Iterable[ScimGroup]) -> None:
+    """The provider has put the person out, and not out of these groups: they come back with the role that these give."""
+    for group in in_groups:
+        group.people.add(user)
 
 
 def leave_all(organization: Organization, user: User, *, now: datetime) -> None:

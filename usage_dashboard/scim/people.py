@@ -82,6 +82,12 @@ def seen_by(organization: Organization) -> QuerySet[User]:
     return User.objects.filter(Q(pk__in=members_of(organization).values("pk")) | Q(pk__in=said.values("user")))
 
 
+def unseen_by(organization: Organization) -> QuerySet[User]:
+    """Who was in the organization, and does not exist for the provider any more."""
+    ever = Membership.objects.filter(organization=organization).values("user")
+    return User.objects.filter(pk__in=ever).exclude(pk__in=seen_by(organization).values("pk"))
+
+
 def persons(organization: Organization, users: Iterable[User]) -> list[Person]:
     """These users, in their order."""
     users = list(users)
@@ -124,7 +130,9 @@ def change(by: Provider, user: User, said: Said, *, require: Callable[[Person], 
             if said.active is True and not person.is_in:
                 _join(by, user, row, now)
             elif person.is_in and said.active is False:
+                in_groups = list(groups.groups_of(by.organization).filter(people=user))
                 _leave(by, user, row, now)
+                groups.keep(user, in_groups)
     except IntegrityError as error:
         raise _taken(said.user_name) from error
 

@@ -31,6 +31,7 @@ from scim2_server.storage import ScimStorage, SearchPage
 
 from accounts.changes import change
 from accounts.models import User as Account
+from accounts.organizations.organizations import locked
 from usage_dashboard.models import ScimGroup
 from usage_dashboard.scim import groups, people
 from usage_dashboard.scim.groups import GroupSaid
@@ -95,6 +96,7 @@ class OrganizationStorage(ScimStorage):
         with _refusals():
             if isinstance(resource, Group):
                 with change() as now:
+                    locked(self._organization)
                     made = groups.add(self._by, self._said_of_group(resource), now=now)
                 return self.get(resource_type, made.public_id)
             assert isinstance(resource, User)
@@ -189,9 +191,11 @@ class OrganizationStorage(ScimStorage):
         return [_group(row, members.get(row.pk, [])) for row in rows]
 
     def _said_of_group(self, resource: Group) -> GroupSaid:
+        """Members whom others have put out of the organization are passed over: the provider does not know of that yet."""
         wanted = {_short(str(member.value), 32) for member in resource.members or [] if member.value}
         found = list(people.seen_by(self._organization).filter(public_id__in=wanted))
-        if len(found) != len(wanted):
+        unknown = wanted - {one.public_id for one in found}
+        if unknown and people.unseen_by(self._organization).filter(public_id__in=unknown).count() != len(unknown):
             raise InvalidValueException(detail="A member of the group is no user of this organization.")
         name = _short(resource.display_name or "", 255)
         return GroupSaid(name, _short(resource.external_id or "", 255), found)
