@@ -60,3 +60,11 @@ def test_who_makes_tokens_without_end_is_told_when_to_go_on(world: World, client
     assert int(second["Retry-After"]) <= 60
     assert "which is the limit" in text_of(second)
     assert [token.name for token in ScimToken.objects.all()] == ["Okta"]
+
+
+def test_the_page_and_what_it_makes_have_names_of_their_own(world: World, client_of: Any) -> None:
+    page = text_of(client_of(world.alice).get(PAGE))
+    assert re.findall("<h1>(.*?)</h1>", page) == ["Provisioning"]
+    assert "<title> Provisioning of Acme" in page
+    assert '<h2 id="secrets">SCIM tokens</h2>' in page
+    assert '<h2 id="new-secret">Create a SCIM token</h2>' in page
