@@ -63,7 +63,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     f"{ORGANIZATION}keys/<slug:public_id>/": {"day": PLAIN},
     f"{ORGANIZATION}keys/<slug:public_id>/attribution/": {"changed": PLAIN},
     f"{ORGANIZATION}projects/": {"archived": "project", "q": WORDS, "page": PLAIN, "old": PLAIN},
-    f"{ORGANIZATION}members/": {"changed": "user", "q": WORDS, "page": PLAIN},
+    f"{ORGANIZATION}members/": {"changed": "user", "q": WORDS, "page": PLAIN, "invited": PLAIN},
     f"{ORGANIZATION}keys/": {"page": PLAIN},
     f"{ORGANIZATION}billing/budgets/new/": {"about": PLAIN, "q": WORDS},
     f"{ORGANIZATION}audit/": AUDIT,

@@ -140,9 +140,13 @@ def find(token: str) -> Invitation | None:
     return Invitation.objects.select_related("organization", "invited_by").filter(digest=_digest(token)).first()
 
 
-def open_invitations(organization: Organization) -> QuerySet[Invitation]:
-    """Those that are neither accepted nor revoked; expired ones are among them, because they can be sent again."""
-    return Invitation.objects.filter(organization=organization, accepted_at__isnull=True, revoked_at__isnull=True)
+def open_invitations(organization: Organization, words: str = "") -> QuerySet[Invitation]:
+    """Those that are neither accepted nor revoked, with these words in the address.
+
+    Expired ones are among them, because they can be sent again.
+    """
+    found = Invitation.objects.filter(organization=organization, accepted_at__isnull=True, revoked_at__isnull=True)
+    return found.filter(email__icontains=words) if words else found
 
 
 def _require_within_limits(*, organization: Organization, email: str, inviter: User | None, now: datetime) -> None:

@@ -201,20 +201,20 @@ def _page(request: SignedInRequest, access: Access, form: InvitationForm) -> Htt
     words = words_of(request.GET)
     page = page_of(memberships_in(access, words), request.GET)
     shown = shown_members(access, page.rows)
+    invited = inviting.open_invitations(access.organization, words).select_related("invited_by").order_by("email")
+    invited_page = page_of(invited, request.GET, name="invited")
     context = {
         "frame": _frame(access),
         "access": access,
         "organization": access.organization,
         "page": page,
         "search": words,
-        "is_long": bool(words or page.place),
+        "is_long": bool(words or page.place or invited_page.place),
         "members": shown,
         "has_default_elsewhere": any(member.is_default_elsewhere for member in shown),
         "role_change": latest_role_change(access, request.GET.get("changed", "")),
-        "invitations": [
-            {"invitation": found, "is_expired": found.expires_at <= now}
-            for found in inviting.open_invitations(access.organization).select_related("invited_by").order_by("email")
-        ],
+        "invited_page": invited_page,
+        "invitations": [{"invitation": found, "is_expired": found.expires_at <= now} for found in invited_page.rows],
         "form": form,
     }
     return render(request, "accounts/members.html", context)
