@@ -65,6 +65,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     f"{ORGANIZATION}projects/": {"archived": "project", "q": WORDS, "page": PLAIN, "old": PLAIN},
     f"{ORGANIZATION}members/": {"changed": "user", "q": WORDS, "page": PLAIN, "invited": PLAIN},
     f"{ORGANIZATION}keys/": {"page": PLAIN},
+    f"{ORGANIZATION}billing/": {"grant": PLAIN, "webhook": PLAIN},
     f"{ORGANIZATION}billing/budgets/new/": {"about": PLAIN, "q": WORDS},
     f"{ORGANIZATION}audit/": AUDIT,
     f"{ORGANIZATION}audit/export.csv": AUDIT,
@@ -78,6 +79,7 @@ QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     "settings/prices/change/": STAFF_PRICE,
     "settings/prices/changes/<int:change_id>/": {"page": PLAIN},
     "settings/credit/": {"page": PLAIN},
+    "settings/news/": {"webhook": PLAIN},
     "settings/invoices/": dict.fromkeys(("page", "failed", "held", "balance"), PLAIN),
     "settings/ingestion/": {"format": PLAIN, "grain": PLAIN, "key": PLAIN},
 }

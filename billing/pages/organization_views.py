@@ -104,13 +104,13 @@ def billing_page(request: SignedInRequest, access: Access, **forms: BaseForm) ->
     context: dict[str, Any] = {
         "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
         "access": access,
-        "report": billing_report(access, database_now()),
+        "report": billing_report(access, request.GET, database_now()),
     }
     if access.is_owner:
         details = BillingDetails.objects.filter(organization=organization).first()
         context["details_form"] = BillingDetailsForm(instance=details)
         pages = webhooks_of(access)
-        context |= {"webhook_form": pages.form(), "webhooks": pages.rows(), **pages.context()}
+        context |= {"webhook_form": pages.form(), **pages.context(request.GET)}
     return render(request, "billing/billing.html", {**context, **forms})
 
 

@@ -72,11 +72,10 @@ def _page(request: SignedInRequest, form: WebhookForm) -> HttpResponse:
     may_change = request.user.has_perm(CHANGES)
     context = {
         "frame": user_frame(request.user, page=STAFF.page),
-        "webhooks": PAGES.rows(),
         "form": form,
         "rows": PAGES.sent(),
         "most": MOST_MESSAGES,
         "may_change": may_change,
-        **PAGES.context(),
+        **PAGES.context(request.GET),
     }
     return render(request, "billing/staff_news.html", context)

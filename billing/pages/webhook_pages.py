@@ -3,6 +3,7 @@
 They differ in whose webhooks they are, in their addresses, and in what can be told.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +21,7 @@ from accounts.changes import change
 from accounts.installation import shown_once
 from accounts.models import Organization
 from accounts.pages.frame import SignedInRequest
+from accounts.pages.lists import page_of
 from billing.alerts import Delivery, WebhookEndpoint
 from billing.notices import endpoints, outbox
 from billing.pages.forms import StaffWebhookForm, WebhookForm
@@ -96,16 +98,15 @@ class WebhookPages:
     def form(self, data: Any = None) -> WebhookForm:
         return WebhookForm(data) if self.organization else StaffWebhookForm(data)
 
-    def rows(self) -> list[WebhookRow]:
-        """All that were not removed, the oldest first."""
-        found = outbox.endpoints_of(self.organization).order_by("created_at", "id")
+    def rows(self, shown: Sequence[WebhookEndpoint]) -> list[WebhookRow]:
+        """These, in their order, as they are listed."""
         return [
             WebhookRow(
                 endpoint,
                 self._shown(endpoint.url),
                 *(self.address(name, endpoint.pk) for name in self.names[4:7]),
             )
-            for endpoint in found
+            for endpoint in shown
         ]
 
     def sent(self) -> list[MessageRow]:
@@ -119,9 +120,14 @@ class WebhookPages:
             for delivery in self._deliveries().order_by("-id")[:MOST_MESSAGES]
         ]
 
-    def context(self) -> dict[str, Any]:
-        """What the templates of webhooks and of messages draw."""
-        return {"add_address": self.address(self.names.add), "messages_address": self.address(self.names.messages)}
+    def context(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """What the templates of webhooks draw: a page of those that were not removed, the oldest first, as `webhook` asks for."""
+        page = page_of(outbox.endpoints_of(self.organization).order_by("created_at", "id"), query, name="webhook")
+        listed = {"webhooks": self.rows(page.rows), "webhook_page": page}
+        return listed | {
+            "add_address": self.address(self.names.add),
+            "messages_address": self.address(self.names.messages),
+        }
 
     def add(self, request: SignedInRequest, form: WebhookForm) -> WebhookEndpoint | None:
         """The webhook that a valid form asks for; None, and the reason in the form, if there cannot be one."""
