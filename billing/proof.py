@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from accounts.clock import database_now
 from accounts.periods import Period, month_of
 from billing.alerts import StaffNews
+from billing.budgets import looks
 from billing.changes import costs
 from billing.invoices import proof as billed_proof
 from billing.notices import outbox
@@ -81,7 +82,8 @@ def rebuild(days: Iterable[Period]) -> Iterator[Period]:
             touched = rollups.rebuild_day(cursor, day)
             costs.note(cursor, "billing_dailycost WHERE day = %s", [day.start])
             cursor.execute("DELETE FROM billing_dailycost WHERE day = %s", [day.start])
-            rating.rate(cursor, touched)
+            look = rating.rate(cursor, touched)
+        looks.take(look)
         rating.roll_up_and_rate()  # the worker does not get the lock while day follows upon day
         yield day
 

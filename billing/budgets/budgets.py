@@ -18,9 +18,10 @@ from accounts.models import Organization
 from accounts.pages.words import counted
 from billing.alerts import WHOLE_ORGANIZATION, Budget, Scope
 from billing.budgets import blocks
-from billing.budgets.checks import check
+from billing.budgets.checks import BUDGET, TASK, check
 from billing.budgets.targets import target_of
 from billing.money import CENT
+from metering import isolation
 
 MAX_THRESHOLD: Final = 1000
 
@@ -52,6 +53,7 @@ def set_budget(  # noqa: PLR0913 - one keyword for each part of a budget
         budget.save()
         _record("budget.set", budget, actor, **{**terms, "amount": str(amount)})
     blocks.forget_of(organization.pk)
+    isolation.forget(TASK, f"{BUDGET}{budget.pk}")
     check([organization.pk])
     return budget
 

@@ -9,12 +9,13 @@ NOTE_SQL: Final = """
 INSERT INTO billing_costchange AS known (organization_id, number)
 SELECT DISTINCT organization_id, 1
 FROM (SELECT * FROM {rows}) AS changed
-WHERE day < date_trunc('month', (clock_timestamp() AT TIME ZONE 'UTC') + interval '1 day')::date
+WHERE day < date_trunc('month', ({now} AT TIME ZONE 'UTC') + interval '1 day')::date
 ORDER BY 1
 ON CONFLICT (organization_id) DO UPDATE SET number = known.number + 1
 """
+NOW: Final = "clock_timestamp()"
 
 
 def note(cursor: Any, rows: str, parameters: Sequence[object] = ()) -> None:
     """The costs of these rows change. `rows` is a FROM item with organization_id and day, with conditions if need be."""
-    cursor.execute(NOTE_SQL.format(rows=rows), parameters or None)
+    cursor.execute(NOTE_SQL.format(rows=rows, now=NOW), parameters or None)

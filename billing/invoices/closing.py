@@ -99,7 +99,9 @@ def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Gener
     """
     require_over(month, now)
     payer_ids = _waiting(month)
-    versions = drafts.changed(payer_ids, month, among_all=at_once or is_final(month, now))
+    versions = (
+        dict.fromkeys(payer_ids, "") if is_final(month, now) else drafts.changed(payer_ids, month, among_all=at_once)
+    )
     MonthClose.objects.get_or_create(month=month.start)
     found = MonthClose.objects.filter(month=month.start)
     number = num_alike = len(payer_ids) - len(versions)
@@ -155,8 +157,7 @@ def _close(closing: Closing, *, now: datetime) -> Invoice | None:
         return invoices.finalize(closing.payer, closing.month, now)
     with transaction.atomic():
         invoice = invoices.draft(closing.payer, closing.month)
-        if closing.version:
-            drafts.remember(closing.payer.pk, closing.month, closing.version)
+        drafts.remember(closing.payer.pk, closing.month, closing.version)
     return invoice
 
 

@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
+from accounts.installation import time_limits
 from accounts.periods import Period
 from billing.changes.kept import MadeDraft
 from billing.invoices.invoices import seller
@@ -68,7 +69,9 @@ def changed(payer_ids: Sequence[int], month: Period, *, among_all: bool = False)
 
 
 def remember(payer_id: int, month: Period, version: str) -> None:
-    """The payer's month is drafted from that. To be called in the transaction that drafts it."""
+    """The payer's month is drafted from that, or, where it is empty, from what nobody asked. To be called in the transaction that
+    drafts it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(REMEMBER_SQL, [payer_id, month.start, version])
 
@@ -85,6 +88,7 @@ def _terms() -> str:
 
 
 def _fetch(sql: str, parameters: Mapping[str, Any]) -> dict[int, str]:
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        time_limits.take_long(cursor)
         cursor.execute(sql, parameters)
         return dict(cursor.fetchall())

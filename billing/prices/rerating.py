@@ -18,6 +18,7 @@ from accounts.audit.audit import Actor
 from accounts.installation import time_limits
 from accounts.models import Organization
 from accounts.periods import month_of, next_month
+from billing.budgets import looks
 from billing.line_items import priced_by
 from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.payer_history import PAYER, payer_join
@@ -307,9 +308,10 @@ def _re_rate_next_day(change_id: int) -> bool:
         days = CostAdjustment.objects.filter(price_change=change).values_list("day", flat=True).distinct()
         day = days.order_by("day")[change.num_days_done]
         touched = touch(cursor, "billing_costadjustment WHERE price_change_id = %s AND day = %s", [change_id, day])
-        rating.rate_again(cursor, touched)
+        look = rating.rate_again(cursor, touched)
         change.num_days_done += 1
         change.save(update_fields=["num_days_done"])
+    looks.take(look)
     return True
 
 

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from accounts.clock import database_now
 from accounts.models import Organization
@@ -87,12 +88,31 @@ def test_a_child_that_comes_with_what_it_used_is_a_reason_to_look(world: World, 
     assert told() == {world.acme.pk}
 
 
+def test_a_budget_that_is_set_while_usage_is_rated_is_looked_at_after_it(world: World, today: date) -> None:
+    """Rating saw no budget, and who set it saw no usage."""
+    with connection.cursor() as cursor:
+        look = looks.note(cursor, f"(VALUES ({world.acme.pk}, date '{today}')) AS touched (organization_id, day)")
+    assert not BudgetLook.objects.exists()
+    set_budget(world.acme)
+    assert told() == set()
+    use(world.acme, today, "m", input_tokens=1_000)
+    BudgetLook.objects.all().delete()
+    looks.take(look)
+    assert told() == {world.acme.pk}
+
+
+def test_a_budget_that_is_gone_fails_no_more(world: World, today: date) -> None:
+    isolation.count_failure("check_budgets", "budget 123456", ValueError("away"))
+    looks.take_all()
+    assert not FailedItem.objects.exists()
+
+
 def test_a_dearer_price_is_a_reason_to_look(world: World, today: date) -> None:
     set_budget(world.acme)
     use(world.acme, today, "m", input_tokens=600)
     assert looks.take_all() == 0
     change_price(terms("m", "0.02", start=today.isoformat()))
-    assert looks.take_all() == 1
+    assert told() == {world.acme.pk}
 
 
 def test_what_could_not_be_told_is_told_when_its_turn_comes_again(world: World, today: date) -> None:

@@ -12,13 +12,13 @@ from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.periods import Period, month_of, next_month, previous_month
 from billing import proof
+from billing.changes import costs
 from billing.changes.kept import CostChange, MadeDraft
 from billing.invoices import balance, closing, grants, invoices
 from billing.invoices.details import change_details
 from billing.models import Invoice
 from billing.payer_history import BEGINNING, PayerSince
 from billing.prices import rating, rerating
-from metering.models import OrganizationDailyUsage
 from metering.rollups.touched import touch
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.money import ACTOR, change_price, set_price, terms, use
@@ -117,10 +117,6 @@ def test_days_that_are_computed_again_count_even_where_nothing_is_left(drafted: 
     assert list(proof.rebuild(days)) == days
     assert made(month) == {"acme", "other"}
     assert not Invoice.objects.filter(payer=drafted.other).exists()
-
-
-def change_nothing(world: World) -> None:
-    pass
 
 
 def give_credit(world: World) -> None:
@@ -242,6 +238,29 @@ def test_what_changes_costs_says_so_in_the_same_transaction(drafted: World, mont
     with transaction.atomic(), connection.cursor() as cursor:
         where = "metering_organizationdailyusage WHERE organization_id = %s"
         rating.rate(cursor, touch(cursor, where, [drafted.other.pk]))
+        assert CostChange.objects.get(organization_id=drafted.other.pk).number == before + 1
         transaction.set_rollback(True)
     assert CostChange.objects.get(organization_id=drafted.other.pk).number == before
-    assert OrganizationDailyUsage.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("now", "is_noted"), [("2026-10-30 23:59", False), ("2026-10-31 00:00", True), ("2026-11-01 00:00", True)]
+)
+def test_costs_of_a_month_are_noted_from_its_last_day_on(
+    drafted: World, monkeypatch: pytest.MonkeyPatch, now: str, is_noted: bool
+) -> None:
+    monkeypatch.setattr(costs, "NOW", f"timestamptz '{now}Z'")
+    CostChange.objects.all().delete()
+    with connection.cursor() as cursor:
+        costs.note(cursor, "(VALUES (%s, date '2026-10-15')) AS cost (organization_id, day)", [drafted.other.pk])
+    assert CostChange.objects.exists() == is_noted
+
+
+def test_a_draft_that_was_made_by_hand_is_compared_with_what_it_was_made_from(drafted: World, month: Period) -> None:
+    """Between two turns everything is changed, drafted, and changed back."""
+    Organization.objects.filter(pk=drafted.other.pk).update(name="Between")
+    closing.close_payer(Organization.objects.get(pk=drafted.other.pk), month, now=month.end_at)
+    assert Invoice.objects.get(payer=drafted.other).buyer["name"] == "Between"
+    Organization.objects.filter(pk=drafted.other.pk).update(name=drafted.other.name)
+    assert "other" in made(month)
+    assert Invoice.objects.get(payer=drafted.other).buyer["name"] == drafted.other.name
