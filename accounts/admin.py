@@ -93,6 +93,11 @@ class UserAdmin(KeptAdmin):
     ]
     readonly_fields = ["public_id", "email", "default_organization", "created_at", "last_login", "pages"]
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Accounts of staff are changed by superusers alone, as on the page Users."""
+        is_of_staff = obj is not None and (obj.is_staff or obj.is_superuser)
+        return super().has_change_permission(request, obj) and (request.user.is_superuser or not is_of_staff)
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Only superusers say who is staff, and by groups what staff may do; nobody raises themselves."""
         rights = [] if request.user.is_superuser else ["is_staff", "groups"]

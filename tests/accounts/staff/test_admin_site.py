@@ -110,6 +110,19 @@ def test_a_person_who_is_staff_without_rights_sees_and_makes_nothing(world: Worl
         assert bob.get(address).status_code == 403, address
 
 
+def test_only_superusers_change_accounts_of_staff(world: World, staff: Client, client_of: SignIn) -> None:
+    User.objects.filter(pk=world.bob.pk).update(is_staff=True)
+    world.bob.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "view_user"]))
+    bob = client_of(User.objects.get(pk=world.bob.pk))
+    address = f"/admin/accounts/user/{world.alice.pk}/change/"
+    page = bob.get(address)
+    assert page.status_code == 200
+    assert 'name="is_active"' not in page.content.decode()
+    assert bob.post(address, {"name": "Nobody", "groups": []}).status_code == 403
+    assert User.objects.get(pk=world.alice.pk).is_active
+    assert 'name="is_active"' in staff.get(f"/admin/accounts/user/{world.bob.pk}/change/").content.decode()
+
+
 def test_only_superusers_say_who_is_staff(world: World, client_of: SignIn) -> None:
     User.objects.filter(pk=world.bob.pk).update(is_staff=True)
     world.bob.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "view_user"]))
