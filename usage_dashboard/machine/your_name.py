@@ -22,7 +22,7 @@ def brand(env: Environment, *, demo: bool) -> brands.Brand:
         support_url=env.read("SUPPORT_URL", brands.link, default=default.support_url),
         terms_url=env.read("TERMS_URL", brands.link, default=""),
         privacy_url=env.read("PRIVACY_URL", brands.link, default=""),
-        paper_logo=env.read("INVOICE_LOGO", paper_logo.of_file, default=paper_logo.of_logo(logo)),
+        paper_logo=env.read("INVOICE_LOGO", paper_logo.of_file, default=None) or paper_logo.of_logo(logo),
     )
 
 

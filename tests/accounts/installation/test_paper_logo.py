@@ -2,13 +2,17 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from PIL import Image as Pictures
+from PIL import ImageFile, ImageOps
 
 from accounts.installation import brand, paper_logo
+from usage_dashboard.environment import Environment
+from usage_dashboard.machine import your_name
 
 INK = (11, 107, 93)
 
@@ -75,6 +79,75 @@ def test_a_photograph_is_turned_as_it_says_and_loses_what_else_it_says(tmp_path:
     assert dict(found.getexif()) == {}
 
 
+def exif(orientation: int) -> Pictures.Exif:
+    said = Pictures.Exif()
+    said[0x0112], said[0x011A], said[0x8769] = orientation, 72.0, {0x9000: b"0232"}
+    return said
+
+
+def turned(orientation: int, kind: str = "JPEG", size: tuple[int, int] = (40, 20)) -> bytes:
+    """A white picture with a dark first quarter, that says how it is to be turned."""
+    picture = Pictures.new("RGB", size, "white")
+    picture.paste(INK, (0, 0, size[0] // 2, size[1] // 2))
+    file = BytesIO()
+    picture.save(file, kind, exif=exif(orientation))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_it_is_upright_however_it_was_held(tmp_path: Path, orientation: int, kind: str) -> None:
+    body = turned(orientation, kind)
+    expected = ImageOps.exif_transpose(Pictures.open(BytesIO(body))).convert("RGB")
+    found = on_paper(tmp_path, body)
+    assert (found.size, found.tobytes()) == (expected.size, expected.tobytes())
+
+
+def test_a_large_one_fits_after_it_was_turned(tmp_path: Path) -> None:
+    assert on_paper(tmp_path, turned(6, size=(400, 3000))).size == (750, 100)
+
+
+def broken() -> Iterator[bytes]:
+    """Pictures that are whole, with each byte of what is said beside them another, and all types of values."""
+    for kind in ("JPEG", "PNG"):
+        body = turned(6, kind)
+        said = exif(6).tobytes().removeprefix(b"Exif\0\0")
+        start = body.index(said)
+        for place in range(start, start + len(said)):
+            for value in (0, 2, 5, 7, 11, 255):
+                changed = body[:place] + bytes([value]) + body[place + 1 :]
+                yield with_sums(changed) if kind == "PNG" else changed
+
+
+def with_sums(body: bytes) -> bytes:
+    """The PNG with right checksums."""
+    made, place = body[:8], 8
+    while place < len(body):
+        (length,) = struct.unpack_from(">I", body, place)
+        part = body[place + 4 : place + 8 + length]
+        made += body[place : place + 4] + part + struct.pack(">I", zlib.crc32(part))
+        place += 12 + length
+    return made
+
+
+def test_damage_beside_a_picture_does_not_matter() -> None:
+    for body in broken():
+        assert paper_logo.of_logo(brand.Image(body, "image/png")) is not None
+
+
+@pytest.mark.parametrize("error", [struct.error, TypeError, AttributeError, MemoryError])
+def test_whatever_a_decoder_raises_is_an_image_that_cannot_be_drawn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[Exception]
+) -> None:
+    def load(_self: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    assert paper_logo.of_logo(brand.Image(png(), "image/png")) is None
+    with pytest.raises(ValueError, match="no PNG or JPEG that can be drawn"):
+        on_paper(tmp_path, png())
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -110,3 +183,15 @@ def test_the_logo_of_pages_is_taken_if_it_can_be_on_paper() -> None:
     for body in (b"<svg/>", png(color=(255, 255, 255)), png()[:40]):
         assert paper_logo.of_logo(brand.Image(body, "image/png")) is None
     assert paper_logo.of_logo(None) is None
+
+
+def test_the_logo_of_pages_is_not_unpacked_where_paper_has_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("pages", "paper"):
+        (tmp_path / name).write_bytes(png())
+    values = {"SITE_LOGO": str(tmp_path / "pages")}
+    assert your_name.brand(Environment(values), demo=False).paper_logo is not None
+    monkeypatch.setattr(paper_logo, "of_logo", lambda _logo: pytest.fail("it was unpacked"))
+    values["INVOICE_LOGO"] = str(tmp_path / "paper")
+    assert your_name.brand(Environment(values), demo=False).paper_logo is not None
