@@ -26,6 +26,7 @@ INSIDE: Final[tuple[Check, ...]] = (
     surroundings.staff,
     surroundings.stored_secrets,
     surroundings.seller,
+    surroundings.paper_logo,
 )
 
 

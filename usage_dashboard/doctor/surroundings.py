@@ -128,6 +128,9 @@ def staff() -> Iterator[Finding]:
 def seller() -> Iterator[Finding]:
     if settings.INVOICE_SELLER_NAME == "The operator of this API":
         yield note("Invoices name no seller.", "Set INVOICE_SELLER_NAME and INVOICE_SELLER_ADDRESS.")
+
+
+def paper_logo() -> Iterator[Finding]:
     if settings.BRAND.logo and not settings.BRAND.paper_logo:
         yield note(
             "The logo cannot be on invoices as it is.", "Set INVOICE_LOGO to a PNG or JPEG of it, for white paper."

@@ -323,10 +323,9 @@ def test_more_threads_than_connections_are_wrong(world: World, settings: Setting
 
 
 def test_a_logo_that_cannot_be_on_invoices_is_said(settings: Settings) -> None:
-    settings.INVOICE_SELLER_NAME = "Northwind AI"
     logo = Image(b"<svg/>", "image/svg+xml")
     settings.BRAND = Brand("Northwind AI", logo=logo)
-    [sentence] = found(surroundings.seller, Weight.NOTE)
+    [sentence] = found(surroundings.paper_logo, Weight.NOTE)
     assert "INVOICE_LOGO" in sentence
     settings.BRAND = Brand("Northwind AI", logo=logo, paper_logo=logo)
-    assert found(surroundings.seller, Weight.NOTE) == []
+    assert found(surroundings.paper_logo, Weight.NOTE) == []

@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.clock import database_now
-from accounts.installation.brand import Brand
+from accounts.installation.brand import Brand, Image
 from accounts.installation.notices import CONSOLE
 from accounts.models import AuditEvent, User
 from apikeys.operatortokens.operatortokens import create_operator_token
@@ -129,6 +129,15 @@ def test_each_step_knows_when_it_is_done(world: World, staff: Client, settings: 
     Authenticator.objects.create(user=User.objects.get(email="sam@operator.test"), type="totp", data={"secret": "x"})
     left = {step.id for step in checklist(state(anew=True)).left}
     assert left == {"address"}  # of this machine alone
+
+
+def test_a_logo_that_cannot_be_on_invoices_leaves_the_step_of_who_issues_them_done(
+    world: World, staff: Client, settings: Settings
+) -> None:
+    settings.INVOICE_SELLER_NAME = "Northwind Inc."
+    settings.BRAND = Brand("Northwind AI", logo=Image(b"<svg/>", "image/svg+xml"))
+    assert "seller" in done()
+    assert "The logo cannot be on invoices as it is." in text(staff.get(SYSTEM))
 
 
 def test_prices_are_not_done_while_usage_has_none(world: World) -> None:
