@@ -28,7 +28,7 @@ class BilledDay(models.Model):
 
 
 class DocumentLogo(models.Model):
-    """A PNG that documents name by its digest, SHA-256 in hexadecimal. It is never changed nor deleted (see the migration)."""
+    """A PNG that documents name by its digest, SHA-256 in hexadecimal. It never changes, nor goes while one names it."""
 
     digest = models.CharField(max_length=64, primary_key=True)
     body = models.BinaryField()

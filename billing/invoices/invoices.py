@@ -22,7 +22,7 @@ from accounts.installation.brand import Image
 from accounts.models import Organization
 from accounts.periods import Period, month_of
 from billing.display import dollars
-from billing.document_parts import BilledDay, DocumentLogo
+from billing.document_parts import BilledDay
 from billing.invoices import balance, holds
 from billing.invoices.billed import charged_days, write_lines
 from billing.invoices.credits import ZERO, pay, used_by
@@ -48,6 +48,11 @@ TAKE_BACK_SQL: Final = (
     SELECT %s, grant_id, -amount FROM billing_creditapplication WHERE invoice_id = %s
     """,
 )
+KEEP_LOGO_SQL: Final = """
+INSERT INTO billing_documentlogo (digest, body) VALUES (%(digest)s, %(body)s) ON CONFLICT DO NOTHING
+"""
+# Documents are written side by side under this lock; a deletion waits for them, and is refused then.
+HOLD_LOGO_SQL: Final = "SELECT FROM billing_documentlogo WHERE digest = %(digest)s FOR KEY SHARE"
 
 
 class InvoiceRefusedError(ValueError):
@@ -141,24 +146,27 @@ def void(invoice: Invoice, *, actor: Actor, now: datetime) -> Invoice:
 
 
 def seller() -> Seller:
-    """Who issues invoices here, as the settings say. Their logo is kept."""
+    """Who issues invoices here, as the settings say."""
     name, address, tax_id = (
         settings.INVOICE_SELLER_NAME,
         settings.INVOICE_SELLER_ADDRESS,
         settings.INVOICE_SELLER_TAX_ID,
     )
-    return Seller(name, address, tax_id, logo=_keep_logo())
+    logo: Image | None = settings.BRAND.paper_logo
+    return Seller(name, address, tax_id, logo=hashlib.sha256(logo.body).hexdigest() if logo else "")
 
 
-def _keep_logo() -> str:
-    """The digest of the installation's logo for documents, which is kept from now on; empty if there is none."""
+def _keep_logo() -> None:
+    """The logo that `seller` names is there, and stays until the end of the transaction, which writes a document with it."""
     logo: Image | None = settings.BRAND.paper_logo
     if logo is None:
-        return ""
-    digest = hashlib.sha256(logo.body).hexdigest()
-    if not DocumentLogo.objects.filter(digest=digest).exists():
-        DocumentLogo.objects.bulk_create([DocumentLogo(digest=digest, body=logo.body)], ignore_conflicts=True)
-    return digest
+        return
+    values: dict[str, str | bytes] = {"digest": seller().logo, "body": logo.body}
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD_LOGO_SQL, values)
+        while not cursor.rowcount:  # a deletion may come between the two
+            cursor.execute(KEEP_LOGO_SQL, values)
+            cursor.execute(HOLD_LOGO_SQL, values)
 
 
 def details_of(payer: Organization) -> BillingDetails:
@@ -227,6 +235,7 @@ def _add_up(invoice: Invoice) -> None:
     invoice.balance_change, invoice.due = balance.settle(invoice.total, balance.balance_of(invoice.payer_id))
     invoice.buyer = asdict(Party(details.legal_name, details.address, details.tax_id))
     invoice.seller = asdict(seller())
+    _keep_logo()
     invoice.save()
 
 

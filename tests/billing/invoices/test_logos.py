@@ -1,11 +1,14 @@
 """The logo on documents: the PDF and the page show the installation's, and a document keeps the one that it was issued with."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from io import BytesIO
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from PIL import Image as Pictures
 from pytest_django import Settings
 
@@ -126,7 +129,7 @@ def test_equal_logos_are_kept_once(world: World, settings: Settings) -> None:
     assert DocumentLogo.objects.count() == 1
 
 
-def test_the_database_lets_no_logo_be_changed_or_go(world: World, settings: Settings) -> None:
+def test_the_database_lets_no_logo_of_a_document_be_changed_or_go(world: World, settings: Settings) -> None:
     show(settings, GREEN)
     bill(world, "2026-10-02")
     rows = DocumentLogo.objects.all()
@@ -135,3 +138,44 @@ def test_the_database_lets_no_logo_be_changed_or_go(world: World, settings: Sett
             change()
     with pytest.raises(DatabaseError, match="document_logo_digest"), transaction.atomic():
         DocumentLogo.objects.create(digest="0" * 64, body=VIOLET.body)
+
+
+def test_a_logo_that_no_document_names_may_go_but_not_change(world: World, settings: Settings) -> None:
+    show(settings, GREEN)
+    bill(world, "2026-10-02", days_after=1)
+    show(settings, VIOLET)
+    bill(world, "2026-10-03")
+    unused = DocumentLogo.objects.exclude(body=VIOLET.body)
+    with pytest.raises(DatabaseError, match="cannot be changed"), transaction.atomic():
+        unused.update(body=b"another")
+    assert unused.delete()[0] == 1
+    assert [bytes(logo.body) for logo in DocumentLogo.objects.all()] == [VIOLET.body]
+
+
+def test_asking_who_issues_invoices_writes_nothing(world: World, settings: Settings) -> None:
+    show(settings, GREEN)
+    with CaptureQueriesContext(connection) as queries:
+        assert invoices.seller().logo == sha256(GREEN.body).hexdigest()
+    assert len(queries) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_logo_waits_for_documents_that_are_being_written(world: World, settings: Settings) -> None:
+    show(settings, GREEN)
+    bill(world, "2026-10-02", days_after=1)
+    Invoice.objects.update(seller={})
+    unused = DocumentLogo.objects.filter(body=GREEN.body)
+
+    def delete() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '200ms'")
+            unused.delete()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            bill(world, "2026-10-03", days_after=1)
+            with pytest.raises(OperationalError, match="lock timeout"):
+                pool.submit(delete).result()
+        with pytest.raises(DatabaseError, match="cannot be changed"):
+            pool.submit(delete).result()
+        pool.submit(connections.close_all).result()
