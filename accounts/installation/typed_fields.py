@@ -3,6 +3,8 @@
 The framework's own take 0 for “0”, “yes” for true and 1 for “1”.
 """
 
+import re
+from decimal import Decimal
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
@@ -11,6 +13,28 @@ from rest_framework import serializers
 IN_A_FILE: Final = "in a file"
 LONGEST_REPEATED: Final = 40
 """Characters of a wrong value that an error repeats."""
+
+DIGITS: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""What a text is that is read as a number."""
+READABLE_DIGITS: Final = re.compile(r"[+-]?(0|[1-9](_?[0-9])*)(\.[0-9]+)?")
+
+
+class UnquotedDigits(str):
+    """What stands in a file without quotes and looks like a number, but not like the one that it is to everybody: 1_000 and +14,
+    which readers of YAML agree on, and 0017, 0x1F and 12:30, which they do not."""
+
+    __slots__ = ()
+
+    def number(self) -> str | None:
+        """Its digits alone, if they can mean one number only."""
+        return self.replace("_", "").removeprefix("+") if READABLE_DIGITS.fullmatch(self) else None
+
+
+def whole_of(data: Any) -> Any:
+    """Of `UnquotedDigits` that are a whole number, that. All else as it is."""
+    if isinstance(data, UnquotedDigits) and (number := data.number()) and "." not in number:
+        return int(number)
+    return data
 
 
 class TypedText(serializers.CharField):
@@ -49,6 +73,7 @@ class TypedNumber(serializers.IntegerField):
     default_error_messages = {"invalid": "This is a whole number, without quotes."}
 
     def to_internal_value(self, data: Any) -> int:
+        data = whole_of(data)
         if type(data) is not int:
             self.fail("invalid")
         return int(super().to_internal_value(data))
@@ -60,6 +85,7 @@ class TypedChoice(serializers.ChoiceField):
     default_error_messages = {"invalid_choice": "“{input}” is none of {choices}."}
 
     def to_internal_value(self, data: Any) -> Any:
+        data = whole_of(data)
         if not any(type(data) is type(choice) and data == choice for choice in self.choices):
             choices = ", ".join(str(choice) for choice in self.choices)
             self.fail("invalid_choice", input=str(data)[:LONGEST_REPEATED], choices=choices)
@@ -72,3 +98,10 @@ class TypedDecimal(serializers.DecimalField):
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
         return serializers.Field.validate_empty_values(self, data)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, UnquotedDigits):
+            data = data.number() or self.fail("invalid")
+        if isinstance(data, str) and not DIGITS.fullmatch(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)

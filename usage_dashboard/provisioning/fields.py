@@ -20,6 +20,7 @@ from accounts.installation.typed_fields import (
     TypedPattern,
     TypedSwitch,
     TypedText,
+    UnquotedDigits,
 )
 from accounts.models import Membership, Organization
 from accounts.pages.forms import is_printable
@@ -67,6 +68,11 @@ class ExternalId(TypedText):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validators=[RegexValidator(rf"\A{EXTERNAL_ID.pattern}\Z", ID_RULE)], **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, UnquotedDigits):  # a file of before may mean another one
+            self.fail("not_text")
+        return super().to_internal_value(data)
 
 
 class Moment(serializers.DateTimeField):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+from accounts.installation.typed_fields import UnquotedDigits
 from usage_dashboard.provisioning.api import line_of
 from usage_dashboard.provisioning.fields import EndFields
 from usage_dashboard.provisioning.kinds import KINDS
@@ -19,17 +20,28 @@ MARKS: Final = {Status.CREATED: "+", Status.CHANGED: "~", Status.ENDED: "-", Sta
 WORDS: Final = {Status.CREATED: "create", Status.CHANGED: "change", Status.ENDED: "end", Status.REFUSED: "refuse"}
 END: Final = "ended"
 WHOLE_NUMBER: Final = "tag:yaml.org,2002:int"
+FRACTION: Final = "tag:yaml.org,2002:float"
+OTHER: Final = "!other-number"
 
 
 class Loader(yaml.SafeLoader):
-    """Whole numbers are those that are written as themselves: 0017, 1_000 and 12:30 are texts, and not 15, 1000 and 750."""
+    """Numbers are those that are written as themselves. 0017, 1_000 and 12:30 are `UnquotedDigits`, not 15, 1000 and 750."""
 
 
+_RESOLVERS: Final = yaml.SafeLoader.yaml_implicit_resolvers.items()
+_NUMBERS: Final = (WHOLE_NUMBER, FRACTION)
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != WHOLE_NUMBER]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NUMBERS] for first, resolvers in _RESOLVERS
 }
 Loader.add_implicit_resolver(WHOLE_NUMBER, re.compile(r"-?(?:0|[1-9][0-9]*)\Z"), list("-0123456789"))
+Loader.add_implicit_resolver(
+    FRACTION, re.compile(r"(?:[+-]?[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-][0-9]+)?\Z"), list("+-.0123456789")
+)
+for _first, _resolvers in _RESOLVERS:
+    for _tag, _pattern in _resolvers:
+        if _tag in _NUMBERS:
+            Loader.add_implicit_resolver(OTHER, _pattern, [_first])
+Loader.add_constructor(OTHER, lambda _loader, node: UnquotedDigits(node.value))
 
 
 class UnreadableFileError(ValueError):
@@ -87,7 +99,9 @@ def _things(document: dict[Any, Any]) -> Iterator[tuple[str, str, Any]]:
             raise UnreadableFileError(f"{kind}: under each of your ids, what it shall be.")
         for external_id, said in (things or {}).items():
             if type(external_id) not in (str, int):
-                raise UnreadableFileError(f"{kind}: put the id “{external_id}” between quotes: without, it is no text.")
+                raise UnreadableFileError(
+                    f"{kind}: put the id “{external_id}” between quotes: without, it is not read as this text."
+                )
             yield kind, str(external_id), said
 
 

@@ -15,6 +15,7 @@ from accounts.installation.typed_fields import (
     TypedPattern,
     TypedSwitch,
     TypedText,
+    UnquotedDigits,
 )
 
 TEXT: Final = "This is a text, between quotes."
@@ -36,7 +37,12 @@ DIGITS: Final[dict[str, Any]] = {"max_digits": 6, "decimal_places": 5, "allow_nu
         (TypedChoice([1, 1000]), 1000, 1000),
         (TypedDecimal(**DIGITS), "0.19", Decimal("0.19")),
         (TypedDecimal(**DIGITS), 0.19, Decimal("0.19")),
+        (TypedDecimal(**DIGITS), "-19e-2", Decimal("-0.19")),
         (TypedDecimal(**DIGITS), None, None),
+        (TypedText(), UnquotedDigits("0017"), "0017"),
+        (TypedNumber(), UnquotedDigits("+1_4"), 14),
+        (TypedChoice([1, 1000]), UnquotedDigits("1_000"), 1000),
+        (TypedDecimal(**DIGITS), UnquotedDigits("+0.19"), Decimal("0.19")),
     ],
 )
 def test_what_has_the_right_type_is_taken(field: "Field[Any, Any, Any, Any]", value: object, read: object) -> None:
@@ -64,6 +70,17 @@ def test_what_has_the_right_type_is_taken(field: "Field[Any, Any, Any, Any]", va
         (TypedDecimal(**DIGITS), "", DECIMAL),
         (TypedDecimal(**DIGITS), True, DECIMAL),
         (TypedDecimal(**DIGITS), "NaN", DECIMAL),
+        (TypedDecimal(**DIGITS), "1_0", DECIMAL),
+        (TypedDecimal(**DIGITS), "\N{FULLWIDTH DIGIT ONE}2", DECIMAL),
+        (TypedDecimal(**DIGITS), "1\N{ARABIC-INDIC DIGIT TWO}", DECIMAL),
+        (TypedDecimal(**DIGITS), " 12 ", DECIMAL),
+        (TypedDecimal(**DIGITS), "12\n", DECIMAL),
+        (TypedDecimal(**DIGITS), "+12", DECIMAL),
+        (TypedDecimal(**DIGITS), UnquotedDigits("014"), DECIMAL),
+        (TypedNumber(), "1_4", WHOLE),
+        (TypedNumber(), UnquotedDigits("014"), WHOLE),
+        (TypedNumber(), UnquotedDigits("1_4.5"), WHOLE),
+        (TypedChoice([1, 1000]), UnquotedDigits("0x1"), "“0x1” is none of 1, 1000."),
     ],
 )
 def test_another_type_is_never_read_as_the_right_one(

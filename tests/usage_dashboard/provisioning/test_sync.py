@@ -1,6 +1,7 @@
 """`manage.py sync`: a file says what shall be; the plan is shown first, and a second run has nothing to do."""
 
 import re
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from apikeys import secrets
 from apikeys.models import APIKey, IngestToken
 from tests.world import World
 from usage_dashboard.provisioning import apply
+from usage_dashboard.provisioning.lines import Line
+from usage_dashboard.provisioning.sync_file import UnreadableFileError, read
 
 FILE = """
 organizations:
@@ -35,6 +38,11 @@ def sync(path: Path, text: str, *arguments: str) -> str:
     out = StringIO()
     call_command("sync", str(path), *arguments, stdout=out)
     return out.getvalue()
+
+
+def read_file(path: Path, text: str) -> list[Line]:
+    path.write_text(text)
+    return read(path)
 
 
 @pytest.fixture
@@ -105,10 +113,52 @@ def test_what_the_file_does_not_name_stays(file: Path, world: World) -> None:
 
 
 def test_numbers_that_are_texts_are_read_as_they_are_written(file: Path) -> None:
-    sync(file, "organizations:\n  0017: {name: 1984}\n  1_000: {name: Customer, parent: 0017}\n", "--apply")
+    sync(file, 'organizations:\n  "0017": {name: 0042}\n  "1_000": {name: 12:30.5, parent: "0017"}\n', "--apply")
     found = Organization.objects.filter(external_id__isnull=False).order_by("external_id")
-    assert list(found.values_list("external_id", "name")) == [("0017", "1984"), ("1_000", "Customer")]
+    assert list(found.values_list("external_id", "name")) == [("0017", "0042"), ("1_000", "12:30.5")]
     assert found[1].parent == found[0]
+
+
+@pytest.mark.parametrize("written", ["0017", "0x1F", "0b11", "1_000", "+14", "12:30", "12:30.5", "1_0.5", ".inf"])
+def test_an_id_that_readers_of_yaml_take_for_another_number_wants_quotes(file: Path, written: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(f"organizations: put the id “{written}” between quotes")):
+        sync(file, f"organizations: {{{written}: {{name: Customer}}}}", "--apply")
+    with pytest.raises(CommandError, match=r"organizations c: parent: .* between quotes"):
+        sync(file, f"organizations: {{c: {{name: Customer, parent: {written}}}}}", "--apply")
+    assert not Organization.objects.filter(external_id__isnull=False).exists()
+
+
+def priced(written: str) -> str:
+    return f"""
+organizations:
+  c:
+    name: Customer
+    billing_details: {{due_days: +14}}
+    prices: [{{model: gpt-5, line_item: input, effective_date: 2099-01-01, {written}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "price", "per"),
+    [
+        ("unit_price: 1_000.50, per: 1_000_000", "1000.50", 1_000_000),
+        ("unit_price: 1_000, per: +1", "1000", 1),
+        ("unit_price: +0.25, per: 1000", "0.25", 1000),
+        ("unit_price: .5, per: 1", "0.5", 1),
+    ],
+)
+def test_numbers_may_be_written_readably(file: Path, written: str, price: str, per: int) -> None:
+    (line,) = read_file(file, priced(written))
+    assert line.fields["billing_details"]["due_days"] == 14
+    assert (line.fields["prices"][0]["unit_price"], line.fields["prices"][0]["per"]) == (Decimal(price), per)
+
+
+@pytest.mark.parametrize(
+    "written", ["unit_price: 12:30.5", "unit_price: 12:30", "unit_price: 014", "unit_price: 1, per: 0x1"]
+)
+def test_numbers_that_readers_of_yaml_do_not_agree_on_are_none(file: Path, written: str) -> None:
+    with pytest.raises(UnreadableFileError, match=r"organizations c: prices\.0\.(unit_price|per): "):
+        read_file(file, priced(written))
 
 
 @pytest.mark.parametrize(
