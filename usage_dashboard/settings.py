@@ -81,8 +81,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The engine
 USAGE_EVENT_MAX_AGE_DAYS = env.whole("USAGE_EVENT_MAX_AGE_DAYS", default=60, least=1)
 USAGE_EVENT_MAX_AHEAD_SECONDS = env.whole("USAGE_EVENT_MAX_AHEAD_SECONDS", default=300)
-USAGE_EVENT_MAX_MEASURE = env.whole("USAGE_EVENT_MAX_MEASURE", default=10**12, least=1)
-USAGE_EVENT_MAX_BYTES = env.whole("USAGE_EVENT_MAX_BYTES", default=10**15, least=1)
+# Measures of an event are added to each other in 64 bits, which hold nine times so much.
+USAGE_EVENT_MAX_MEASURE = env.whole("USAGE_EVENT_MAX_MEASURE", default=10**12, least=1, most=10**18)
+USAGE_EVENT_MAX_BYTES = env.whole("USAGE_EVENT_MAX_BYTES", default=10**15, least=1, most=10**18)
 FOREIGN_ITEM_MAX_BYTES = env.whole("FOREIGN_ITEM_MAX_BYTES", default=8 * 1024 * 1024, least=1)
 OTLP_IGNORED_SCOPES = frozenset(env.words("OTLP_IGNORED_SCOPES", default=[]))
 USAGE_EVENT_MAX_TEXT_BYTES = env.whole("USAGE_EVENT_MAX_TEXT_BYTES", default=256 * 1024, least=1)

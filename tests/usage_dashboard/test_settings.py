@@ -25,6 +25,8 @@ WRONG = {
     "WEB_THREADS": "many",
     "WEB_CONNECTIONS": "-5",
     "PORT": "70000",
+    "USAGE_EVENT_MAX_MEASURE": "1000000000000000001",
+    "USAGE_EVENT_MAX_BYTES": "1000000000000000001",
     "REQUEST_BODY_TIMEOUT_SECONDS": "20s",
     "SIGN_UP_OPEN": "flase",
     "DATA_DIR": "~nobody-of-this-name/data",
