@@ -42,9 +42,8 @@ def add(cursor: Any, sums: Sums) -> None:
     one_hour, one_day = sums.is_of_one_hour, sums.is_of_one_day
     ATTRIBUTED_HOURLY.add(cursor, sums.of(ATTRIBUTED_HOURLY, "attributed_delta", is_one_to_one=True), sums.used)
     ATTRIBUTED_DAILY.add(cursor, sums.of(ATTRIBUTED_DAILY, "attributed_delta", is_one_to_one=one_hour), sums.used)
-    deltas.make(
-        cursor, "attributed_total_delta", sums.used, sums.of(ATTRIBUTED_TOTALS, WITH_DAY)
-    )  # as the other totals below
+    # MERGE may not join what is not on the nodes: totals, of usage types, have tables of their own.
+    deltas.make(cursor, "attributed_total_delta", sums.used, sums.of(ATTRIBUTED_TOTALS, WITH_DAY))
     ATTRIBUTED_TOTALS.add(cursor, "SELECT * FROM attributed_total_delta", sums.used)
     deltas.drop(cursor, "attributed_total_delta")
     with_parts = WITH_PARTS.format(parts=parts_table(), fence=fence())
@@ -57,6 +56,6 @@ def add(cursor: Any, sums: Sums) -> None:
     VALUE_DAILY.add(cursor, "SELECT * FROM value_daily_delta", sums.used)
     VALUE_MONTHLY.add(cursor, sums.of(VALUE_MONTHLY, "value_daily_delta", is_one_to_one=one_day), sums.used)
     totals = sums.of(VALUE_TOTALS, f"value_daily_delta {WITH_SKU}")
-    deltas.make(cursor, "value_total_delta", sums.used, totals)  # MERGE may not join what is not on the nodes
+    deltas.make(cursor, "value_total_delta", sums.used, totals)
     VALUE_TOTALS.add(cursor, "SELECT * FROM value_total_delta", sums.used)
     deltas.drop(cursor, "value_hourly_delta", "value_daily_delta", "value_total_delta")

@@ -134,7 +134,7 @@ VALUE_MONTHLY: Final = Rollup(
     "organization_id, attribute_id, month, value_id, sku_id",
     f"organization_id, attribute_id, {MONTH}, value_id, sku_id",
 )
-# So has a value of one customer.
+# A value of one customer, too, has many SKUs in a month, and few usage types.
 VALUE_TOTALS: Final = Rollup(
     "metering_valuemonthlytotal",
     "organization_id, attribute_id, month, value_id, usage_type",

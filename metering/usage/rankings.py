@@ -89,14 +89,16 @@ def _first(place: int) -> str:
 
 
 def _keys_sql(query: UsageQuery, rank: Rank) -> str:
-    """What each key used; of a query that filters by values in rows that tell all parts: so the days are read once."""
+    """What each key used; of a query that filters by values told apart by attribution too, and where days are read by SKU: then
+    all parts follow from these rows, and the days are read once."""
     apart = "usage.organization_id, usage.user_id, usage.api_key_id"
     if not query.values:
         return f"SELECT {apart}, {RANKED[rank]} AS value {keys_of(query).lean_from_where} GROUP BY 1, 2, 3"
-    sku = "NULL" if has_months_by_attribution(query) else "usage.sku_id"
+    if not has_months_by_attribution(query):
+        apart += ", usage.sku_id"
     return f"""
-        SELECT {apart}, {sku} AS sku_id, usage.attribution_id, {RANKED[rank]} AS value
-        {attributions_of(query).lean_from_where} GROUP BY 1, 2, 3, 4, 5
+        SELECT {apart}, usage.attribution_id, {RANKED[rank]} AS value
+        {attributions_of(query).lean_from_where} GROUP BY {apart}, usage.attribution_id
     """
 
 
