@@ -18,6 +18,7 @@ OUTSIDE: Final[tuple[Check, ...]] = (
 )
 SCHEMA: Final[tuple[Check, ...]] = (stores.database, stores.tuning, stores.clocks, stores.migrations)
 INSIDE: Final[tuple[Check, ...]] = (
+    stores.cluster,
     work.partitions,
     work.readings,
     work.failed_items,

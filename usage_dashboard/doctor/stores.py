@@ -10,6 +10,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from accounts.clock import database_now
 from accounts.pages.words import counted
+from metering.cluster import distribution
+from metering.cluster.state import is_distributed
 from usage_dashboard.doctor.findings import Finding, fine, note, wrong
 from usage_dashboard.machine.tuning.memory import text
 from usage_dashboard.machine.tuning.postgresql import SPARE_CONNECTIONS, connections_of, settings_of
@@ -86,6 +88,20 @@ def migrations() -> Iterator[Finding]:
         )
     else:
         yield fine("The schema is up to date.")
+
+
+def cluster() -> Iterator[Finding]:
+    """Whether all that rollups need is on the nodes of a cluster: an upgrade may have made tables that are not there yet."""
+    if not is_distributed():
+        return
+    if left := sum(1 for _ in distribution.steps()):
+        yield wrong(
+            f"The cluster is distributed in part, {counted(left, 'step')} {'is' if left == 1 else 'are'} left: "
+            "rollups fail meanwhile.",
+            "Stop web, worker and beat, and run manage.py distribute --apply.",
+        )
+    else:
+        yield fine("All that grows with usage is on the nodes of the cluster.")
 
 
 def clocks() -> Iterator[Finding]:

@@ -18,7 +18,7 @@ KEY: Final = "state-of-the-installation"
 AREAS: Final[dict[str, tuple[Check, ...]]] = {
     "Programs": (programs.workers, stores.redis, facts.waiting),
     "Counting": (work.readings, work.partitions, work.failed_items),
-    "Database": (stores.database, stores.tuning, stores.migrations, stores.clocks, facts.sizes),
+    "Database": (stores.database, stores.tuning, stores.migrations, stores.cluster, stores.clocks, facts.sizes),
     "Money": (work.prices, surroundings.seller, surroundings.paper_logo),
     "Safety": (work.backups, surroundings.staff, surroundings.secret_key, surroundings.stored_secrets),
     "Surroundings": (surroundings.address, surroundings.mail, surroundings.disk, facts.versions),

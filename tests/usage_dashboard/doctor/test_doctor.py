@@ -26,8 +26,10 @@ from accounts.installation.brand import Brand, Image
 from accounts.models import User
 from billing.alerts import WEBHOOK_SECRETS, WebhookEndpoint
 from billing.models import DailyCost, LineItem
+from metering.cluster import distribution, state
 from metering.models import FailedItem, IngestBatch, Verification
-from metering.rollups import partitions
+from metering.rollups import deltas, partitions
+from metering.rollups.tables import DISTRIBUTED
 from tests.certificates import Authority
 from tests.proxies import Proxy, serving
 from tests.rollup_rows import sku_of
@@ -329,3 +331,38 @@ def test_a_logo_that_cannot_be_on_invoices_is_said(settings: Settings) -> None:
     assert "INVOICE_LOGO" in sentence
     settings.BRAND = Brand("Northwind AI", logo=logo, paper_logo=logo)
     assert found(surroundings.paper_logo, Weight.NOTE) == []
+
+
+@pytest.fixture
+def cluster(db: None) -> Iterator[None]:
+    """A database that is distributed: that of the cluster there or, without one, what the catalogs of Citus say of one."""
+    tables = (state.PARTS_ON_NODES, *deltas.CLUSTER_TABLES)
+    if not state.is_distributed():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL allow_system_table_mods = on")
+            cursor.execute("CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partmethod text)")
+            cursor.execute("CREATE TABLE pg_catalog.pg_dist_object (objid oid)")
+            cursor.execute("INSERT INTO pg_dist_object VALUES (%s::regprocedure)", [distribution.FAST_SUM])
+            for table in tables:
+                cursor.execute(f"CREATE TABLE {table} ()")
+            for table in (*tables, *DISTRIBUTED, state.EVENTS):
+                cursor.execute("INSERT INTO pg_dist_partition VALUES (%s::regclass, 'h')", [table])
+        state.forget()
+    yield
+    state.forget()
+
+
+def test_a_cluster_on_which_an_upgrade_left_tables_undistributed_is_wrong(cluster: None) -> None:
+    assert found(stores.cluster) == []
+    assert found(stores.cluster, Weight.FINE) == ["All that grows with usage is on the nodes of the cluster."]
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE attributed_total_delta")
+    (sentence,) = found(stores.cluster)
+    assert sentence.startswith("The cluster is distributed in part, 1 step is left: rollups fail meanwhile.")
+    assert sentence.endswith("Stop web, worker and beat, and run manage.py distribute --apply.")
+    assert stores.cluster in {check for check, _ in examine()}
+
+
+def test_one_postgresql_is_asked_for_no_nodes(db: None) -> None:
+    assert not found(stores.cluster)
+    assert bool(found(stores.cluster, Weight.FINE)) == state.is_distributed()
