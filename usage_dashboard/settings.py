@@ -360,9 +360,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "visibility_timeout": 3600,
 }
-# What waits for others' servers has a queue, and a worker, of its own: nothing else ever stands behind it.
+# What waits for others' servers has a queue, and a worker, of its own, which also sees when the first one is behind.
 CELERY_TASK_DEFAULT_QUEUE = "celery"
-CELERY_TASK_ROUTES = {"billing.tasks.deliver_*": {"queue": "deliveries"}}
+CELERY_TASK_ROUTES = {task: {"queue": "deliveries"} for task in ("billing.tasks.deliver_*", "billing.tasks.check_lag")}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "usage_dashboard.beat:Scheduler"

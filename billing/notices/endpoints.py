@@ -32,7 +32,7 @@ WAITS: Final = tuple(
 SEES: Final = "billing.view_webhookendpoint"
 CHANGES: Final = "billing.change_webhookendpoint"
 """The rights of staff to see their own webhooks, and to change them."""
-STAFF_LOCK: Final = 0x5553_4147_4507  # an advisory lock's key: any number that nothing else here uses
+STAFF_LOCK: Final = 0x5553_4147_4508  # an advisory lock's key: any number that nothing else here uses
 QUICK_SECONDS: Final = 2.0
 STILL_THERE: Final = {"failing_since": None, "num_failures": 0, "retry_at": None, "last_error": ""}
 

@@ -1,4 +1,4 @@
-"""Staff are told when rollups fall behind: once in a UTC day, as long as that lasts."""
+"""Staff are told when rollups fall behind: once in an hour of the clock, as long as that lasts."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,7 +25,7 @@ def check(now: datetime) -> bool:
     minutes = counted(max(1, round(behind.total_seconds() / 60)), "minute")
     outbox.tell_staff(
         TOLD,
-        message_id=f"msg_behind_{now:%Y%m%d}",
+        message_id=f"msg_behind_{now:%Y%m%d%H}",
         event_type=StaffNews.BEHIND,
         subject=f"Rollups are {minutes} behind",
         text=f"Rollups are {minutes} behind: the oldest events that wait came in at {now - behind:%H:%M:%S} UTC."

@@ -70,12 +70,13 @@ def message_again(request: SignedInRequest, delivery_id: int) -> HttpResponse:
 
 def _page(request: SignedInRequest, form: WebhookForm) -> HttpResponse:
     may_change = request.user.has_perm(CHANGES)
+    pages = WebhookPages(is_theirs=may_change)  # an address may be a secret
     context = {
         "frame": user_frame(request.user, page=STAFF.page),
         "form": form,
-        "rows": PAGES.sent(),
+        "rows": pages.sent(),
         "most": MOST_MESSAGES,
         "may_change": may_change,
-        **PAGES.context(request.GET),
+        **pages.context(request.GET),
     }
     return render(request, "billing/staff_news.html", context)

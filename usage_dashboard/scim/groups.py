@@ -2,7 +2,7 @@
 
 A person has the highest role of the groups that they are in. Who is in no group with a role keeps the role that they have; who
 leaves the last one is a reader. Whoever is put out of the organization by others than the provider is in no group
-any more. Functions here are called inside a transaction, and lock the organization first.
+any more, until the provider names them again. Functions here are called inside a transaction, and lock the organization first.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

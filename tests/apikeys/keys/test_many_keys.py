@@ -70,7 +70,7 @@ def test_few_keys_have_neither_pages_nor_a_search(world: World, client_of: SignI
 
 def test_a_search_finds_by_name_and_id_and_says_where_nothing_is_found(world: World, client_of: SignIn) -> None:
     made = make_keys(world.rita, 150)
-    make_keys(world.alice, 0)
+    make_keys(world.alice, 150)
     client = client_of(world.rita)
     assert names(client.get(PAGE, {"q": "KEY 14"}).content.decode()) == [
         *(f"key {n}" for n in range(149, 139, -1)),

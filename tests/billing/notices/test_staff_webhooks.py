@@ -24,6 +24,7 @@ from tests.billing.notices.test_webhooks import Receiver, receiver  # noqa: F401
 from tests.engine import make_event, make_key, make_token, send
 from tests.money import OCTOBER, close, set_price, use
 from tests.world import World
+from usage_dashboard.celery import app
 
 SLACK = "https://hooks.slack.com/services/T/B/x"
 
@@ -108,7 +109,7 @@ def test_a_held_invoice_is_told(world: World) -> None:
     assert (StaffNews.HELD, "https://example.com/operator") in told()
 
 
-def test_rollups_that_are_behind_are_told_once_a_day(world: World, settings: Settings) -> None:
+def test_rollups_that_are_behind_are_told_once_an_hour(world: World, settings: Settings) -> None:
     settings.READY_MAX_LAG_SECONDS = 300
     user = staff(world)
     hook()
@@ -121,9 +122,14 @@ def test_rollups_that_are_behind_are_told_once_a_day(world: World, settings: Set
     IngestBatch.objects.update(received_at=now - timedelta(minutes=7))
     assert [lag.check(now), lag.check(now)] == [True, True]
     assert told() == [(StaffNews.BEHIND, user.email), (StaffNews.BEHIND, "https://example.com/operator")]
-    lag.check(now + timedelta(days=1))
+    lag.check(now + timedelta(hours=1))
     assert len(told()) == 4
     assert "7 minutes behind" in Delivery.objects.order_by("id")[0].subject
+
+
+def test_whether_the_worker_is_behind_is_looked_at_by_another() -> None:
+    assert app.amqp.router.route({}, "billing.tasks.check_lag")["queue"].name == "deliveries"
+    assert app.amqp.router.route({}, "metering.tasks.roll_up")["queue"].name == "celery"
 
 
 def test_messages_to_staff_go_out_signed_one_at_a_time(world: World, receiver: Receiver) -> None:  # noqa: F811
