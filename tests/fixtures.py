@@ -11,24 +11,17 @@ from pytest_django import Settings
 from accounts.models import RoutingVersion, User
 from apikeys.models import APIKey
 from tests.engine import make_key, make_token
-from tests.servers import DATA_DIR
 from tests.world import World, make_world
 from usage_dashboard.doctor import programs
 
 
 @pytest.fixture(autouse=True)
 def quick_settings(settings: Settings) -> None:
-    """Passwords hashed fast, staff known by a password alone, static files served as they lie in the source, and no thread that
-    writes beside a test's transaction."""
+    """Passwords hashed fast, staff known by a password alone, and no thread that writes beside a test's transaction."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}  # no rate limits
     settings.STAFF_SECOND_FACTOR = False
     settings.INGESTION_WRITE_SECONDS = settings.METRICS_WRITE_SECONDS = 0.0
-    settings.STATIC_ROOT = DATA_DIR / "staticfiles"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
 
 
 @pytest.fixture(autouse=True, scope="session")

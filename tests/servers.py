@@ -27,6 +27,13 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "usage_dashboard.settings"
 os.environ.pop("DEMO", None)
 os.environ["POSTGRES_MEMORY"] = "1GB"  # of each of several sessions
 django.setup()
+# Static files are served as they lie in the source: for the whole session, because a page that a browser still asks for after its
+# test would keep what is true between two tests.
+settings.STATIC_ROOT = DATA_DIR / "staticfiles"
+settings.STORAGES = {
+    **settings.STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -48,7 +48,12 @@ def page_of(
 
 def words_of(query: Mapping[str, str]) -> str:
     """What a list is searched for by `q` of the query string."""
-    return query.get("q", "").replace("\0", "").strip()[:MAX_WORDS]
+    return text_of(query, "q").strip()[:MAX_WORDS]
+
+
+def text_of(query: Mapping[str, str], name: str) -> str:
+    """What a parameter of the query string says, to be looked for in the database, which takes no NUL."""
+    return query.get(name, "").replace("\0", "")
 
 
 def _address(query: Mapping[str, str], name: str, number: int) -> str:

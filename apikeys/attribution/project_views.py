@@ -20,7 +20,7 @@ from accounts.clock import database_now
 from accounts.limits import LimitReachedError
 from accounts.models import Project
 from accounts.pages.frame import SignedInRequest, organization_frame
-from accounts.pages.lists import page_of, words_of
+from accounts.pages.lists import page_of, text_of, words_of
 from accounts.pages.posting import post_only
 from accounts.projects import projects
 from accounts.projects.forms import ProjectNameForm
@@ -152,7 +152,7 @@ def _list_page(request: SignedInRequest, access: Access, form: ProjectNameForm) 
     page = page_of(found.filter(archived_at__isnull=True).order_by("name", "id"), request.GET)
     old = page_of(found.filter(archived_at__isnull=False).order_by("name", "id"), request.GET, name="old")
     keys = project_keys.keys_by_project(access, [*page.rows, *old.rows], now=database_now())
-    just_archived = request.GET.get("archived", "")
+    just_archived = text_of(request.GET, "archived")
     context = {
         "frame": _frame(access),
         "access": access,

@@ -25,7 +25,7 @@ from accounts.models import Organization, User
 from accounts.organizations.organizations import NotAMemberError, set_default_organization
 from accounts.pages.forms import DefaultOrganizationForm
 from accounts.pages.frame import SignedInRequest, user_frame
-from accounts.pages.lists import page_of, words_of
+from accounts.pages.lists import page_of, text_of, words_of
 from accounts.pages.posting import post_only
 from apikeys.keys import keys
 from apikeys.keys.forms import NameForm, NewKeyForm, RotationForm, TrackingForm
@@ -221,10 +221,10 @@ def _own_key(request: SignedInRequest, public_id: str) -> APIKey:
 
 def _list_page(request: SignedInRequest, form: NewKeyForm) -> HttpResponse:
     """The keys that work, page by page, and in a list of their own those that are revoked; `q` searches both."""
-    now, words, switched = database_now(), words_of(request.GET), request.GET.get("switched", "")
+    now, words, switched = database_now(), words_of(request.GET), text_of(request.GET, "switched")
     found = own_keys(request.user, words)
     usable, revoked = found.filter(revoked_at__isnull=True), found.filter(revoked_at__isnull=False)
-    index = index_of(usable, switched or request.GET.get("key", ""))
+    index = index_of(usable, switched or text_of(request.GET, "key"))
     page = page_of(usable, request.GET, index=index)
     old = page_of(revoked, request.GET, name="revoked")
     context = {

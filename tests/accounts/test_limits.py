@@ -198,6 +198,11 @@ NOT_LIMITED = {
     "user_password_reset": "staff",
     "user_second_factor": "staff",
     "leaving": "staff",
+    "staff_webhooks": "staff",
+    "staff_webhook_removal": "staff",
+    "staff_webhook_activation": "staff",
+    "staff_webhook_test": "staff",
+    "staff_message_again": "staff",
     "opening": "staff",
 }
 

@@ -181,6 +181,6 @@ def test_the_list_of_keys_needs_no_query_for_each_key(
             api_key=api_key, organization=world.acme, project=checkout, effective_at=api_key.created_at
         )
     client = client_of(world.rita)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         client.get("/settings/api-keys/")
     assert Organization.objects.count() > 1

@@ -15,8 +15,8 @@ PAGE: Final = (Path(__file__).parents[4] / "docs" / "provider-responses.md").rea
 
 
 def test_the_example_is_taken_and_becomes_what_the_page_says(token: str, key: APIKey) -> None:
-    (example,) = re.findall(r"-d '(.*?)'", PAGE, re.DOTALL)
-    item = json.loads(example) | {"api_key_id": key.public_id, "timestamp": days_ago(1)}
+    (example,) = re.findall(r"-d '(.*?)'$", PAGE, re.DOTALL | re.MULTILINE)
+    item = json.loads(re.sub(r"""'"\$\w+"'""", "", example)) | {"api_key_id": key.public_id, "timestamp": days_ago(1)}
     assert statuses(item, token) == ["accepted"]
     said = re.search(r"`input_tokens` (\d+), of which (\d+) are `input_cached_tokens` and (\d+)\s", PAGE)
     assert said is not None
