@@ -28,6 +28,7 @@ ROUNDS: Final = 7
 SECONDS: Final = 2.0  # of each round
 MOST: Final = 1.5
 MOST_LAG_SECONDS: Final = 5.0
+NUM_MEASURED: Final = 8_000  # events in small batches, about a second of both processors
 TOKEN: Final = "a" * 32
 
 Attack = Callable[[], AbstractContextManager[None]]
@@ -102,9 +103,35 @@ def require_others_go_on(others: Others, attack: Attack, *, name: str) -> None:
     assert lag <= MOST_LAG_SECONDS, f"rollups are {lag:.1f} s behind"
 
 
+def require_batches_go_on(scenario: Scenario, attack: Attack, *, name: str) -> None:
+    """NUM_MEASURED events in small batches take at most MOST times as long beside the attack: the median of rounds, as above."""
+    rate_of_events(scenario)
+    slower: list[float] = []
+    while len(slower) < ROUNDS and not is_within(slower):
+        alone = rate_of_events(scenario)
+        with attack():
+            slower.append(alone / rate_of_events(scenario))
+    said = ", ".join(f"{times:.2f}" for times in slower)
+    print(f"beside {name}: {said} times slower")
+    assert statistics.median(slower) <= MOST, f"events beside {name}: {said} times slower"
+
+
+def rate_of_events(scenario: Scenario) -> float:
+    """Events a second."""
+    began_at = time.monotonic()
+    with scenario.load.sending(NUM_MEASURED, batch_size=10):
+        pass
+    return NUM_MEASURED / (time.monotonic() - began_at)
+
+
 def is_decided(pairs: Sequence[tuple[Round, Round]]) -> bool:
     """Whether the medians of ROUNDS pairs are all within MOST, whatever the rest of them would be."""
-    return all(sum(one <= MOST for one in times) > ROUNDS // 2 for times in times_slower(pairs).values())
+    return all(is_within(times) for times in times_slower(pairs).values())
+
+
+def is_within(times: Sequence[float]) -> bool:
+    """Whether the median of ROUNDS such ratios is within MOST, whatever the rest of them would be."""
+    return sum(one <= MOST for one in times) > ROUNDS // 2
 
 
 def times_slower(pairs: Sequence[tuple[Round, Round]]) -> dict[str, list[float]]:
