@@ -45,8 +45,8 @@ def fence() -> str:
 
 
 def gathered() -> str:
-    """The end of a union that is joined with tables of the coordinator: on a cluster its rows are fetched from the nodes first.
+    """The end of a subquery that is joined with what is not beside it: on a cluster its rows are fetched from the nodes first.
 
-    The union itself must say which rows are meant; no condition outside of it is sent to the nodes.
+    It must say itself which rows are meant; no condition outside of it is sent to the nodes.
     """
     return "OFFSET 0" if is_distributed() else ""

@@ -119,7 +119,7 @@ def months_by_attribution(query: UsageQuery, grain: Grain, measures: Sequence[st
         SELECT {key}, %(start)s::date AS month, {NOTHING}, {_left_over(measures)}
         FROM (
             SELECT {key.replace("usage.usage_type", "sku.usage_type")}, {sums} FROM metering_monthlyusage AS usage
-            JOIN metering_sku AS sku ON sku.id = usage.sku_id WHERE {whose} GROUP BY {numbers}
+            JOIN metering_sku AS sku ON sku.id = usage.sku_id WHERE {whose} GROUP BY {numbers} {gathered()}
         ) AS usage LEFT JOIN (
             SELECT {key}, {sums} FROM {TOTALS} AS usage WHERE {whose} GROUP BY {numbers}
         ) AS known USING ({", ".join(apart)}) WHERE {_some_left(measures)}
