@@ -1,13 +1,16 @@
 """From a filled database of an earlier version to today's, and what must be the same on both sides."""
 
+import io
 from typing import Any
 
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.periods import one_day
 from billing import proof
 from billing.models import DailyCost, Price
+from metering.cluster import state
 from metering.measures import MEASURES
 from metering.models import DailyUsage, HourlyUsage, MonthlyUsage, Sku, UsageEvent
 from metering.rollups import proof as rollup_proof
@@ -52,7 +55,7 @@ def drifts() -> set[int]:
 
 
 def through(before: list[tuple[str, str]]) -> None:
-    """Back to those migrations, with all that is stored, and forward again."""
+    """Back to those migrations, with all that is stored, and forward again, as an operator is told to on a cluster too."""
     leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
     num_days = DailyUsage.objects.count()
     migrate(before)
@@ -61,3 +64,5 @@ def through(before: list[tuple[str, str]]) -> None:
         assert cursor.fetchone() == (num_days,)  # filled, as it was then
         cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming")
     migrate(leaves)
+    if state.is_distributed():
+        call_command("distribute", "--apply", stdout=io.StringIO())

@@ -20,6 +20,10 @@ from metering.rollups.tables import DISTRIBUTED
 
 FAST_SUM: Final = "metering_sum(bigint)"
 IS_DISTRIBUTED: Final = "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = to_regclass(%s))"
+HAS_COLUMNS: Final = """
+SELECT NOT EXISTS (SELECT unnest(%s) EXCEPT SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(%s))
+"""
+IS_COPIED: Final = "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = 'copy_to_nodes')"
 
 # Statements about people and money may not meet tables of the cluster; so the copy is another table, and a trigger fills it.
 COPY_OF_PARTS: Final = (
@@ -74,7 +78,7 @@ def check() -> int:
 def steps() -> Iterator[Step]:
     """What is still to be done, in order; nothing for a database that is distributed. After `check`."""
     with connection.cursor() as cursor:
-        if not _ask(cursor, IS_DISTRIBUTED, state.PARTS_ON_NODES):
+        if not _ask(cursor, IS_DISTRIBUTED, state.PARTS_ON_NODES) or not _ask(cursor, IS_COPIED, state.PARTS):
             yield Step(f"{state.PARTS}: a copy on every node", COPY_OF_PARTS)
         if not _ask(cursor, "SELECT EXISTS (SELECT FROM pg_dist_object WHERE objid = %s::regprocedure)", FAST_SUM):
             yield Step(f"{FAST_SUM}: made on every node", (f"SELECT create_distributed_function('{FAST_SUM}')",))
@@ -82,7 +86,7 @@ def steps() -> Iterator[Step]:
             if not _ask(cursor, IS_DISTRIBUTED, table):
                 yield _distributed(table, first=table == DISTRIBUTED[0])
         for name, key in deltas.CLUSTER_TABLES.items():
-            if not _ask(cursor, IS_DISTRIBUTED, name):
+            if not _ask(cursor, IS_DISTRIBUTED, name) or not _ask(cursor, HAS_COLUMNS, [*_columns(key)], name):
                 yield _delta(name, key)
         if not _ask(cursor, IS_DISTRIBUTED, state.EVENTS):  # the last, by which others know that all is done
             yield _distributed(state.EVENTS)
@@ -110,16 +114,22 @@ def _distributed(table: str, *, first: bool = False) -> Step:
 def _delta(name: str, key: str) -> Step:
     """Not unlogged: shards of unlogged tables, and those beside them, cannot be moved while they are written to. Nor can those of
     tables without a key, from which rows are deleted, unless the whole row is it."""
-    columns = [f"{column} {deltas.TYPES[column]}" for column in key.split(", ")]
-    columns += [f"{measure} bigint" for measure in (*MEASURES, NUM_EVENTS)]
+    columns = ", ".join(f"{column} {of_type}" for column, of_type in _columns(key).items())
     return Step(
         f"{name}: the sums of a run, distributed by organization",
         (
             f"DROP TABLE IF EXISTS {name}",
-            f"CREATE TABLE {name} ({', '.join(columns)})",
+            f"CREATE TABLE {name} ({columns})",
             f"ALTER TABLE {name} REPLICA IDENTITY FULL",
             f"SELECT create_distributed_table('{name}', 'organization_id', colocate_with => '{DISTRIBUTED[0]}')",
         ),
+    )
+
+
+def _columns(key: str) -> dict[str, str]:
+    """Of a table of a run's sums: those of its key and the measures, each with its type."""
+    return {column: deltas.TYPES[column] for column in key.split(", ")} | dict.fromkeys(
+        (*MEASURES, NUM_EVENTS), "bigint"
     )
 
 
