@@ -115,7 +115,7 @@ def test_hours_go_after_thirteen_months_and_days_and_months_stay(sender: tuple[s
     rating.catch_up()
     with connection.cursor() as cursor:
         for table in HOURS:
-            cursor.execute(f"UPDATE {table._meta.db_table} SET hour = hour - interval '400 days'")
+            cursor.execute(f"UPDATE {table._meta.db_table} SET hour = %s", [days_ago(401)])
 
     assert [table._default_manager.count() for table in HOURS] == [1, 1, 1]
     retention.drop_old()

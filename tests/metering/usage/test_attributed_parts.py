@@ -109,7 +109,7 @@ def _stored(world: World) -> list[Used]:
             (SELECT jsonb_object_agg(name, value_id) FROM metering_attributionpart part
              JOIN accounts_attribute attribute ON attribute.id = part.attribute_id
              WHERE part.attribution_id = event.attribution_id)
-        FROM metering_usageevent event JOIN metering_sku sku ON sku.id = event.sku_id
+        FROM (SELECT * FROM metering_usageevent OFFSET 0) event JOIN metering_sku sku ON sku.id = event.sku_id
         LEFT JOIN billing_dailycost price ON price.organization_id = event.organization_id AND price.sku_id = event.sku_id
             AND price.day = (occurred_at AT TIME ZONE 'UTC')::date AND price.line_item = 1
     """
