@@ -17,7 +17,7 @@ import psycopg2
 from django.db import close_old_connections, connection
 
 from billing.at_once import turn
-from billing.at_once.rests import FIRST_SECONDS, Rests
+from billing.at_once.rests import FIRST_SECONDS, Rests, until_calm
 from metering.rollups.arrivals import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ QUIET_SECONDS: Final = 60
 STOP_SECONDS: Final = 2.0
 # A connection that nothing is sent over, and whose other end is gone, is noticed within a minute.
 ALIVE: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+
+NEWEST_BATCH_SQL: Final = "SELECT max(id) FROM metering_ingestbatch"
 
 Take = Callable[[turn.Rest], int | None]
 
@@ -74,22 +76,37 @@ class Listener:
         """Before the first word everything may have arrived already."""
         with words.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
+        self._roll_up()
         while not self._stopping.is_set():
-            self._roll_up()
             self._has_told = False
             while not self._stopping.is_set() and not self._hears(words):
                 pass
-            self._stopping.wait(FIRST_SECONDS)
+            self._look()
 
-    def _roll_up(self) -> None:
-        """Until nothing is new. A turn ends after TURN_SECONDS, and is noted as done, however long events keep coming."""
+    def _look(self) -> None:
+        """Roll up what a word was about. If another one has done so, what follows so soon that nobody says it is not here yet."""
+        close_old_connections()
+        until_calm(_newest_batch, self._stopping.wait)
+        if not self._roll_up():
+            self._stopping.wait(FIRST_SECONDS)
+            self._roll_up()
+
+    def _roll_up(self) -> int:
+        """Until nothing is new; returns the number of events.
+
+        A turn ends after TURN_SECONDS, and is noted as done, however long events keep coming.
+        """
+        num_events = 0
         while not self._stopping.is_set():
             close_old_connections()
             ends_at = time.monotonic() + TURN_SECONDS
-            if self._take(self._rest(ends_at)) is None:
+            taken = self._take(self._rest(ends_at))
+            num_events += taken or 0
+            if taken is None:
                 self._stopping.wait(ELSEWHERE_SECONDS)
             elif time.monotonic() < ends_at:
-                return
+                break
+        return num_events
 
     def _rest(self, ends_at: float) -> turn.Rest:
         rests = Rests()
@@ -104,6 +121,13 @@ class Listener:
         heard = bool(words.notifies)
         words.notifies.clear()
         return heard
+
+
+def _newest_batch() -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST_BATCH_SQL)
+        found: int | None = cursor.fetchone()[0]
+    return found
 
 
 def _connection() -> Any:

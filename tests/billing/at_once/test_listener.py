@@ -90,6 +90,20 @@ def test_what_arrives_together_is_rolled_up_together(arrive: Send) -> None:
     assert len(looks) < 10
 
 
+def test_it_looks_once_more_where_another_one_was_first(arrive: Send) -> None:
+    """What follows closely upon what that one took is said by nobody."""
+    looks: list[int] = []
+
+    def take(rest: turn.Rest) -> int:
+        looks.append(0)
+        return 0
+
+    with running(Listener(take)):
+        assert wait_until(lambda: len(looks) == 1, timeout_seconds=10)
+        arrive("said")
+        assert wait_until(lambda: len(looks) == 3, timeout_seconds=10)
+
+
 def test_it_listens_again_after_its_connection_was_cut(arrive: Send, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
     with running(Listener()):
