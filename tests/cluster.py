@@ -15,7 +15,10 @@ from metering.cluster import distribution, state
 
 CITUS_URL: Final = os.environ.get("CITUS_URL", "")
 NODES_SQL: Final = "SELECT groupid, nodename, nodeport FROM pg_dist_node WHERE isactive ORDER BY groupid"
-SETTINGS_SQL: Final = ("ALTER DATABASE {name} SET citus.shard_count = 4",)
+SETTINGS_SQL: Final = (
+    "ALTER DATABASE {name} SET citus.shard_count = 4",
+    "ALTER DATABASE {name} SET citus.explain_all_tasks = on",
+)
 SETTINGS_OF_ONE_TRANSACTION_SQL: Final = (
     # A test is one transaction, in which partitions are made beside rows that are written.
     "ALTER DATABASE {name} SET citus.multi_shard_modify_mode = 'sequential'",
@@ -83,6 +86,16 @@ def take_down(nodes: list[Node]) -> None:
 def execute_on_coordinator(sql: str) -> None:
     """Outside Django's own database."""
     _execute(nodes_of_cluster()[0], "postgres", sql)
+
+
+def in_shards(table: str, sql: str) -> list[str]:
+    """What a statement with %s in the place of a table's name answers, as text: of the table, or on a cluster of each shard."""
+    with connection.cursor() as cursor:
+        if CITUS_URL:
+            cursor.execute("SELECT result FROM run_command_on_shards(%s, %s)", [table, sql])
+        else:
+            cursor.execute(sql.replace("%s", table))
+        return [str(found) for (found,) in cursor.fetchall()]
 
 
 def where(node: Node, database: str) -> dict[str, Any]:

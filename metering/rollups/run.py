@@ -142,6 +142,10 @@ WHERE indrelid = '%s'::regclass AND amname = 'brin'
 EPSILON: Final = timedelta.resolution
 
 
+class NotSummarizedError(Exception):
+    """What a node of a cluster answered when it should summarize an index."""
+
+
 @dataclass(frozen=True)
 class RolledUp:
     """What a run did: how many events it added, and the rows whose cost changed."""
@@ -273,7 +277,9 @@ def _summarize(table: str) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         time_limits.take_long(cursor)
         if is_distributed():
-            cursor.execute("SELECT * FROM run_command_on_shards(%s, %s)", [table, SUMMARIZE_SQL])
+            cursor.execute("SELECT result FROM run_command_on_shards(%s, %s) WHERE NOT success", [table, SUMMARIZE_SQL])
+            if failed := cursor.fetchone():
+                raise NotSummarizedError(failed[0])
         else:
             cursor.execute(SUMMARIZE_SQL.replace("%s", f"{table}"))
 
