@@ -13,6 +13,7 @@ from benchmarks.generate import Made, clear, generate
 from benchmarks.measure import Figure, compare
 from benchmarks.world import World
 from billing.prices import new_models, rating
+from metering.cluster.state import set_local
 from metering.measures import MEASURES
 from metering.rollups import partitions, run, sums
 
@@ -88,7 +89,7 @@ def _grouped(made: Made) -> float:
 def _groups(made: Made) -> int:
     """The number of groups, with the session settings of a run."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(run.PLAN_SQL)
+        set_local(cursor, *run.PLAN)
         days = run.events_of(partitions.between(cursor, made.first, made.last))
         cursor.execute(LIMIT_SQL.format(days=days), {"first_batch": made.first_batch, "last_batch": made.last_batch})
         (found,) = cursor.fetchone()

@@ -8,14 +8,16 @@ from typing import Any, Final
 
 from django.db import connection
 
+from tests.plans import Plan, nodes_of, outermost, plan_in
+
 CHANGES: Final = re.compile(r"\s*(MERGE|INSERT|UPDATE|DELETE|WITH|CREATE TEMPORARY TABLE \w+ (ON COMMIT DROP )?AS)\b")
 
 
 @dataclass
 class Work:
-    """The plans of what was carried out, the outermost node of each."""
+    """The plans of what was carried out, the outermost nodes of each."""
 
-    plans: list[dict[str, Any]] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
 
     @property
     def num_pages(self) -> int:
@@ -38,12 +40,12 @@ class Work:
 
     def conditions_of(self, table: str) -> list[str]:
         """By what rows of the table were looked for, in its indexes and in itself."""
-        nodes = (node for plan in self.plans for node in _nodes(plan))
+        nodes = (node for plan in self.plans for node in nodes_of(plan))
         read = (node for node in nodes if f"{node.get('Relation Name')} {node.get('Index Name')}".count(table))
         return [node[kind] for node in read for kind in ("Index Cond", "Recheck Cond", "Filter") if kind in node]
 
-    def _reads_of(self, alias: str) -> Iterator[dict[str, Any]]:
-        nodes = (node for plan in self.plans for node in _nodes(plan))
+    def _reads_of(self, alias: str) -> Iterator[Plan]:
+        nodes = (node for plan in self.plans for node in nodes_of(plan))
         return (node for node in nodes if node.get("Alias") == alias and "Scan" in node["Node Type"])
 
 
@@ -57,14 +59,8 @@ def counted() -> Iterator[Work]:
             return execute(sql, params, many, context)
         result = execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params, many, context)
         ((found,),) = context["cursor"].fetchall()
-        work.plans.append(found[0]["Plan"])
+        work.plans.extend(outermost(plan_in(found)))
         return result
 
     with connection.execute_wrapper(explained):
         yield work
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from _nodes(part)

@@ -1,6 +1,7 @@
 """Whether this database is spread over several machines by Citus, and what then must be said otherwise in SQL."""
 
 from functools import cache
+from typing import Any
 
 from django.db import connection
 
@@ -50,3 +51,17 @@ def gathered() -> str:
     It must say itself which rows are meant; no condition outside of it is sent to the nodes.
     """
     return "OFFSET 0" if is_distributed() else ""
+
+
+def set_local(cursor: Any, *settings: str) -> None:
+    """Set what PostgreSQL plans by, until the transaction ends, on the nodes of a cluster as well.
+
+    Citus sends them the text that it got, which must be of one setting and nothing else.
+    """
+    statements = [f"SET LOCAL {setting}" for setting in settings]
+    if not is_distributed():
+        cursor.execute("; ".join(statements))
+        return
+    cursor.execute("SET LOCAL citus.propagate_set_commands = 'local'")
+    for statement in (*statements, "SET LOCAL citus.propagate_set_commands = 'none'"):
+        cursor.execute(statement)

@@ -17,7 +17,7 @@ from accounts.installation import time_limits
 from accounts.periods import Period, month_of
 from apikeys.routing import ATTRIBUTED
 from metering import isolation
-from metering.cluster.state import is_distributed
+from metering.cluster.state import is_distributed, set_local
 from metering.measures import MEASURES
 from metering.rollups import attributed, completeness, deltas, partitions
 from metering.rollups.sums import Sums, with_fast_sums
@@ -66,16 +66,12 @@ VISIBLE_KEY: Final = (  # 0 reads Untracked
 
 # Statistics know neither the groups of expressions nor the newest rows: say what is right for sums over new batches.
 # To compile such statements takes longer than to run them.
-PLAN_SQL: Final = (
-    "SET LOCAL work_mem = '256MB'; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL jit = off"
-)
+PLAN: Final = ("work_mem = '256MB'", "enable_seqscan = off", "enable_sort = off", "jit = off")
 # Rows to add to are looked up by their keys: other joins read all of a table, or of its index, or compare each row with each
 # where statistics say that a table is empty.
 _NOT_BY_KEY: Final = ("enable_hashjoin", "enable_mergejoin", "enable_material")
-LOOK_UP_SQL: Final = "; ".join(f"SET LOCAL {plan} = off" for plan in _NOT_BY_KEY)
-PLAN_AGAIN_SQL: Final = "; ".join(
-    f"SET LOCAL {plan} TO DEFAULT" for plan in ("enable_seqscan", "enable_sort", *_NOT_BY_KEY)
-)
+LOOK_UP: Final = tuple(f"{plan} = off" for plan in _NOT_BY_KEY)
+PLAN_AGAIN: Final = tuple(f"{plan} TO DEFAULT" for plan in ("enable_seqscan", "enable_sort", *_NOT_BY_KEY))
 EVENT_COLUMNS: Final = (
     f"organization_id, occurred_at, batch_id, user_id, api_key_id, sku_id, routing, attribution_id, {COLUMNS}"
 )
@@ -173,7 +169,8 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
 
     The caller holds the lock and the transaction.
     """
-    cursor.execute(f"{PLAN_SQL}; SELECT pg_advisory_xact_lock_shared({ROLLING_UP_MARK})")
+    set_local(cursor, *PLAN)
+    cursor.execute(f"SELECT pg_advisory_xact_lock_shared({ROLLING_UP_MARK})")
     limit = settings.ROLL_UP_MAX_EVENTS if max_events is None else max_events
     claim = CLAIM_SQL.format(may_be_claimed=completeness.may_be_claimed())
     cursor.execute(claim, {"max_events": limit, "passed_over": list(passed_over)})
@@ -184,10 +181,10 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
     bounds = {"first": min(firsts), "last": max(lasts)}
     condition, named = is_claimed(batches)
     bounds |= {"first_batch": min(batches), "last_batch": max(batches), "named": named}
-    days = [] if is_distributed() else partitions.between(cursor, bounds["first"], bounds["last"])
+    days = partitions.between(cursor, bounds["first"], bounds["last"])
     if not days:
         condition = f"{condition} AND occurred_at BETWEEN %(first)s AND %(last)s"
-    cursor.execute(LOOK_UP_SQL)
+    set_local(cursor, *LOOK_UP)
 
     def add_up(function: str) -> Touched:
         counted = completeness.counted()
@@ -200,7 +197,7 @@ def roll_up(cursor: Any, *, max_events: int | None = None, passed_over: Collecti
         return _end_with(cursor)
 
     touched = with_fast_sums(add_up)
-    cursor.execute(PLAN_AGAIN_SQL)
+    set_local(cursor, *PLAN_AGAIN)
     return RolledUp(sum(counts), touched)
 
 
@@ -289,7 +286,7 @@ def rebuild_day(cursor: Any, day: Period) -> Touched:
 
     The caller holds the lock and the transaction. Returns the day's rows.
     """
-    cursor.execute("SET LOCAL work_mem = '256MB'")
+    set_local(cursor, "work_mem = '256MB'")
     bounds = completeness.with_rolled_up(cursor, bounds_of(day))
     for hourly in ALL_HOURLY:
         cursor.execute(f"DELETE FROM {hourly.table} WHERE {IN_HOURS}", bounds)
@@ -300,12 +297,12 @@ def rebuild_day(cursor: Any, day: Period) -> Touched:
         rows = _RAW_WITH_ATTRIBUTION.format(sums=_all_sums(function), is_rolled_up=completeness.is_rolled_up())
         rows = f"{rows} GROUP BY 1, 2, 3, 4, 5, 6"
         deltas.make(cursor, "attributed_delta", MEASURES, rows, bounds)
-        cursor.execute(f"{PLAN_SQL}; {LOOK_UP_SQL}")
+        set_local(cursor, *PLAN, *LOOK_UP)
         _add_to_days(cursor, Sums(function, MEASURES, day.start_at, day.end_at - EPSILON))
         return _end_with(cursor)
 
     touched = with_fast_sums(add_up)
-    cursor.execute(PLAN_AGAIN_SQL)
+    set_local(cursor, *PLAN_AGAIN)
     month = month_of(day.start)
     for monthly, days in DAYS_OF_MONTHS:
         cursor.execute(f"DELETE FROM {monthly.table} WHERE month = %s", [month.start])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from apikeys.routing import ATTRIBUTED
 from billing.models import DailyCost
@@ -24,7 +24,8 @@ NUM_KEYS = 600
 def batch(sku: Sku, at: datetime, organization_of: Callable[[int], int]) -> None:
     """An event of each of NUM_KEYS keys, which waits."""
     partitions.ensure([at.date()])
-    stored = IngestBatch.objects.create(first_occurred_at=at, last_occurred_at=at, num_events=NUM_KEYS)
+    with transaction.atomic():  # as in a transaction of its own: a cluster's runs claim what no open one has written
+        stored = IngestBatch.objects.create(first_occurred_at=at, last_occurred_at=at, num_events=NUM_KEYS)
     UsageEvent.objects.bulk_create(
         UsageEvent(
             organization_id=organization_of(number),
