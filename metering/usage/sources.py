@@ -116,9 +116,9 @@ def other_days(query: UsageQuery, start: str, end: str) -> Source:
     return _source(query, _grain(query), span, query.filtered_dimensions)
 
 
-def bars_by_part(query: UsageQuery) -> Source:
-    """The rows of the bars, told apart by the query's group."""
-    return _bars(query, _grain(query, query.group.grain), query.dimensions)
+def bars_by_part(query: UsageQuery, among: str = "") -> Source:
+    """The rows of the bars, told apart by the query's group; of values perhaps those in the parameter `among` alone."""
+    return _bars(query, _grain(query, query.group.grain), query.dimensions, among)
 
 
 def bars_by(query: UsageQuery, groupings: Sequence[Grouping]) -> tuple[Source, tuple[str, ...]]:
@@ -136,7 +136,7 @@ def leaders_of(parts: Sequence[int]) -> dict[str, list[int]]:
 
 def leading_bars(query: UsageQuery, leaders: str = "leaders") -> tuple[Source, ...]:
     """The rows of the bars of the parts in the parameter `leaders`. Untracked usage, which may be most, has its own rows."""
-    source, are_leaders = bars_by_part(query), f"ANY(%({leaders})s::bigint[])"
+    source, are_leaders = bars_by_part(query, leaders), f"ANY(%({leaders})s::bigint[])"
     if not query.group.has_untracked or query.user_ids:
         return (source.narrowed(f"{source.part} = {are_leaders}"),)
     tracked = source.narrowed(f"usage.api_key_id = ANY(array_remove(%({leaders})s::bigint[], {UNTRACKED}))")
@@ -252,14 +252,14 @@ def _finest(grains: Collection[Grain]) -> Grain:
     return next((grain for grain in (Grain.KEY, Grain.USER) if grain in grains), Grain.ORGANIZATION)
 
 
-def _bars(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> Source:
+def _bars(query: UsageQuery, grain: Grain, dimensions: Dimensions, among: str = "") -> Source:
     if query.step == Step.MINUTE:
         return _minutes(query, dimensions)
     if query.step == Step.HOUR:
-        hours = _source(query, grain, Span("hourly", "hour", IN_HOURS), dimensions)
+        hours = _source(query, grain, Span("hourly", "hour", IN_HOURS, among), dimensions)
         is_of_keys = grain == Grain.KEY and query.api_key_ids and UNTRACKED not in query.api_key_ids
         return hours.narrowed(_by_users("ANY(%(api_key_ids)s)")) if is_of_keys else hours
-    return _source(query, grain, Span("daily", "day", IN_DAYS), dimensions)
+    return _source(query, grain, Span("daily", "day", IN_DAYS, among), dimensions)
 
 
 def _by_users(keys: str) -> str:
