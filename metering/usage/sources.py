@@ -28,18 +28,26 @@ IN_MONTH: Final = "usage.month = %(start)s"
 IN_DAYS: Final = "usage.day >= %(start)s AND usage.day < %(end)s"
 GATHERED: Final = "gathered_usage"
 IN_HOURS: Final = "usage.hour >= %(start_at)s AND usage.hour < %(end_at)s"
-# Events that wait are in no rollup yet; left out here too, the minutes of an hour add up to the hour. They are read as they stand
-# before anything is asked of them (a fence): of the minute, an expression, PostgreSQL would expect as many as there are events,
-# and sort these.
-MINUTES_SQL: Final = f"""(
-    SELECT organization_id, date_bin('1 minute', occurred_at, '2000-01-01 00:00Z') AS minute, user_id,
-        {VISIBLE_KEY} AS api_key_id, sku_id, attribution_id,
-        {", ".join(f"coalesce({name}, 0) AS {name}" for name in MEASURES)}
-    FROM metering_usageevent
+MINUTE: Final = "date_bin('1 minute', occurred_at, '2000-01-01 00:00Z')"
+# Events that wait are in no rollup yet; left out here too, the minutes of an hour add up to the hour.
+EVENTS: Final = f"""FROM metering_usageevent
     WHERE organization_id = ANY(%(organization_ids)s)
       AND occurred_at >= %(start_at)s AND occurred_at < %(end_at)s
-      AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL OR {as_of.AFTERWARDS})
+      AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL OR {as_of.AFTERWARDS})"""
+# They are read as they stand before anything is asked of them (a fence): of the minute, an expression, PostgreSQL would expect
+# as many as there are events, and sort these.
+MINUTES_SQL: Final = f"""(
+    SELECT organization_id, {MINUTE} AS minute, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, attribution_id,
+        {", ".join(f"coalesce({name}, 0) AS {name}" for name in MEASURES)}
+    {EVENTS}
     {{fence}}
+)"""
+# Where nothing but their SKUs tells them apart they are few once they are added up: neither all joined nor all sorted.
+SUMS_OF_MINUTES_SQL: Final = f"""(
+    SELECT organization_id, {MINUTE} AS minute, sku_id,
+        {", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in MEASURES)}
+    {EVENTS}
+    GROUP BY 1, 2, 3
 )"""
 
 
@@ -254,7 +262,7 @@ def _finest(grains: Collection[Grain]) -> Grain:
 
 def _bars(query: UsageQuery, grain: Grain, dimensions: Dimensions, among: str = "") -> Source:
     if query.step == Step.MINUTE:
-        return _minutes(query, dimensions)
+        return _minutes(query, grain, dimensions)
     if query.step == Step.HOUR:
         hours = _source(query, grain, Span("hourly", "hour", IN_HOURS, among), dimensions)
         is_of_keys = grain == Grain.KEY and query.api_key_ids and UNTRACKED not in query.api_key_ids
@@ -289,9 +297,13 @@ def _span_of_whole(query: UsageQuery) -> Span:
     return Span("hourly", "hour", IN_HOURS) if query.step == Step.MINUTE else Span("daily", "day", IN_DAYS)
 
 
-def _minutes(query: UsageQuery, dimensions: Dimensions) -> Source:
+def _minutes(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> Source:
     minutes = MINUTES_SQL.format(fence=fence())
-    rows = attributed.with_values(minutes, dimensions) if dimensions else minutes
+    if dimensions:
+        rows = attributed.with_values(minutes, dimensions)
+    else:
+        is_of_skus = grain == Grain.ORGANIZATION and not (query.user_ids or query.api_key_ids)
+        rows = SUMS_OF_MINUTES_SQL if is_of_skus else minutes
     return _made(query, Grain.KEY, Span("", "minute", "true"), rows, dimensions)
 
 
