@@ -167,6 +167,9 @@ class KeyNews(models.Model):
     event = models.CharField(max_length=60)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    class Meta:
+        verbose_name_plural = "key news"
+
     def __str__(self) -> str:
         return f"{self.event} in {self.organization or 'the installation'}"
 

@@ -257,6 +257,7 @@ class Delivery(models.Model):
     last_error = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["message_id", "recipient"], name="delivery_unique")]
         indexes = [
             models.Index(

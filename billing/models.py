@@ -242,6 +242,7 @@ class BillingDetails(models.Model):
     due_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "billing details"
         constraints = [
             models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="billing_details_tax_rate"),
             models.CheckConstraint(condition=Q(due_days__lte=365), name="billing_details_due_days"),
@@ -256,6 +257,9 @@ class NumberSeries(models.Model):
 
     name = models.CharField(max_length=20, primary_key=True)
     last_number = models.IntegerField()
+
+    class Meta:
+        verbose_name_plural = "number series"
 
     def __str__(self) -> str:
         return f"{self.name}-{self.last_number:04d}"

@@ -108,6 +108,7 @@ class IngestBatch(models.Model):
     rolled_up_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name_plural = "ingest batches"
         constraints = [
             models.CheckConstraint(condition=models.Q(num_events__gt=0), name="ingest_batch_not_empty"),
         ]

@@ -1,8 +1,10 @@
 """The admin site: staff finds people and keys there, and can change no history."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db.models import Model
@@ -28,6 +30,8 @@ HISTORY = (
     TrackingChange,
     VisibilityRequest,
 )
+NO_PLURAL = re.compile(r"((s|x|z|ch|sh)s|[^aeiou]ys)$", re.IGNORECASE)
+"""How a plural ends that only had an s put behind it: “batchs”, “detailss”, “deliverys”."""
 
 
 @pytest.fixture
@@ -72,6 +76,16 @@ def test_lists_are_filtered_by_what_they_offer_alone(staff: Client) -> None:
     )
     for address in offered:
         assert staff.get(address).status_code == 200, address
+
+
+@pytest.mark.parametrize("model", apps.get_models(), ids=lambda model: model._meta.label)
+def test_every_model_has_a_plural_that_english_has(model: type[Model]) -> None:
+    assert not NO_PLURAL.search(str(model._meta.verbose_name_plural))
+
+
+@pytest.mark.parametrize("made", ["batchs", "detailss", "deliverys", "boxs", "dishs"])
+def test_what_an_s_alone_makes_of_such_a_word_is_no_plural(made: str) -> None:
+    assert NO_PLURAL.search(made)
 
 
 @pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label)
