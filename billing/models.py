@@ -270,9 +270,9 @@ class Invoice(models.Model):
 
     A draft is computed again with every run. Once it is final it has a number and never changes but in its state: the
     database refuses everything else (see the migration). `seller` and `buyer` are the addresses as they were then.
-    A draft with `held_at` should be final and is not, until staff decide (`billing.invoices.holds`). `due` is what is to be paid:
-    the total and what the document changes the payer's balance by (`billing.invoices.balance`). `place` counts the payer's final
-    documents in the order in which they were issued.
+    A draft with `held_at` should be final and is not, until staff decide (`billing.invoices.holds`); they were told of it at
+    `held_told_at`. `due` is what is to be paid: the total and what the document changes the payer's balance by
+    (`billing.invoices.balance`). `place` counts the payer's final documents in the order in which they were issued.
     """
 
     class Kind(models.TextChoices):
@@ -306,6 +306,7 @@ class Invoice(models.Model):
     due_date = models.DateField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     held_at = models.DateTimeField(null=True)
+    held_told_at = models.DateTimeField(null=True)
     paid_at = models.DateTimeField(null=True)
     voided_at = models.DateTimeField(null=True)
 

@@ -20,7 +20,7 @@ from django.db.models.functions import Substr
 
 from accounts.models import Organization
 from accounts.periods import Period, month_of, next_month, parse_month
-from billing.invoices import drafts, invoices
+from billing.invoices import drafts, holds, invoices
 from billing.models import DailyCost, Invoice, MonthClose
 from billing.payer_history import PAYER
 from metering import isolation
@@ -85,36 +85,23 @@ class Progress:
 def close_ended_months(now: datetime) -> int:
     """Close every month that has ended and is not closed, oldest first, and before that what failed or was held then.
 
-    Returns how many closings succeeded.
+    Returns how many closings succeeded. Staff hear of everything that was held, in one message.
     """
     again = isolation.do_each(TASK, _left_over(now), partial(_close, now=now))
-    return len(again) + sum(1 for month in _open_months(now) for _ in close_month(month, now=now))
+    number = len(again) + sum(1 for month in _open_months(now) for _ in _each_payer(month, now=now))
+    holds.tell_staff()
+    return number
 
 
 def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Generator[Progress, None, None]:
     """Draft, or after the grace period finalize, every invoice of the month that is not final; yields after each payer.
 
     Drafts that would be the same again are passed over. So are those on whom it fails, and found in `failures`; with `at_once`
-    those that failed before are tried now, and all are drafted. Raises MonthNotOverError.
+    those that failed before are tried now, and all are drafted. In the end staff hear of what was held. Raises
+    MonthNotOverError.
     """
-    require_over(month, now)
-    payer_ids = _waiting(month)
-    versions = (
-        dict.fromkeys(payer_ids, "") if is_final(month, now) else drafts.changed(payer_ids, month, among_all=at_once)
-    )
-    MonthClose.objects.get_or_create(month=month.start)
-    found = MonthClose.objects.filter(month=month.start)
-    number = num_alike = len(payer_ids) - len(versions)
-    found.update(num_payers=len(payer_ids), num_payers_done=num_alike)
-    done = isolation.each(TASK, _closings(versions, month), partial(_close, now=now), at_once=at_once)
-    for number, (closing, invoice) in enumerate(done, start=num_alike + 1):
-        yield Progress(number, len(payer_ids), closing.payer, invoice)
-        if number % PROGRESS_STEP == 0:
-            found.update(num_payers_done=number)
-    found.update(num_payers_done=number)
-    if is_final(month, now):
-        found.update(finalized_at=now)
-        drafts.forget(month)
+    yield from _each_payer(month, now=now, at_once=at_once)
+    holds.tell_staff()
 
 
 def close_payer(payer: Organization, month: Period, *, now: datetime) -> Invoice | None:
@@ -123,6 +110,7 @@ def close_payer(payer: Organization, month: Period, *, now: datetime) -> Invoice
     closing = Closing(payer, month)
     invoice = _close(closing, now=now)
     isolation.forget(TASK, closing)
+    holds.tell_staff()
     return invoice
 
 
@@ -150,6 +138,27 @@ def require_over(month: Period, now: datetime) -> None:
     """Raises MonthNotOverError before the month's end."""
     if now < month.end_at:
         raise MonthNotOverError(f"{month.start:%B %Y} is not over; it ends on {month.end} at 00:00 UTC.")
+
+
+def _each_payer(month: Period, *, now: datetime, at_once: bool = False) -> Generator[Progress, None, None]:
+    require_over(month, now)
+    payer_ids = _waiting(month)
+    versions = (
+        dict.fromkeys(payer_ids, "") if is_final(month, now) else drafts.changed(payer_ids, month, among_all=at_once)
+    )
+    MonthClose.objects.get_or_create(month=month.start)
+    found = MonthClose.objects.filter(month=month.start)
+    number = num_alike = len(payer_ids) - len(versions)
+    found.update(num_payers=len(payer_ids), num_payers_done=num_alike)
+    done = isolation.each(TASK, _closings(versions, month), partial(_close, now=now), at_once=at_once)
+    for number, (closing, invoice) in enumerate(done, start=num_alike + 1):
+        yield Progress(number, len(payer_ids), closing.payer, invoice)
+        if number % PROGRESS_STEP == 0:
+            found.update(num_payers_done=number)
+    found.update(num_payers_done=number)
+    if is_final(month, now):
+        found.update(finalized_at=now)
+        drafts.forget(month)
 
 
 def _close(closing: Closing, *, now: datetime) -> Invoice | None:

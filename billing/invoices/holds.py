@@ -5,23 +5,32 @@ corrected, the invoice stays a draft without a number: nothing of it is on the p
 with every closing. The payer's later months wait for it, so that they do not offset it unseen.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from django.db import transaction
 from django.db.models import Min, QuerySet
 from django.urls import reverse
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
+from accounts.clock import database_now
 from accounts.installation.site import address_of
+from accounts.pages.words import counted
 from billing.alerts import StaffNews
 from billing.display import dollars
 from billing.models import Invoice
 from billing.notices import outbox
 
 ACTOR: Final = Actor(name="month close")
+MOST_NAMED: Final = 5
+PAGE: Final = "billing:all_invoices"
+PART: Final = "#held"
+"""Where the page lists what is held."""
+ONE_TO_DO: Final = "If it is right, release it; if not, have its cause corrected:"
+MANY_TO_DO: Final = "Release those that are right; of the others, have the cause corrected:"
 
 
 @dataclass(frozen=True)
@@ -39,21 +48,11 @@ def reason_to_hold(draft: Invoice) -> str:
 
 
 def hold(draft: Invoice, reason: str, now: datetime) -> None:
-    """Keep the draft back. Staff are told when that happens for the first time, and the audit log has it."""
+    """Keep the draft back. The audit log has it, and staff are to be told (`tell_staff`)."""
     if draft.held_at is not None:
         return
     draft.held_at = now
     draft.save(update_fields=["held_at"])
-    named = f"The invoice of {draft.payer.name} for {draft.month:%B %Y}"
-    outbox.tell_staff(
-        "billing.change_invoice",
-        message_id=f"msg_held_{draft.pk}",
-        event_type=StaffNews.HELD,
-        page="billing:all_invoices",
-        subject=f"{named} is on hold",
-        text=f"{named} is on hold. {reason}\n\nIf it is right, release it; if not, have its cause corrected:\n"
-        f"{address_of(reverse('billing:all_invoices'))}\n",
-    )
     audit.record(
         "invoice.held",
         actor=ACTOR,
@@ -62,6 +61,20 @@ def hold(draft: Invoice, reason: str, now: datetime) -> None:
         target_name=f"{draft.month:%Y-%m}",
         details={"total": str(draft.total), "reason": reason},
     )
+
+
+def tell_staff() -> int:
+    """Tell staff, in one message, of everything that is held and that they were not told of; returns how many invoices.
+
+    For the end of a run: a mistake that holds thousands is one message. What a run that was cut off held, the next one tells.
+    """
+    with transaction.atomic():
+        waiting = held_invoices().select_for_update(of=("self",), no_key=True, skip_locked=True)
+        new = list(waiting.filter(held_told_at=None))
+        if new:
+            _tell(new)
+            Invoice.objects.filter(pk__in=[invoice.pk for invoice in new]).update(held_told_at=database_now())
+    return len(new)
 
 
 def held_invoices() -> QuerySet[Invoice]:
@@ -90,3 +103,24 @@ def _reason(draft: Invoice, earlier: date | None) -> str:
     if min(draft.subtotal, draft.total) < 0:
         return f"It is below zero: {dollars(draft.subtotal)} of usage, {dollars(draft.total)} in total."
     return ""
+
+
+def _tell(new: Sequence[Invoice]) -> None:
+    """How many, the first few with their reasons, and where all of them are."""
+    named = [f"{_named(held.invoice)} is on hold. {held.reason}" for held in explained(new[:MOST_NAMED])]
+    more = [f"And {len(new) - MOST_NAMED:,} more."] if len(new) > MOST_NAMED else []
+    one = len(new) == 1
+    what_to_do = ONE_TO_DO if one else MANY_TO_DO
+    outbox.tell_staff(
+        "billing.change_invoice",
+        message_id=f"msg_held_{min(invoice.pk for invoice in new)}",
+        event_type=StaffNews.HELD,
+        page=PAGE,
+        part=PART,
+        subject=f"{_named(new[0])} is on hold" if one else f"{counted(len(new), 'invoice')} are on hold",
+        text="\n".join([*named, *more, "", f"{what_to_do}\n{address_of(reverse(PAGE))}{PART}\n"]),
+    )
+
+
+def _named(invoice: Invoice) -> str:
+    return f"The invoice of {invoice.payer.name} for {invoice.month:%B %Y}"

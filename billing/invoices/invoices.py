@@ -182,7 +182,8 @@ def details_of(payer: Organization) -> BillingDetails:
 def _draft(payer: Organization, month: Period) -> Invoice | None:
     balance.lock(payer.pk)
     invoices = Invoice.objects.filter(payer=payer, month=month.start, kind=Invoice.Kind.INVOICE)
-    found = invoices.exclude(state=Invoice.State.VOID).first()
+    # Not read, so not written back: staff may be told of what is held meanwhile.
+    found = invoices.exclude(state=Invoice.State.VOID).defer("held_told_at").first()
     if found is not None and found.state != Invoice.State.DRAFT:
         return found
     invoice = found or Invoice.objects.create(payer=payer, month=month.start)

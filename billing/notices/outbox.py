@@ -135,9 +135,12 @@ def send_again(delivery: Delivery) -> bool:
         return bool(over.update(next_attempt_at=database_now(), num_attempts=0, delivered_at=None, last_error=""))
 
 
-def tell_staff(right: str, *, message_id: str, event_type: str, subject: str, text: str, page: str) -> None:  # noqa: PLR0913 - what a message is made of
+def tell_staff(  # noqa: PLR0913 - what a message is made of
+    right: str, *, message_id: str, event_type: str, subject: str, text: str, page: str, part: str = ""
+) -> None:
     """To the operator's staff: an email to everyone with this right, which is what the message asks them to use, and to those
-    of staff's programs and chats that are to hear of it. `page` is the name of the page where it can be looked at.
+    of staff's programs and chats that are to hear of it. `page` is the name of the page where it can be looked at, `part` the
+    `#…` of a part of it.
     """
     mail_staff(right, message_id=message_id, event_type=event_type, subject=subject, text=text)
     told = text.strip()
@@ -150,7 +153,7 @@ def tell_staff(right: str, *, message_id: str, event_type: str, subject: str, te
             subject=subject,
             text=told,
             note="",
-            address=_address(page),
+            address=f"{_address(page)}{part}",
         )
     )
 

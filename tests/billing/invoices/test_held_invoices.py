@@ -4,13 +4,16 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditEvent, User
-from billing.alerts import Delivery
-from billing.invoices import balance, closing, invoices
+from accounts.models import AuditEvent, Organization, User
+from billing.alerts import Delivery, WebhookFormat
+from billing.invoices import balance, closing, holds, invoices
 from billing.invoices.invoices import InvoiceRefusedError
 from billing.models import Invoice
+from billing.notices import endpoints
 from tests.money import (
     ACTOR,
     DECEMBER,
@@ -63,7 +66,61 @@ def test_staff_are_told_once(world: World, held: Invoice) -> None:
     assert told.recipient == world.bob.email
     assert "Other for October 2026 is on hold" in told.subject
     assert "−$975.00" in told.body
+    assert "/settings/invoices/#held" in told.body
     assert AuditEvent.objects.filter(event="invoice.held", organization=world.other).count() == 1
+
+
+def test_all_that_a_run_holds_is_one_message_that_names_the_first_few(world: World, staff: Client) -> None:
+    endpoints.add(None, "https://example.com/operator", actor=ACTOR)
+    endpoints.add(None, "https://hooks.slack.com/services/T/B/x", actor=ACTOR, format=WebhookFormat.SLACK)
+    set_price("m", "0.01")
+    for number in range(12):
+        payer = Organization.objects.create(name=f"Team {number:02}", slug=f"team-{number}")
+        use(payer, "2026-10-02", "m", input_tokens=-100 * (number + 1))
+    closing.close_ended_months(at("2026-11-05"))
+    sent = Delivery.objects.filter(event_type="invoice.held")
+    assert set(sent.values_list("recipient", flat=True)) > {world.bob.email, "https://example.com/operator"}
+    assert sent.count() == 3
+    assert set(sent.values_list("subject", flat=True)) == {"12 invoices are on hold"}
+    for told in sent.values_list("body", flat=True):
+        assert [f"Team {number:02} for October 2026" in told for number in range(12)] == [False] * 7 + [True] * 5
+        assert "It is below zero: " in told
+        assert "And 7 more." in told
+        assert "/settings/invoices/#held" in told
+    assert AuditEvent.objects.filter(event="invoice.held").count() == 12
+
+
+def test_the_next_run_tells_of_what_is_new_alone(world: World, held: Invoice) -> None:
+    use(world.acme, "2026-11-02", "m", input_tokens=-100)
+    use(world.other, "2026-11-02", "m", input_tokens=100)
+    closing.close_ended_months(at("2026-12-05"))
+    _, second = Delivery.objects.filter(event_type="invoice.held").order_by("id")
+    assert second.subject == "2 invoices are on hold"
+    assert "Acme for November 2026" in second.body
+    assert "Other for November 2026 is on hold. It waits for October 2026" in second.body
+    assert "October 2026 is on hold. It is" not in second.body
+
+
+def test_what_a_run_held_that_was_cut_off_is_told_by_the_next(world: World, staff: Client) -> None:
+    set_price("m", "0.01")
+    use(world.other, "2026-10-02", "m", input_tokens=-100)
+    cut_off = closing.close_month(OCTOBER, now=at("2026-11-05"))
+    next(cut_off)
+    cut_off.close()
+    assert holds.held_invoices().exists()
+    assert not Delivery.objects.filter(event_type="invoice.held").exists()
+    closing.close_ended_months(at("2026-11-05"))
+    assert Delivery.objects.filter(event_type="invoice.held").count() == 1
+    assert holds.tell_staff() == 0
+
+
+def test_a_closing_does_not_write_back_whether_staff_were_told(world: World, held: Invoice) -> None:
+    use(world.other, "2026-10-04", "m", input_tokens=-100)
+    with CaptureQueriesContext(connection) as found:
+        invoices.finalize(world.other, OCTOBER, at("2026-11-06"))
+    written = [query["sql"] for query in found if query["sql"].startswith('UPDATE "billing_invoice"')]
+    assert written
+    assert not any("held_told_at" in sql for sql in written)
 
 
 def test_the_others_are_closed(world: World, staff: Client) -> None:
