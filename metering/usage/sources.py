@@ -8,6 +8,7 @@ and that hour alone. What usage was for, its project and attributes, is told by 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from django.db import connection
@@ -54,6 +55,10 @@ SUMS_OF_MINUTES_SQL: Final = f"""(
 MONTH: Final = Span("monthly", "month", IN_MONTH)
 NO_PARTS: Final = "NULL::bigint"
 Dimensions = tuple[Grouping, ...]
+
+
+class AsOfError(ValueError):
+    """Usage is known as of a moment in the hours, days and minutes of the query's own period alone (`metering.usage.as_of`)."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def bars_of(query: UsageQuery) -> Source:
 
 
 def other_days(query: UsageQuery, start: str, end: str) -> Source:
-    """As `bars_of`, whole days, from the day in the parameter `start` to before the one in `end`."""
+    """As `bars_of`, whole days, from the day in the parameter `start` to before the one in `end`. Raises AsOfError."""
     span = Span("daily", "day", f"usage.day >= %({start})s AND usage.day < %({end})s")
     return _source(query, _grain(query), span, query.filtered_dimensions)
 
@@ -304,19 +309,25 @@ def _minutes(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> Source:
     else:
         is_of_skus = grain == Grain.ORGANIZATION and not (query.user_ids or query.api_key_ids)
         rows = SUMS_OF_MINUTES_SQL if is_of_skus else minutes
-    return _made(query, Grain.KEY, Span("", "minute", "true"), rows, dimensions)
+    return _made(query, Grain.KEY, Span("", "minute", "true"), rows, dimensions, moment=query.as_of)
 
 
 def _source(query: UsageQuery, grain: Grain, span: Span, dimensions: Dimensions, *, whole: bool = False) -> Source:
     rows = f"metering_{grain}{span.tables}usage"
     if dimensions:
         rows = attributed.rows(query, grain, span, dimensions, whole=whole)
-    if query.as_of is not None:
+    if query.as_of is not None and span.when == as_of.WHEN.get(span.slot):
         rows = as_of.rows(rows, grain, span.slot, dimensions)
+        return _made(query, grain, span, rows, dimensions, moment=query.as_of)
     return _made(query, grain, span, rows, dimensions)
 
 
-def _made(query: UsageQuery, grain: Grain, span: Span, rows: str, dimensions: Dimensions) -> Source:
+def _made(  # noqa: PLR0913 - what a source is made of
+    query: UsageQuery, grain: Grain, span: Span, rows: str, dimensions: Dimensions, *, moment: datetime | None = None
+) -> Source:
+    """`moment`: that of `as_of` which the rows are of. Raises AsOfError if the query asks for another one."""
+    if query.as_of != moment:
+        raise AsOfError(f"These rows are not known as they were at a moment: {span.tables} usage where {span.when}.")
     filters = query.filters("usage", by_user=grain in (Grain.KEY, Grain.USER), by_key=grain == Grain.KEY)
     values = "".join(f" AND usage.value_{place} = ANY(%(values_{place})s)" for place, _ in enumerate(query.values))
     conditions = f"{span.when} AND {filters}{values}"
