@@ -11,6 +11,7 @@ from django.utils.html import format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from accounts.audit.log import details_of
 from accounts.models import (
     AuditEvent,
     DefaultOrganizationChange,
@@ -174,6 +175,12 @@ class AuditEventAdmin(ReadOnlyAdmin):
     date_hierarchy = "occurred_at"
     ordering = ["-id"]
     show_full_result_count = False
+    exclude = ["details"]
+    readonly_fields = ["shown_details"]
+
+    @admin.display(description="Details")
+    def shown_details(self, event: AuditEvent) -> str:
+        return details_of(event)
 
 
 @admin.register(SecurityEvent)

@@ -170,12 +170,14 @@ def entry_of(event: Any) -> Entry:
         address=event.shown_address or "",
         target_id=event.target_id,
         target_name=event.target_name,
-        details=", ".join(
-            f"{name.replace('_', ' ')}: {_words(name, value)}"
-            for name, value in event.details.items()
-            if value is not None
-        ),
+        details=details_of(event),
     )
+
+
+def details_of(event: AuditEvent) -> str:
+    """What an entry says beside its event, in words. Addresses of webhooks are shortened: their path may be a secret."""
+    said = ((name, value) for name, value in event.details.items() if value is not None)
+    return ", ".join(f"{name.replace('_', ' ')}: {_words(name, value)}" for name, value in said)
 
 
 def label_of(event: str) -> str:

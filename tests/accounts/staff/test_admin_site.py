@@ -67,6 +67,28 @@ def test_a_person_and_an_organization_link_to_their_lists(staff: Client, world: 
     assert 'name="parent"' not in page
 
 
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("https://hooks.slack.com/services/T0/B0/aSecretPath", "https://hooks.slack.com/…ath"),
+        ("https://hooks.slack.com/…a1b2c3", "https://hooks.slack.com/…a1b2c3"),
+    ],
+)
+def test_an_entry_with_a_whole_address_shows_its_host_and_end(
+    staff: Client, world: World, stored: str, shown: str
+) -> None:
+    event = audit.record(
+        "webhook.created", actor=Actor(), organization=world.acme, details={"url": stored, "error": "HTTP 410"}
+    )
+    for address in (f"{event.pk}/change/", "", f"?q={world.acme.name}", f"{event.pk}/history/"):
+        page = staff.get(f"/admin/accounts/auditevent/{address}", follow=True).content.decode()
+        assert "aSecretPath" not in page
+    page = staff.get(f"/admin/accounts/auditevent/{event.pk}/change/").content.decode()
+    assert f"url: {shown}, error: HTTP 410" in page
+    event.refresh_from_db()
+    assert event.details["url"] == stored
+
+
 def test_lists_are_filtered_by_what_they_offer_alone(staff: Client) -> None:
     offered = (
         "/admin/accounts/user/?is_staff__exact=1",
