@@ -1,4 +1,4 @@
-"""What documents have beside their lines: their parts by UTC day, which credit is reckoned by, and the seller's logo."""
+"""What documents have beside their lines: their parts by UTC day, which credit is reckoned by, the seller's logo, and numbers."""
 
 from django.db import models
 from django.db.models import F, Func, Q
@@ -48,3 +48,16 @@ class DocumentLogo(models.Model):
 
     def __str__(self) -> str:
         return self.digest
+
+
+class NumberSeries(models.Model):
+    """The last number given out in a series of documents. Its row is locked until the document is committed: no gaps."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    last_number = models.IntegerField()
+
+    class Meta:
+        verbose_name_plural = "number series"
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.last_number:04d}"

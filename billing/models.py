@@ -252,19 +252,6 @@ class BillingDetails(models.Model):
         return self.legal_name or str(self.organization_id)
 
 
-class NumberSeries(models.Model):
-    """The last number given out in a series of documents. Its row is locked until the document is committed: no gaps."""
-
-    name = models.CharField(max_length=20, primary_key=True)
-    last_number = models.IntegerField()
-
-    class Meta:
-        verbose_name_plural = "number series"
-
-    def __str__(self) -> str:
-        return f"{self.name}-{self.last_number:04d}"
-
-
 class Invoice(models.Model):
     """What a payer owes for a calendar month, or the credit note that takes such an invoice back.
 

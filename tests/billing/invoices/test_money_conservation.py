@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from accounts.models import Organization
 from accounts.periods import next_month
+from billing.document_parts import NumberSeries
 from billing.invoices import balance, proof
 from billing.invoices.credits import pay, used_by
 from billing.invoices.grants import pure
 from billing.invoices.invoices import applied_credit
-from billing.models import Invoice, NumberSeries
+from billing.models import Invoice
 from billing.money import to_cents
 from billing.refunds import BalanceRefund
 from tests.histories import MONTHS, Step, begin, close_all, histories, live
