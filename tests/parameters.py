@@ -6,11 +6,15 @@ saying whether it takes ids.
 
 from typing import Final
 
+from accounts.pages.lists import NAMES
+
 PLAIN: Final = ""
 """A parameter whose values name nothing that is stored: a month, a sort order, a page."""
 WORDS: Final = "words"
 """Words to search for, which must not find what the page does not show; an id is tried as well."""
 
+PLACE: Final = dict.fromkeys((*NAMES, "q"), PLAIN)
+"""What every page with a form, and every address of one, takes along to lead back to where somebody was in a list."""
 FILTERS: Final = {
     "model": "model",
     "user": "user",
@@ -23,7 +27,9 @@ FILTERS: Final = {
     "attribute": "value",
 }
 VIEW: Final = {
-    **dict.fromkeys(("month", "day", "hour", "group", "group_by", "rank", "chart", "tokens", "list", "page"), PLAIN),
+    **dict.fromkeys(
+        ("month", "day", "hour", "group", "group_by", "rank", "chart", "tokens", "list", "page", "grant"), PLAIN
+    ),
     "q": WORDS,
     **FILTERS,
 }

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -31,7 +31,7 @@ from accounts.organizations.organizations import (
 )
 from accounts.pages.frame import SignedInRequest, organization_frame
 from accounts.pages.lists import page_of, words_of
-from accounts.pages.posting import post_only
+from accounts.pages.posting import back_to, post_only
 
 PAGE = "accounts:members"
 
@@ -64,7 +64,7 @@ def role(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
         changed = set_role(organization=access.organization, user=user, role=new_role, actor=actor_of(request))
 
     answer = _changed(request, access, set_it, "")
-    return redirect(f"{reverse(PAGE, args=[slug])}?changed={user.public_id}") if changed else answer
+    return back_to(request, PAGE, slug, changed=user.public_id) if changed else answer
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -107,7 +107,7 @@ def invitations(request: SignedInRequest, slug: str) -> HttpResponse:
         form.add_error("email", str(error))
         return _page(request, access, form)
     _send(request, token)
-    return redirect(PAGE, slug)
+    return back_to(request, PAGE, slug)
 
 
 @post_only(PAGE, "slug")
@@ -169,7 +169,7 @@ def _changed(
     else:
         if sentence:
             messages.success(request, sentence)
-    return redirect(PAGE, access.organization.slug)
+    return back_to(request, PAGE, access.organization.slug)
 
 
 def _send(request: HttpRequest, token: str) -> None:

@@ -24,7 +24,7 @@ from accounts.organizations.organizations import (
 )
 from accounts.pages.frame import SignedInRequest, organization_frame, user_frame
 from accounts.pages.lists import page_of, words_of
-from accounts.pages.posting import post_only
+from accounts.pages.posting import back_to, post_only
 
 PAGE = "accounts:organization"
 
@@ -107,7 +107,7 @@ def departure(request: SignedInRequest, slug: str) -> HttpResponse:
             refusal = str(error)
         else:
             messages.success(request, f"You left {access.organization.name}.")
-            return redirect("accounts:organizations")
+            return back_to(request, "accounts:organizations")
     context = {
         "frame": organization_frame(access, page=PAGE, switch_to=PAGE),
         "organization": access.organization,

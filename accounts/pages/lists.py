@@ -10,6 +10,9 @@ from django.db.models import QuerySet
 
 PAGE_ROWS: Final = 100
 MAX_WORDS: Final = 200
+MAX_DIGITS: Final = 9
+NAMES: Final = ("page", "balance", "failed", "grant", "held", "invited", "old", "revoked", "webhook")
+"""The parameters that ask for a page of a list: `page`, and those of the other lists of a page."""
 Row = TypeVar("Row")
 
 
@@ -33,8 +36,10 @@ def page_of(
 ) -> ListPage[Row]:
     """The page that `page` of the query string asks for; the first or the last one where there is no such page.
 
-    `name` is the parameter of a second list on a page. `index`: the page with this row, counted from 0, where none is asked for.
+    `name` is the parameter of a second list on a page, one of NAMES. `index`: the page with this row, counted from 0, where
+    none is asked for.
     """
+    assert name in NAMES, f"Forms would forget the page of a list that is not in NAMES: {name}"
     asked = query.get(name) if index is None or name in query else index // PAGE_ROWS + 1
     page = Paginator(rows, PAGE_ROWS).get_page(asked)
     return ListPage(
@@ -44,6 +49,18 @@ def page_of(
         next_address=_address(query, name, page.next_page_number()) if page.has_next() else "",
         place=f"Page {page.number} of {page.paginator.num_pages}" if page.has_other_pages() else "",
     )
+
+
+def place_of(query: Mapping[str, str], **more: str) -> str:
+    """Where in the lists of a page somebody is, as the end of its address: '?page=3&q=laptop', or nothing.
+
+    It goes along with forms, which lead back to it. Of a query string that anyone can type, the numbers of pages and the
+    words of the search are kept, and nothing else. `more` comes before them.
+    """
+    numbers = {name: query[name] for name in NAMES if _is_number(query.get(name, ""))}
+    words = {"q": found} if (found := words_of(query)) else {}
+    kept = {**more, **numbers, **words}
+    return f"?{urlencode(kept)}" if kept else ""
 
 
 def words_of(query: Mapping[str, str]) -> str:
@@ -59,3 +76,7 @@ def text_of(query: Mapping[str, str], name: str) -> str:
 def _address(query: Mapping[str, str], name: str, number: int) -> str:
     kept = {other: value for other, value in query.items() if other != name and value}
     return f"?{urlencode({**kept, name: str(number)})}"
+
+
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdecimal() and len(value) <= MAX_DIGITS

@@ -1,4 +1,4 @@
-"""Addresses that only take what a form sends."""
+"""Addresses that only take what a form sends, and the way back from there."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,8 +6,16 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
+from django.urls import reverse
+
+from accounts.pages.lists import place_of
 
 View = Callable[..., HttpResponse]
+
+
+def back_to(request: HttpRequest, page: str, *args: object, **more: str) -> HttpResponse:
+    """To the page of this name, where in its lists the form was sent from (`place_of`). `more` are parameters beside that."""
+    return redirect(f"{reverse(page, args=args)}{place_of(request.GET, **more)}")
 
 
 def post_only(page: str, *names: str) -> Callable[[View], View]:
@@ -22,8 +30,7 @@ def post_only(page: str, *names: str) -> Callable[[View], View]:
             if request.method == "POST":
                 return view(request, **parts)
             if request.method in ("GET", "HEAD"):
-                back: HttpResponse = redirect(page, **{name: parts[name] for name in names})
-                return back
+                return back_to(request, page, *(parts[name] for name in names))
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
 
         return guarded

@@ -8,8 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import limits
@@ -21,7 +20,7 @@ from accounts.limits import LimitReachedError
 from accounts.models import Project
 from accounts.pages.frame import SignedInRequest, organization_frame
 from accounts.pages.lists import page_of, text_of, words_of
-from accounts.pages.posting import post_only
+from accounts.pages.posting import back_to, post_only
 from accounts.projects import projects
 from accounts.projects.forms import ProjectNameForm
 from accounts.projects.projects import ProjectRefusedError
@@ -54,7 +53,7 @@ def project_list(request: SignedInRequest, slug: str) -> HttpResponse:
             form.add_error("name", str(error))
         else:
             messages.success(request, f"“{made.name}” created.")
-            return redirect(ONE, slug, made.public_id)
+            return back_to(request, ONE, slug, made.public_id)
     return limits.answer(_list_page(request, access, form), refusal)
 
 
@@ -81,7 +80,7 @@ def name(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
         form.add_error("name", str(error))
         return _project_page(request, access, _project(access, public_id), form)
     messages.success(request, f"Renamed to “{found.name}”, including in past usage.")
-    return redirect(ONE, slug, public_id)
+    return back_to(request, ONE, slug, public_id)
 
 
 @post_only(ONE, "slug", "public_id")
@@ -93,9 +92,7 @@ def archival(request: SignedInRequest, slug: str, public_id: str) -> HttpRespons
         projects.archive_project(project=found, now=now, actor=actor_of(request))
 
     done = _change(request, slug, public_id, archive)
-    return redirect(
-        f"{reverse(PAGE, args=[slug])}?archived={public_id}" if done else reverse(ONE, args=[slug, public_id])
-    )
+    return back_to(request, PAGE, slug, archived=public_id) if done else back_to(request, ONE, slug, public_id)
 
 
 @post_only(ONE, "slug", "public_id")
@@ -108,7 +105,7 @@ def restoration(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
         messages.success(request, f"“{found.name}” restored.")
 
     done = _change(request, slug, public_id, restore)
-    return redirect(PAGE, slug) if done else redirect(ONE, slug, public_id)
+    return back_to(request, PAGE, slug) if done else back_to(request, ONE, slug, public_id)
 
 
 def _change(request: SignedInRequest, slug: str, public_id: str, change: Callable[[Project, datetime], None]) -> bool:

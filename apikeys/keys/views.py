@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -25,8 +24,8 @@ from accounts.models import Organization, User
 from accounts.organizations.organizations import NotAMemberError, set_default_organization
 from accounts.pages.forms import DefaultOrganizationForm
 from accounts.pages.frame import SignedInRequest, user_frame
-from accounts.pages.lists import page_of, text_of, words_of
-from accounts.pages.posting import post_only
+from accounts.pages.lists import page_of, place_of, text_of, words_of
+from accounts.pages.posting import back_to, post_only
 from apikeys.keys import keys
 from apikeys.keys.forms import NameForm, NewKeyForm, RotationForm, TrackingForm
 from apikeys.keys.listing import ListedKey, index_of, listed, own_keys, working_keys
@@ -59,7 +58,8 @@ def api_keys(request: SignedInRequest) -> HttpResponse:
     except LimitReachedError as error:
         form.add_error("name", str(error))
         return limits.answer(_list_page(request, form), error)
-    return _show_once(request, api_key, new)
+    shown_once.keep(request, api_key.public_id, new)
+    return redirect(SHOWN, api_key.public_id)  # and from there to the first page, on which it is
 
 
 @require_safe
@@ -93,8 +93,8 @@ def tracking(request: SignedInRequest, public_id: str) -> HttpResponse:
             )
     except LimitReachedError as error:
         return limits.answer(render(request, "apikeys/too_fast.html", {"refusal": error}), error)
-    shown = {"switched" if changed else "key": public_id, **({"q": words} if (words := words_of(request.POST)) else {})}
-    return redirect(f"{reverse(PAGE)}?{urlencode(shown)}#{public_id}")
+    place = place_of(request.GET, **{"switched" if changed else "key": public_id})
+    return redirect(f"{reverse(PAGE)}{place}#{public_id}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -112,7 +112,7 @@ def name(request: SignedInRequest, public_id: str) -> HttpResponse:
     except keys.KeyRevokedError as error:  # meanwhile
         raise Http404(str(error)) from error
     messages.success(request, f"Renamed to “{api_key.name}”, including in past usage.")
-    return redirect(PAGE)
+    return back_to(request, PAGE, key=public_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -136,8 +136,9 @@ def rotation(request: SignedInRequest, public_id: str) -> HttpResponse:
                 actor=actor_of(request),
             )
     except keys.AlreadyRotatedError:
-        return redirect(SHOWN, public_id)
-    return _show_once(request, api_key, new)
+        return back_to(request, SHOWN, public_id)
+    shown_once.keep(request, api_key.public_id, new)
+    return back_to(request, SHOWN, public_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -187,18 +188,13 @@ def revocation(request: SignedInRequest, public_id: str) -> HttpResponse:
         api_key = _own_key(request, public_id)
         keys.revoke_api_key(api_key=api_key, now=now, actor=actor_of(request))
     messages.success(request, f"“{api_key.name}” was revoked at {now:%H:%M:%S} UTC.")
-    return redirect(PAGE)
+    return back_to(request, PAGE)
 
 
 def _named(found: QuerySet[APIKey]) -> NamedKeys:
     keys = tuple(found[: MOST_NAMED + 1])
     num_more = found.count() - MOST_NAMED if len(keys) > MOST_NAMED else 0
     return NamedKeys(keys[:MOST_NAMED], num_more)
-
-
-def _show_once(request: SignedInRequest, api_key: APIKey, secret: str) -> HttpResponse:
-    shown_once.keep(request, api_key.public_id, secret)
-    return redirect(SHOWN, api_key.public_id)
 
 
 def _make(request: SignedInRequest, form: NewKeyForm) -> tuple[APIKey, str]:

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.access import Access, find_seen, open_organization
@@ -16,7 +16,7 @@ from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.clock import database_now
 from accounts.pages.frame import SignedInRequest, organization_frame
-from accounts.pages.posting import post_only
+from accounts.pages.posting import back_to, post_only
 from billing.invoices.documents import document_of
 from billing.invoices.pdf import invoice_pdf
 from billing.models import BillingDetails, Invoice
@@ -50,7 +50,7 @@ def details(request: SignedInRequest, slug: str) -> HttpResponse:
         form.save()
         _record(request, access, "billing_details.changed", fields=form.changed_data)
     messages.success(request, "Billing details saved. They apply to invoices that are not final.")
-    return redirect(PAGE, slug)
+    return back_to(request, PAGE, slug)
 
 
 @require_safe

@@ -15,7 +15,7 @@ from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.pages.frame import SignedInRequest, user_frame
 from accounts.pages.lists import page_of
-from accounts.pages.posting import post_only
+from accounts.pages.posting import back_to, post_only
 from accounts.periods import midnight
 from accounts.staff.doors import staff_only
 from billing.display import dollars
@@ -113,7 +113,7 @@ def credit(request: SignedInRequest) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             messages.success(request, f"Granted “{grant.name}” to {grant.organization.name}.")
-            return redirect("billing:credit")
+            return redirect("billing:credit")  # the first page, on which it is
     page = page_of(CreditGrant.objects.select_related("organization").order_by("-id"), request.GET)
     return _page(request, "billing/staff_credit.html", {"form": form, "page": page})
 
@@ -125,7 +125,7 @@ def credit_voiding(request: SignedInRequest, grant_id: int) -> HttpResponse:
     grant = find_seen(CreditGrant.objects.all(), pk=grant_id)
     grants.void(grant, actor=actor_of(request), now=database_now())
     messages.success(request, f"Grant “{grant.name}” voided. What it already paid stays paid.")
-    return redirect("billing:credit")
+    return back_to(request, "billing:credit")
 
 
 @require_safe
@@ -170,7 +170,7 @@ def invoice_payment(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         messages.success(request, f"Invoice {invoice.number} marked as paid.")
     except InvoiceRefusedError as error:
         messages.warning(request, str(error))
-    return redirect("billing:all_invoices")
+    return back_to(request, "billing:all_invoices")
 
 
 @post_only("billing:all_invoices")
@@ -183,7 +183,7 @@ def invoice_voiding(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         messages.success(request, f"Invoice {invoice.number} voided; credit note {note.number} reverses it.")
     except InvoiceRefusedError as error:
         messages.warning(request, str(error))
-    return redirect("billing:all_invoices")
+    return back_to(request, "billing:all_invoices")
 
 
 @post_only("billing:all_invoices")
@@ -198,7 +198,7 @@ def invoice_release(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         messages.success(request, f"Invoice {issued.number} for {dollars(issued.total)} issued.")
     except InvoiceRefusedError as error:
         messages.warning(request, str(error))
-    return redirect("billing:all_invoices")
+    return back_to(request, "billing:all_invoices")
 
 
 @post_only("billing:all_invoices")
@@ -213,7 +213,7 @@ def balance_refund(request: SignedInRequest, slug: str) -> HttpResponse:
         messages.success(request, f"{dollars(made.amount)} of {payer.name}'s balance marked as refunded.")
     except RefundRefusedError as error:
         messages.warning(request, str(error))
-    return redirect("billing:all_invoices")
+    return back_to(request, "billing:all_invoices")
 
 
 def _terms(form: GrantForm) -> GrantTerms:

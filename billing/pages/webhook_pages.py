@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 
 from accounts import limits
@@ -21,7 +21,8 @@ from accounts.changes import change
 from accounts.installation import shown_once
 from accounts.models import Organization
 from accounts.pages.frame import SignedInRequest
-from accounts.pages.lists import page_of
+from accounts.pages.lists import page_of, place_of
+from accounts.pages.posting import back_to
 from billing.alerts import Delivery, WebhookEndpoint
 from billing.notices import endpoints, outbox
 from billing.pages.forms import StaffWebhookForm, WebhookForm
@@ -148,9 +149,9 @@ class WebhookPages:
         if endpoint.is_chat:
             chat = endpoint.get_format_display()
             messages.success(request, f"Messages go to {chat} from now on. Send a test to see one.")
-            return redirect(self.address(self.names.page))
+            return self._back(request, self.names.page)
         shown_once.keep(request, _kept_as(endpoint), endpoint.secret)
-        return redirect(self.address(self.names.secret, endpoint.pk))
+        return self._back(request, self.names.secret, endpoint.pk)
 
     def secret_page(self, request: SignedInRequest, endpoint_id: int, context: dict[str, Any]) -> HttpResponse:
         """The secret of a new webhook, the one time that it is shown; afterwards, that it was."""
@@ -158,7 +159,7 @@ class WebhookPages:
         shown = {
             "shown": self._shown(endpoint.url),
             "secret": shown_once.take(request, _kept_as(endpoint)) if request.method == "GET" else None,
-            "back": f"{self.address(self.names.page)}#webhooks",
+            "back": f"{self.address(self.names.page)}{place_of(request.GET)}#webhooks",
         }
         return render(request, "billing/webhook_secret.html", {**context, **shown})
 
@@ -167,7 +168,7 @@ class WebhookPages:
         with change(by=request.user):
             endpoints.remove(endpoint, actor=actor_of(request))
         messages.success(request, "Webhook removed.")
-        return redirect(self.address(self.names.page))
+        return self._back(request, self.names.page)
 
     def switch_on(self, request: SignedInRequest, endpoint_id: int) -> HttpResponse:
         """Send again to an address that was switched off because nothing reached it."""
@@ -175,23 +176,23 @@ class WebhookPages:
         with change(by=request.user):
             endpoints.switch_on(endpoint, actor=actor_of(request))
         messages.success(request, f"Webhook switched on. New events are sent to {self._shown(endpoint.url)}.")
-        return redirect(self.address(self.names.page))
+        return self._back(request, self.names.page)
 
     def send_test(self, request: SignedInRequest, endpoint_id: int) -> HttpResponse:
         """Send a message that says that it is a test."""
         endpoint = self._endpoint(endpoint_id)
         if endpoint.switched_off_at is not None:
             messages.error(request, "This webhook is switched off. Switch it on first.")
-            return redirect(self.address(self.names.page))
+            return self._back(request, self.names.page)
         with change(by=request.user):
             outbox.test_message(endpoint)
         messages.success(request, "A test is on its way. It is the first in this list.")
-        return redirect(self.address(self.names.messages))
+        return self._back(request, self.names.messages)
 
     def send_again(self, request: SignedInRequest, delivery_id: int) -> HttpResponse:
         """Send a message once more."""
         delivery = find_seen(self._deliveries(), pk=delivery_id)
-        back = redirect(self.address(self.names.messages))
+        back = self._back(request, self.names.messages)
         if delivery.endpoint and (delivery.endpoint.disabled_at or delivery.endpoint.switched_off_at):
             messages.error(request, "Its webhook is removed or switched off. Nothing was sent.")
             return back
@@ -209,7 +210,13 @@ class WebhookPages:
         return back
 
     def address(self, name: str, *args: object) -> str:
-        return reverse(name, args=[self.organization.slug, *args] if self.organization else args)
+        return reverse(name, args=self._parts(args))
+
+    def _back(self, request: SignedInRequest, name: str, *args: object) -> HttpResponse:
+        return back_to(request, name, *self._parts(args))
+
+    def _parts(self, args: tuple[object, ...]) -> tuple[object, ...]:
+        return (self.organization.slug, *args) if self.organization else args
 
     def _endpoint(self, endpoint_id: int) -> WebhookEndpoint:
         return find_seen(outbox.endpoints_of(self.organization).select_related("organization"), pk=endpoint_id)

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -21,7 +21,7 @@ from accounts.installation.site import address_of
 from accounts.models import User
 from accounts.pages.frame import SignedInRequest, organization_frame
 from accounts.pages.lists import page_of
-from accounts.pages.posting import post_only
+from accounts.pages.posting import back_to, post_only
 from accounts.pages.words import counted
 from accounts.periods import month_of, one_day, parse_day
 from apikeys.coverage.coverage import (
@@ -92,13 +92,13 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
     hidden = _hidden_keys(user, access)
     if not hidden:
         messages.success(request, f"All active keys of {user.display_name} are already shown here by name.")
-        return redirect(PAGE, slug)
+        return back_to(request, PAGE, slug)
     try:
         with change(by=request.user) as now:
             ask(organization=access.organization, user=user, actor=actor_of(request), now=now)
     except AskedRecentlyError as error:
         messages.warning(request, str(error))
-        return redirect(PAGE, slug)
+        return back_to(request, PAGE, slug)
     context = {
         "asker": access.user.display_name,
         "organization": access.organization.name,
@@ -109,7 +109,7 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
         messages.success(request, f"Email sent to {user.display_name}.")
     else:
         messages.warning(request, f"The email to {user.email} could not be sent. Try again later.")
-    return redirect(PAGE, slug)
+    return back_to(request, PAGE, slug)
 
 
 @require_safe

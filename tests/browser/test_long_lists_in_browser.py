@@ -33,3 +33,25 @@ def test_long_lists_fit_on_a_phone(browse: OpenBrowser, scene: Scene) -> None:
     for address in (f"{KEYS}?q=key", f"{PROJECTS}?q=project", f"{KEYS}?q=nothing", f"{PROJECTS}?old=2"):
         page = browse(scene.world.bob, width=390).open(address)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+
+
+def test_a_key_is_renamed_and_another_revoked_and_the_list_stays_where_it_was(
+    browse: OpenBrowser, scene: Scene
+) -> None:
+    make_keys(scene.world.rita, 250)
+    window = browse(scene.world.rita)
+    page = window.open(f"{KEYS}?page=2")
+    page.get_by_role("link", name="Rename key 100").click()
+    page.get_by_role("link", name="Cancel").click()
+    assert "Page 2 of 3" in window.text(".card-total")
+    page.get_by_role("link", name="Rename key 100").click()
+    page.get_by_label("Name").fill("Gateway")
+    page.get_by_role("button", name="Save name").click()
+    page.get_by_text("Renamed to “Gateway”").wait_for()
+    assert "Page 2 of 3" in window.text(".card-total")
+    page.get_by_role("link", name="Revoke key 101…").click()
+    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_text("“key 101” was revoked").wait_for()
+    assert "Page 2 of 3" in window.text(".card-total")
+    page.locator("#list-next").click()
+    assert "Page 3 of 3" in window.text(".card-total")

@@ -90,7 +90,7 @@ def test_a_switch_leads_to_the_page_that_the_key_is_on_and_keeps_the_search(worl
     assert f'<tr id="{made[20].public_id}">' in page
     assert "Page 3 of 3" in page
     assert "Tracking turned off for “<bdi>key 20</bdi>”" in page
-    found = client.post(switch, {"tracked": "on", "q": "key 2"}, follow=True)
+    found = client.post(f"{switch}?q=key+2", {"tracked": "on"}, follow=True)
     assert 'name="q" value="key 2"' in " ".join(found.content.decode().split())
     assert f'<tr id="{made[20].public_id}">' in found.content.decode()
     same = client.post(switch, {"tracked": "on"}, follow=True).content.decode()
