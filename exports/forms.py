@@ -23,6 +23,7 @@ SHOWN: Final = (
     "list",
     "q",
     "page",
+    "grant",
 )  # what of an open view says nothing about its rows
 
 

@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Subquery
 
 from accounts.access import Access
 from accounts.models import Organization
+from accounts.pages.lists import ListPage, page_of
 from accounts.periods import Period, month_of
 from billing.alerts import Budget, BudgetKind
 from billing.budgets.forecast import forecast
@@ -16,9 +17,10 @@ from billing.budgets.forecast_text import ForecastText, forecast_text
 from billing.budgets.status import BudgetStatus
 from billing.cost.queries import Spending, matters_in
 from billing.display import dollars
-from billing.invoices.grants import balances
+from billing.invoices.grants import Balance, balances
 from billing.invoices.listing import GrantRow, InvoiceRow, grant_row, invoice_row
 from billing.models import Invoice
+from metering.pages.parts import Asked
 
 SHOWN_INVOICES: Final = 4
 INVOICE_FIELDS: Final = ("id", "kind", "state", "number", "month", "total", "issue_date", "due_date", "held_at")
@@ -39,11 +41,14 @@ class Outlook:
     forecast: ForecastText | None = None
     budget: BudgetShare | None = None
     grants: tuple[GrantRow, ...] = ()
+    grant_page: ListPage[Balance] | None = None
     invoices: tuple[InvoiceRow, ...] = ()
 
 
-def outlook_of(access: Access, month: Period, spent: Spending, now: datetime) -> Outlook:
+def outlook_of(asked: Asked, spent: Spending) -> Outlook:
     """`spent` is all that the organization, with its children, spent in the month. At most three queries."""
+    access, month, now = asked.access, asked.form.month, asked.now
+    grant_page = _grant_page(asked) if access.is_admin else None
     budget, invoices = _budget_and_invoices(access) if access.is_owner else (None, ())
     is_current = now.date() in month
     return Outlook(
@@ -51,7 +56,8 @@ def outlook_of(access: Access, month: Period, spent: Spending, now: datetime) ->
         budget=BudgetShare(BudgetStatus(spent.amount, budget), dollars(budget))
         if budget is not None and is_current
         else None,
-        grants=_grants(access, month, now) if access.is_admin else (),
+        grants=tuple(grant_row(balance, now) for balance in grant_page.rows) if grant_page else (),
+        grant_page=grant_page,
         invoices=invoices,
     )
 
@@ -75,8 +81,11 @@ def _budget_and_invoices(access: Access) -> tuple[Decimal | None, tuple[InvoiceR
     return rows[0][0], tuple(invoice_row(invoice) for invoice in invoices)
 
 
-def _grants(access: Access, month: Period, now: datetime) -> tuple[GrantRow, ...]:
-    """The organization's grants that matter in the month, with what they have paid up to its end."""
+def _grant_page(asked: Asked) -> ListPage[Balance]:
+    """The organization's grants that matter in the month, with what they have paid up to its end: a page of them, as `grant`
+    asks for."""
+    month, today = asked.form.month, asked.now.date()
     last_day = month.end - timedelta(days=1)
-    found = balances(access.organization, min(last_day, now.date()) if month_of(now.date()) == month else last_day)
-    return tuple(grant_row(balance, now) for balance in found if matters_in(balance.grant, month))
+    found = balances(asked.access.organization, min(last_day, today) if month_of(today) == month else last_day)
+    of_month = [balance for balance in found if matters_in(balance.grant, month)]
+    return page_of(of_month, dict(asked.address.parameters), name="grant")

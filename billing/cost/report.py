@@ -105,7 +105,7 @@ def cost_report(asked: Asked) -> CostReport:
         chart=_chart(asked, axis, breakdown, looks, average=_average(spent, axis)) if spent.parts else None,
         part_kind=asked.group.label,
         parts=_part_rows(asked, spent, costs, looks),
-        outlook=outlook_of(asked.access, form.month, spent, asked.now) if is_whole else Outlook(),
+        outlook=outlook_of(asked, spent) if is_whole else Outlook(),
         is_new=not spent.parts and asked.is_new(),
     )
 

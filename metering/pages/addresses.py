@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+PAGES = ("page", "grant")
+"""What asks for a page of a list: another view begins with the first one."""
 Parameters = tuple[tuple[str, str], ...]
 
 
@@ -20,20 +22,20 @@ class Address:
         return replace(self, path=path)
 
     def setting(self, name: str, value: str, *, instead_of: tuple[str, ...] = ("",)) -> "Address":
-        """With `name` set to `value` alone, on the first page of a list; an empty value removes it.
+        """With `name` set to `value` alone, on the first page of its lists; an empty value removes it.
 
         Only values that begin with one of `instead_of` make room for it.
         """
         kept = tuple(
             pair
             for pair in self.parameters
-            if pair[0] != "page" and not (pair[0] == name and pair[1].startswith(instead_of))
+            if pair[0] not in PAGES and not (pair[0] == name and pair[1].startswith(instead_of))
         )
         return replace(self, parameters=(*kept, (name, value)) if value else kept)
 
     def dropping(self, name: str, value: str) -> "Address":
-        """Without this one value of `name`, on the first page of a list."""
-        kept = tuple(pair for pair in self.parameters if pair != (name, value) and pair[0] != "page")
+        """Without this one value of `name`, on the first page of its lists."""
+        kept = tuple(pair for pair in self.parameters if pair != (name, value) and pair[0] not in PAGES)
         return replace(self, parameters=kept)
 
     def without(self, *names: str) -> "Address":

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts.pages.words import counted
 from accounts.periods import Period, previous_month
 from metering.display import change, short_day
-from metering.pages.addresses import Address
+from metering.pages.addresses import PAGES, Address
 from metering.pages.axis import HEADINGS, Axis, label
 from metering.pages.figures import Series, Unit, figure_script
 from metering.pages.palette import OTHER_COLOR, colors_of
@@ -173,7 +173,7 @@ def _slot_link(address: Address, step: Step, slot: Slot, *, opens: bool) -> str:
 def _slot_address(address: Address, step: Step, slot: Slot, *, opens: bool) -> str:
     """Where a bar leads: a day to its hours, an hour to its minutes, a minute nowhere."""
     if step == Step.DAY:
-        return str(address.without("list", "q", "page").setting("day", f"{slot:%Y-%m-%d}"))
+        return str(address.without("list", "q", *PAGES).setting("day", f"{slot:%Y-%m-%d}"))
     if opens and isinstance(slot, datetime):
         return str(address.setting("hour", f"{slot.hour}"))
     return ""

@@ -120,7 +120,7 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View
     drawn = "" if asked_group == groupings.DEFAULT else asked_group.word
     choices = {"group": drawn, **{name: reader.choice(name, allowed) for name, allowed in CHOICES.items()}}
     choices["list"] = listed.word if listed else ""
-    page = reader.number("page", lowest=1, highest=MAX_PAGE) or 1
+    page = _page(reader, "page")
     search = reader.text("q")
     own_usage_only = not access.sees_all_usage
     query = UsageQuery(
@@ -137,8 +137,8 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View
         step=_step(day, hour),
         hour=hour,
     )
-    shown_list = (("q", search), ("page", f"{page}" if page > 1 else "")) if listed else ()
-    asked = (*_moment(month, day, hour, today), *choices.items(), *shown_list)
+    of_list = (("q", search), ("page", _unless_first(page))) if listed else _grant_page(reader, view)
+    asked = (*_moment(month, day, hour, today), *choices.items(), *of_list)
     return FilterForm(
         query=query,
         declared=declared,
@@ -158,6 +158,19 @@ def read_filter_form(data: QueryDict, *, access: Access, today: date, view: View
         ignored=tuple(reader.ignored),
         own_usage_only=own_usage_only,
     )
+
+
+def _page(reader: Reader, name: str) -> int:
+    return reader.number(name, lowest=1, highest=MAX_PAGE) or 1
+
+
+def _grant_page(reader: Reader, view: View) -> Parameters:
+    """Which page of the credit grants that the Cost page ends with."""
+    return (("grant", _unless_first(_page(reader, "grant"))),) if view == View.COST else ()
+
+
+def _unless_first(page: int) -> str:
+    return f"{page}" if page > 1 else ""
 
 
 def asked_month(data: QueryDict) -> date:

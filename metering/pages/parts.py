@@ -11,7 +11,7 @@ from accounts.models import Organization
 from accounts.pages.menu import menu
 from accounts.periods import Period, next_month, previous_month
 from metering.display import short_day
-from metering.pages.addresses import Address, Parameters
+from metering.pages.addresses import PAGES, Address, Parameters
 from metering.pages.axis import Axis, axis_of
 from metering.pages.filter_form import FILTERS, FilterForm, hour_span
 from metering.usage import groupings
@@ -121,7 +121,9 @@ def bar_of(access: Access, form: FilterForm, address: Address, groups: Sequence[
     """The controls of the page at `address`, each a link to the view that it leads to."""
     views = [(page.label, reverse(page.name, args=[access.organization.slug])) for page in menu().views]
     return Bar(
-        views=tuple(Choice(label, str(address.at(path)), address.path == path) for label, path in views),
+        views=tuple(
+            Choice(label, str(address.without("grant").at(path)), address.path == path) for label, path in views
+        ),
         month=f"{form.month.start:%B %Y}",
         period=form.period_name,
         previous_address=_month_address(address, previous_month(form.month), form),
@@ -150,7 +152,7 @@ def _moments(form: FilterForm, address: Address) -> tuple[Chip, ...]:
 
 def month_address(address: Address) -> Address:
     """The same view of the whole month."""
-    return address.without("day", "hour", "page")
+    return address.without("day", "hour", *PAGES)
 
 
 def _unless_default(group: Grouping) -> str:
@@ -162,7 +164,7 @@ def _month_address(address: Address, month: Period, form: FilterForm) -> str:
 
 
 def _export_form(address: Address, form: FilterForm) -> ExportForm:
-    view = address.without("list", "q", "page")
+    view = address.without("list", "q", *PAGES)
     period = form.query.period
     labels = ", ".join(f"{item.kind} {item.label}" for item in form.filters)
     return ExportForm(
@@ -182,7 +184,7 @@ def filter_address(address: Address, group: Grouping, found_id: int, names: Name
     value = names.of(group, found_id).address_value
     if not value:
         return ""
-    report = address.without("list", "q", "page")
+    report = address.without("list", "q", *PAGES)
     if not group.attribute:
         return str(report.setting(group.word, value))
     return str(report.setting(group.filter_name, value, instead_of=(f"{group.attribute}:", f"{group.attribute}*")))
