@@ -21,7 +21,7 @@ def is_distributed() -> bool:
         if not cursor.fetchone()[0]:
             return False
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = %s::regclass AND partmethod = 'h')",
+            "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = to_regclass(%s) AND partmethod = 'h')",
             [EVENTS],
         )
         return bool(cursor.fetchone()[0])

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 
+from metering.cluster.state import is_distributed
 from usage_dashboard.backups.programs import BackupError
 from usage_dashboard.machine.orphans import only_launcher
 from usage_dashboard.machine.processes import LaunchError
@@ -15,16 +16,22 @@ OTHERS_SQL = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+OF_A_CLUSTER = (
+    "This database is spread over the nodes of a Citus cluster, which have no moment in common: a file would have events whose\n"
+    "batches it lacks. Back up every server by PostgreSQL's own means (docs/operations.md, “More than one machine”)."
+)
 
 
 @contextmanager
 def open_database(*, alone: bool) -> Iterator[None]:
-    """Within it the database answers. `alone`: and nobody else is in it. Raises BackupError."""
+    """Within it the database answers. `alone`: and nobody else is in it. Raises BackupError, also for a cluster."""
     with ExitStack() as stack:
         if not settings.DATABASE_URL:
             _open_embedded(stack, alone=alone)
         if not _answers():
             raise BackupError(f"PostgreSQL does not answer at {connection.settings_dict['HOST'] or 'its address'}.")
+        if is_distributed():
+            raise BackupError(OF_A_CLUSTER)
         if alone:
             _require_nobody_else()
         yield
