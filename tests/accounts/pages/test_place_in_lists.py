@@ -33,7 +33,7 @@ LISTS = (
     f"{ACME}keys/?page=2",
     f"{ACME}billing/?grant=2&webhook=2",
     "/settings/organizations/?page=2",
-    f"{INVOICES}?page=2&balance=2&held=2",
+    f"{INVOICES}?page=2&balance=2&failed=2&held=2",
     f"{CREDIT}?page=2",
     f"{NEWS}?webhook=2",
 )
@@ -50,6 +50,10 @@ def alice(world: World, client_of: SignIn) -> Client:
     invite(world.acme, world.alice, 0, MANY)
     _money(world)
     return client_of(User.objects.get(pk=world.alice.pk))
+
+
+def test_every_list_is_looked_at_here() -> None:
+    assert {name for address in LISTS for name, _ in parse_qsl(urlsplit(address).query)} == set(NAMES)
 
 
 @pytest.mark.parametrize("address", LISTS)
