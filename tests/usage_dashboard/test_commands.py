@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts.clock import database_now
+from accounts.periods import one_day
 from apikeys.models import APIKey, IngestToken
 from billing.prices import rating
 from metering.models import HourlyUsage
@@ -69,7 +70,7 @@ def break_day(day: date) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE metering_hourlyusage SET input_tokens = 1 WHERE hour >= %s AND hour < %s",
-            [day, day + timedelta(days=1)],
+            [one_day(day).start_at, one_day(day).end_at],
         )
         assert cursor.rowcount == 1
 
