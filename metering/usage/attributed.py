@@ -131,9 +131,12 @@ def months_by_attribution(query: UsageQuery, grain: Grain, measures: Sequence[st
     return with_values(f"({attributed} UNION ALL {left})", query.dimensions)
 
 
-def with_values(attributed: str, dimensions: tuple[Grouping, ...]) -> str:
-    """Rows with an `attribution_id` and, beside them, their value of each dimension; the joins multiply nothing."""
-    known = f"(SELECT usage.*{_known(dimensions)} FROM {attributed} AS usage {_parts(dimensions)})"
+def with_values(attributed: str, dimensions: tuple[Grouping, ...], *, fence: str = "") -> str:
+    """Rows with an `attribution_id` and, beside them, their value of each dimension; the joins multiply nothing.
+
+    With a `fence` the values are found before anything else is asked.
+    """
+    known = f"(SELECT usage.*{_known(dimensions)} FROM {attributed} AS usage {_parts(dimensions)} {fence})"
     return _with_nothing(known, dimensions)
 
 

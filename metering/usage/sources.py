@@ -36,7 +36,8 @@ EVENTS: Final = f"""FROM metering_usageevent
       AND occurred_at >= %(start_at)s AND occurred_at < %(end_at)s
       AND batch_id NOT IN (SELECT id FROM metering_ingestbatch WHERE rolled_up_at IS NULL OR {as_of.AFTERWARDS})"""
 # They are read as they stand before anything is asked of them (a fence): of the minute, an expression, PostgreSQL would expect
-# as many as there are events, and sort these.
+# as many as there are events, and sort these. With their values, if these are asked for: it knows how many events there are in
+# the hour, but not how many of a SKU, and would look up the values of each if it joined SKUs first.
 MINUTES_SQL: Final = f"""(
     SELECT organization_id, {MINUTE} AS minute, user_id, {VISIBLE_KEY} AS api_key_id, sku_id, attribution_id,
         {", ".join(f"coalesce({name}, 0) AS {name}" for name in MEASURES)}
@@ -303,12 +304,11 @@ def _span_of_whole(query: UsageQuery) -> Span:
 
 
 def _minutes(query: UsageQuery, grain: Grain, dimensions: Dimensions) -> Source:
-    minutes = MINUTES_SQL.format(fence=fence())
+    is_of_skus = grain == Grain.ORGANIZATION and not (query.user_ids or query.api_key_ids)
     if dimensions:
-        rows = attributed.with_values(minutes, dimensions)
+        rows = attributed.with_values(MINUTES_SQL.format(fence=""), dimensions, fence=fence())
     else:
-        is_of_skus = grain == Grain.ORGANIZATION and not (query.user_ids or query.api_key_ids)
-        rows = SUMS_OF_MINUTES_SQL if is_of_skus else minutes
+        rows = SUMS_OF_MINUTES_SQL if is_of_skus else MINUTES_SQL.format(fence=fence())
     return _made(query, Grain.KEY, Span("", "minute", "true"), rows, dimensions, moment=query.as_of)
 
 
