@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import Any, Final
 
 import psycopg2
+from django.conf import settings
 from django.db import close_old_connections, connection
 
 from billing.at_once import turn
@@ -84,10 +85,11 @@ class Listener:
             self._look()
 
     def _look(self) -> None:
-        """Roll up what a word was about. If another one has done so, what follows so soon that nobody says it is not here yet."""
+        """Roll up what a word was about. What follows so soon that nobody says it may not be here yet: without a rest after a
+        run, or without a run because another one was first, it is looked for once more."""
         close_old_connections()
         until_calm(_newest_batch, self._stopping.wait)
-        if not self._roll_up():
+        if not self._roll_up() or settings.ROLL_UP_REST_SECONDS < FIRST_SECONDS:
             self._stopping.wait(FIRST_SECONDS)
             self._roll_up()
 

@@ -16,7 +16,7 @@ from psycopg2 import Error
 logger = logging.getLogger(__name__)
 CHANNEL: Final = "usage_events_arrived"
 SILENCE_SECONDS: Final = 0.03
-"""Shorter than any rest of those who hear it: what comes sooner after the last batch is found when they look again."""
+"""Shorter than the time after which those who hear it look again: what comes sooner after the last batch is found then."""
 AGAIN_SECONDS: Final = 1.0
 """So often it is said where batches follow upon each other, in case those who hear it have changed."""
 SAY_SQL: Final = f"SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}"

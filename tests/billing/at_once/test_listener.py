@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from billing.at_once import listener as module
 from billing.at_once import turn
@@ -90,13 +91,17 @@ def test_what_arrives_together_is_rolled_up_together(arrive: Send) -> None:
     assert len(looks) < 10
 
 
-def test_it_looks_once_more_where_another_one_was_first(arrive: Send) -> None:
-    """What follows closely upon what that one took is said by nobody."""
+@pytest.mark.parametrize(("taken", "rest_seconds"), [(0, 0.2), (1, 0.0)], ids=["another was first", "without rests"])
+def test_it_looks_once_more_for_what_is_not_said(
+    arrive: Send, settings: Settings, taken: int, rest_seconds: float
+) -> None:
+    """What follows closely upon a batch that was said is said by nobody."""
+    settings.ROLL_UP_REST_SECONDS = rest_seconds
     looks: list[int] = []
 
     def take(rest: turn.Rest) -> int:
-        looks.append(0)
-        return 0
+        looks.append(taken)
+        return taken
 
     with running(Listener(take)):
         assert wait_until(lambda: len(looks) == 1, timeout_seconds=10)
