@@ -87,10 +87,11 @@ def close_ended_months(now: datetime) -> int:
 
     Returns how many closings succeeded. Staff hear of everything that was held, in one message.
     """
-    again = isolation.do_each(TASK, _left_over(now), partial(_close, now=now))
-    number = len(again) + sum(1 for month in _open_months(now) for _ in _each_payer(month, now=now))
-    holds.tell_staff()
-    return number
+    try:
+        again = isolation.do_each(TASK, _left_over(now), partial(_close, now=now))
+        return len(again) + sum(1 for month in _open_months(now) for _ in _each_payer(month, now=now))
+    finally:  # also of a run that something else ends each time
+        holds.tell_staff()
 
 
 def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Generator[Progress, None, None]:

@@ -113,7 +113,7 @@ def _tell(new: Sequence[Invoice]) -> None:
     what_to_do = ONE_TO_DO if one else MANY_TO_DO
     outbox.tell_staff(
         "billing.change_invoice",
-        message_id=f"msg_held_{min(invoice.pk for invoice in new)}",
+        message_id=f"msg_holds_{min(invoice.pk for invoice in new)}",
         event_type=StaffNews.HELD,
         page=PAGE,
         part=PART,

@@ -1,6 +1,7 @@
 """A month below zero is never issued by itself: it is held back until a person releases it, or its cause is corrected."""
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, Organization, User
+from accounts.periods import Period
 from billing.alerts import Delivery, WebhookFormat
 from billing.invoices import balance, closing, holds, invoices
 from billing.invoices.invoices import InvoiceRefusedError
@@ -114,6 +116,22 @@ def test_what_a_run_held_that_was_cut_off_is_told_by_the_next(world: World, staf
     assert holds.tell_staff() == 0
 
 
+def test_what_was_held_is_told_though_something_else_ends_the_run(
+    world: World, staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_price("m", "0.01")
+    use(world.other, "2026-10-02", "m", input_tokens=-100)
+    next(closing.close_month(OCTOBER, now=at("2026-11-05")))
+
+    def ends(now: datetime) -> list[Period]:
+        raise ArithmeticError
+
+    monkeypatch.setattr(closing, "_open_months", ends)
+    with pytest.raises(ArithmeticError):
+        closing.close_ended_months(at("2026-11-05"))
+    assert Delivery.objects.filter(event_type="invoice.held").count() == 1
+
+
 def test_a_closing_does_not_write_back_whether_staff_were_told(world: World, held: Invoice) -> None:
     use(world.other, "2026-10-04", "m", input_tokens=-100)
     with CaptureQueriesContext(connection) as found:
@@ -138,7 +156,7 @@ def test_later_months_wait_and_do_not_offset_it_unseen(world: World, held: Invoi
     use(world.other, "2026-11-02", "m", input_tokens=1_000_000)
     [november] = close(NOVEMBER)
     assert (november.state, november.number) == ("draft", None)
-    assert "It waits for October 2026" in Delivery.objects.get(message_id=f"msg_held_{november.pk}").body
+    assert "It waits for October 2026" in Delivery.objects.get(message_id=f"msg_holds_{november.pk}").body
     with pytest.raises(InvoiceRefusedError, match="waits for October 2026"):
         invoices.release(november, november.total, actor=ACTOR, now=at("2026-12-05"))
     [released] = release_held(at("2026-12-05"))
