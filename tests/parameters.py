@@ -6,15 +6,11 @@ saying whether it takes ids.
 
 from typing import Final
 
-from accounts.pages.lists import NAMES
-
 PLAIN: Final = ""
 """A parameter whose values name nothing that is stored: a month, a sort order, a page."""
 WORDS: Final = "words"
 """Words to search for, which must not find what the page does not show; an id is tried as well."""
 
-PLACE: Final = dict.fromkeys((*NAMES, "q"), PLAIN)
-"""What every page with a form, and every address of one, takes along to lead back to where somebody was in a list."""
 FILTERS: Final = {
     "model": "model",
     "user": "user",

@@ -57,8 +57,9 @@ def place_of(query: Mapping[str, str], **more: str) -> str:
     It goes along with forms, which lead back to it. Of a query string that anyone can type, the numbers of pages and the
     words of the search are kept, and nothing else. `more` comes before them.
     """
-    numbers = {name: query[name] for name in NAMES if _is_number(query.get(name, ""))}
-    words = {"q": found} if (found := words_of(query)) else {}
+    said = dict(query.items())
+    numbers = {name: said[name] for name in NAMES if _is_number(said.get(name, ""))}
+    words = {"q": found} if (found := words_of(said)) else {}
     kept = {**more, **numbers, **words}
     return f"?{urlencode(kept)}" if kept else ""
 

@@ -14,7 +14,7 @@ from accounts.clock import database_now
 from accounts.models import Membership, Organization, Project, User
 from accounts.pages.lists import NAMES, PAGE_ROWS, page_of, place_of
 from apikeys.models import APIKey
-from billing.alerts import WebhookEndpoint
+from billing.alerts import Delivery, WebhookEndpoint
 from billing.models import CreditGrant, Invoice
 from tests.accounts.members.test_many_invitations import invite
 from tests.apikeys.keys.test_many_keys import make_keys
@@ -84,6 +84,7 @@ def test_every_form_of_a_list_takes_its_place_along(alice: Client, address: str)
         (f"{CREDIT}?page=3", "voiding", {}),
         (f"{NEWS}?webhook=3", "test", {}),
         (f"{NEWS}?webhook=3", "removal", {}),
+        (f"{NEWS}?webhook=3", "again", {}),
     ],
 )
 def test_a_form_leads_back_to_its_page_of_the_list(
@@ -280,3 +281,5 @@ def _money(world: World) -> None:
         for of in (world.acme, None)
         for number in range(MANY)
     )
+    endpoint = WebhookEndpoint.objects.filter(organization=None).first()
+    Delivery.objects.create(message_id="msg_1", event_type="t", recipient="r", endpoint=endpoint, next_attempt_at=None)
