@@ -86,7 +86,7 @@ def steps() -> Iterator[Step]:
             if not _ask(cursor, IS_DISTRIBUTED, table):
                 yield _distributed(table, first=table == DISTRIBUTED[0])
         for name, key in deltas.CLUSTER_TABLES.items():
-            if not _ask(cursor, IS_DISTRIBUTED, name) or not _ask(cursor, HAS_COLUMNS, [*_columns(key)], name):
+            if not _ask(cursor, IS_DISTRIBUTED, name) or not _ask(cursor, HAS_COLUMNS, [*columns_of(key)], name):
                 yield _delta(name, key)
         if not _ask(cursor, IS_DISTRIBUTED, state.EVENTS):  # the last, by which others know that all is done
             yield _distributed(state.EVENTS)
@@ -114,7 +114,7 @@ def _distributed(table: str, *, first: bool = False) -> Step:
 def _delta(name: str, key: str) -> Step:
     """Not unlogged: shards of unlogged tables, and those beside them, cannot be moved while they are written to. Nor can those of
     tables without a key, from which rows are deleted, unless the whole row is it."""
-    columns = ", ".join(f"{column} {of_type}" for column, of_type in _columns(key).items())
+    columns = ", ".join(f"{column} {of_type}" for column, of_type in columns_of(key).items())
     return Step(
         f"{name}: the sums of a run, distributed by organization",
         (
@@ -126,7 +126,7 @@ def _delta(name: str, key: str) -> Step:
     )
 
 
-def _columns(key: str) -> dict[str, str]:
+def columns_of(key: str) -> dict[str, str]:
     """Of a table of a run's sums: those of its key and the measures, each with its type."""
     return {column: deltas.TYPES[column] for column in key.split(", ")} | dict.fromkeys(
         (*MEASURES, NUM_EVENTS), "bigint"

@@ -346,8 +346,14 @@ def cluster(db: None) -> Iterator[None]:
             cursor.execute("CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partmethod text)")
             cursor.execute("CREATE TABLE pg_catalog.pg_dist_object (objid oid)")
             cursor.execute("INSERT INTO pg_dist_object VALUES (%s::regprocedure)", [distribution.FAST_SUM])
-            for table in tables:
-                cursor.execute(f"CREATE TABLE {table} ()")
+            cursor.execute(f"CREATE TABLE {state.PARTS_ON_NODES} ()")
+            cursor.execute(
+                f"CREATE TRIGGER copy_to_nodes BEFORE UPDATE ON {state.PARTS}"
+                " FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+            )
+            for name, key in deltas.CLUSTER_TABLES.items():
+                columns = ", ".join(f"{column} {of_type}" for column, of_type in distribution.columns_of(key).items())
+                cursor.execute(f"CREATE TABLE {name} ({columns})")
             for table in (*tables, *DISTRIBUTED, state.EVENTS):
                 cursor.execute("INSERT INTO pg_dist_partition VALUES (%s::regclass, 'h')", [table])
         state.forget()
