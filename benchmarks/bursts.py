@@ -37,7 +37,7 @@ def measure_bursts(prebuilt: list[Template], *, repeats: int) -> Figure:
             time.sleep(rng.uniform(*BETWEEN_SECONDS))
             tags = range(FIRST_TAG + burst * NUM_CLIENTS, FIRST_TAG + (burst + 1) * NUM_CLIENTS)
             requests = [prebuilt[tag % len(prebuilt)].tagged_now(tag) for tag in tags]
-            newest = _newest()
+            newest = newest_batch()
             started = time.monotonic()
             list(pool.map(Client.exchange, clients, requests))
             answered.append(time.monotonic() - started)
@@ -63,7 +63,8 @@ def measure_bursts(prebuilt: list[Template], *, repeats: int) -> Figure:
     )
 
 
-def _newest() -> int:
+def newest_batch() -> int:
+    """The id of the last batch that was stored."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(id), 0) FROM metering_ingestbatch")
         (found,) = cursor.fetchone()

@@ -17,7 +17,7 @@ import psycopg2
 from django.conf import settings
 from django.db import connection
 
-from benchmarks.bursts import measure_bursts
+from benchmarks.bursts import measure_bursts, newest_batch
 from benchmarks.client import Client
 from benchmarks.events import BATCH, Template, endless, templates
 from benchmarks.generate import clear
@@ -67,7 +67,8 @@ def measure(world: World, *, quick: bool) -> list[Figure]:
         rate = full_rate / 2
         num_batches = int(rate / BATCH * seconds / NUM_CLIENTS)
         senders = [partial(_send_paced, prebuilt, n, num_batches, rate) for n in range(NUM_CLIENTS)]
-        watcher = partial(_watch, connection.get_connection_params(), num_batches * NUM_CLIENTS, web, worker)
+        seen = newest_batch()
+        watcher = partial(_watch, connection.get_connection_params(), seen, num_batches * NUM_CLIENTS, web, worker)
         together = run_together([*senders, watcher])
     return [bursts, _figure(together.results, rate=rate, seconds=seconds)]
 
@@ -129,14 +130,15 @@ def _send_paced(prebuilt: list[Template], sender: int, num_batches: int, rate: f
     return max(0.0, time.monotonic() - due - interval)
 
 
-def _watch(parameters: dict[str, Any], num_batches: int, web: Child, worker: Child) -> Watch:
+def _watch(parameters: dict[str, Any], seen: int, num_batches: int, web: Child, worker: Child) -> Watch:
+    """Of the batches after the one with the id `seen`."""
     for name in ("cursor_factory", "context"):
         parameters.pop(name, None)
-    watch, floor, sampled_at = Watch(), 0, 0.0
+    watch, floor, sampled_at = Watch(), seen, 0.0
     silent_since = time.monotonic()
     with psycopg2.connect(**parameters) as database, database.cursor() as cursor:
         database.autocommit = True
-        while len(watch.delays) <= num_batches and time.monotonic() < silent_since + LONGEST_WAIT_SECONDS:
+        while len(watch.delays) < num_batches and time.monotonic() < silent_since + LONGEST_WAIT_SECONDS:
             cursor.execute(SEEN_SQL, [floor])
             for batch, delay in cursor.fetchall():
                 if batch not in watch.delays:
@@ -151,7 +153,6 @@ def _watch(parameters: dict[str, Any], num_batches: int, web: Child, worker: Chi
                 watch.web_mib.append(memory_mib(web))
                 watch.worker_mib.append(memory_mib(worker))
             time.sleep(POLL_SECONDS)
-    watch.delays.pop(min(watch.delays))  # the batch that showed that the worker works
     if len(watch.delays) < num_batches:
         raise RuntimeError(f"{len(watch.delays)} of {num_batches} batches became visible.")
     return watch
