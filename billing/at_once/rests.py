@@ -1,5 +1,6 @@
 """How long to rest between two runs: little at first, so that a burst is visible at once, and more while events keep coming."""
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -12,15 +13,24 @@ GROWTH: Final = 1.5
 
 
 class Rests:
-    """Those of one turn."""
+    """Those of one turn, made at its start."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._seconds = FIRST_SECONDS / GROWTH
+        self._run_began_at = now()
 
     def next(self) -> float:
-        """Seconds: each rest is longer than the one before, up to ROLL_UP_REST_SECONDS."""
-        self._seconds = min(self._seconds * GROWTH, settings.ROLL_UP_REST_SECONDS)
-        return self._seconds
+        """Seconds to rest now that a run is over. With that run they are longer each time, up to ROLL_UP_REST_SECONDS.
+
+        So small runs of a trickle are few, and behind large ones, of which each event waits for two, hardly a rest is added.
+        """
+        longest: float = settings.ROLL_UP_REST_SECONDS
+        self._seconds = min(self._seconds * GROWTH, longest)
+        now = self._now()
+        rest = max(self._seconds - max(now - self._run_began_at, 0), min(FIRST_SECONDS, longest))
+        self._run_began_at = now + rest
+        return rest
 
 
 def until_calm(newest: Callable[[], int | None], wait: Callable[[float], bool]) -> None:

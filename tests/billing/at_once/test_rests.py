@@ -19,6 +19,23 @@ def test_rests_grow_from_the_first_to_the_longest(settings: Settings) -> None:
     assert found[-1] == 0.2
 
 
+def test_a_long_run_is_followed_by_a_short_rest(settings: Settings) -> None:
+    settings.ROLL_UP_REST_SECONDS = 0.2
+    clock = [100.0]
+    rests = Rests(lambda: clock[0])
+
+    def rest_after(run_seconds: float) -> float:
+        clock[0] += run_seconds
+        rest = rests.next()
+        clock[0] += rest
+        return round(rest, 9)
+
+    assert [rest_after(0) for _ in range(5)][-1] == 0.2
+    assert rest_after(0.03) == 0.17
+    assert rest_after(0.3) == FIRST_SECONDS
+    assert rest_after(0.03) == 0.17
+
+
 def test_without_rests_there_are_none(settings: Settings) -> None:
     settings.ROLL_UP_REST_SECONDS = 0
     rests = Rests()
