@@ -7,6 +7,7 @@ import platform
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -75,7 +76,7 @@ FIGURES: dict[str, Measure] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure and report; 0 if every figure could be measured, whatever it is."""
+    """Measure and report, each figure as it is found; 0 if every one could be measured, whatever it is."""
     options = _options(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started = time.monotonic()
@@ -87,17 +88,24 @@ def main(arguments: Sequence[str]) -> int:
         migrate()
         world = make_world("bench")
         figures: list[Figure] = []
+        failed: list[str] = []
         for name in options.figures or FIGURES:
             print(f"{name} …", end=" ", file=sys.stderr, flush=True)
             began = time.monotonic()
-            attempt = quietly(partial(FIGURES[name], world, quick=options.quick))
+            try:
+                attempt = quietly(partial(FIGURES[name], world, quick=options.quick))
+            except Exception:  # noqa: BLE001  what others show is still worth its half hour
+                traceback.print_exc()
+                failed.append(name)
+                continue
             print(f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             found = attempt.result if isinstance(attempt.result, list) else [attempt.result]
             figures += [replace(figure, quietness=attempt.quietness) for figure in found]
-        machine = _machine(before)
-    _write(figures, machine, quick=options.quick)
+            _write(figures, {**_machine(before), "failed": failed}, quick=options.quick)
     _print(figures, seconds=time.monotonic() - started)
-    return 0
+    for name in failed:
+        print(f"{name} could not be measured: see above.", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
