@@ -55,10 +55,13 @@ class Template:
         """The request, head and body, with ids of its own."""
         return self.request.replace(TAG.encode(), b"%08x" % tag)
 
+    def tagged_at(self, tag: int, at: datetime) -> bytes:
+        """The same with ids of its own and the events in the second of `at`."""
+        return self.tagged(tag).replace(_second(self.second).encode(), _second(at).encode())
+
     def tagged_now(self, tag: int) -> bytes:
         """The same with ids of its own and the events in the current second."""
-        second, now = _second(self.second), _second(datetime.now(UTC))
-        return self.tagged(tag).replace(second.encode(), now.encode())
+        return self.tagged_at(tag, datetime.now(UTC))
 
     def rows(self, tag: int, batch_id: int) -> bytes:
         """The rows of the same events in COPY's text format, sorted by their key as the product sorts them."""

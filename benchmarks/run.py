@@ -23,6 +23,7 @@ from benchmarks import (
     admin_api,
     attributed_pages,
     export,
+    floods,
     freshness,
     ingest_attributes,
     ingest_batches,
@@ -71,6 +72,7 @@ FIGURES: dict[str, Measure] = {
     "attributed_pages": attributed_pages.measure,
     "admin_api": admin_api.measure,
     "freshness": freshness.measure,
+    "floods": floods.measure,
     "export": export.measure,
 }
 
