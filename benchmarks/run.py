@@ -19,29 +19,24 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db import connection, connections
 
-from benchmarks import (
-    admin_api,
-    attributed_pages,
-    export,
-    floods,
-    freshness,
-    ingest_attributes,
-    ingest_batches,
-    ingest_foreign,
-    ingest_resent,
-    ingest_single,
-    ingest_small,
-    many_customers,
-    pages,
-    rollup,
-    rollup_attributes,
-    rollup_many,
-    tasks_of_many,
-    tuning,
-)
+from benchmarks import tasks_of_many
+from benchmarks.ingest import attributes as ingest_attributes
+from benchmarks.ingest import batches as ingest_batches
+from benchmarks.ingest import formats as ingest_foreign
+from benchmarks.ingest import resent as ingest_resent
+from benchmarks.ingest import single as ingest_single
+from benchmarks.ingest import small as ingest_small
+from benchmarks.load.world import World, make_world
 from benchmarks.measure import Figure
+from benchmarks.pages import admin_api, export
+from benchmarks.pages import attributed as attributed_pages
+from benchmarks.pages import usage as pages
 from benchmarks.quiet import quietly
-from benchmarks.world import World, make_world
+from benchmarks.rollups import attributes as rollup_attributes
+from benchmarks.rollups import many as rollup_many
+from benchmarks.rollups import runs as rollup
+from benchmarks.rollups import tuned as tuning
+from benchmarks.visible import floods, freshness, many_customers
 from usage_dashboard.machine.preparation import migrate
 from usage_dashboard.machine.servers import start_postgres
 

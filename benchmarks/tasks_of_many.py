@@ -18,12 +18,12 @@ from django.test import Client
 from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.periods import month_of, previous_month
-from benchmarks import population
-from benchmarks.generate import clear
+from benchmarks.load import population
+from benchmarks.load.generate import clear
+from benchmarks.load.population import Customers
+from benchmarks.load.servers import HOST
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare
-from benchmarks.population import Customers
-from benchmarks.servers import HOST
-from benchmarks.world import World
 from billing.budgets import checks
 from billing.invoices import closing, drafts
 from billing.pages.customers import customers as staff_list

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.ingest_single import Answered, require_stored, said_by_wrk
+from benchmarks.ingest.single import Answered, require_stored, said_by_wrk
 
 REPORT = """Running 8s test @ http://127.0.0.1:8401/v1/usage/events
   2 threads and 32 connections

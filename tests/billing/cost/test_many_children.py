@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import Organization, User
-from benchmarks import population
-from benchmarks.population import Customers
+from benchmarks.load import population
+from benchmarks.load.population import Customers
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 10, 100

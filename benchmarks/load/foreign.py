@@ -6,8 +6,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from benchmarks.events import Sample
-from benchmarks.world import MODELS, World
+from benchmarks.load.events import Sample
+from benchmarks.load.world import MODELS, World
 
 TEXT: Final = "How many angels can dance on the head of a pin, and what would they dance? " * 4
 

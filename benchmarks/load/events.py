@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any, Final
 
 from apikeys.routing import ATTRIBUTED
-from benchmarks.client import post_head
-from benchmarks.world import KEY_SKEW, MODEL_SKEW, MODELS, NUM_KEYS, World, shares
+from benchmarks.load.client import post_head
+from benchmarks.load.world import KEY_SKEW, MODEL_SKEW, MODELS, NUM_KEYS, World, shares
 from metering.measures import MEASURES
 
 PATH: Final = "/v1/usage/events"

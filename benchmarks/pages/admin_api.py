@@ -17,11 +17,11 @@ from accounts.clock import database_now
 from accounts.periods import midnight
 from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import AdminKey
-from benchmarks.generate import clear, generate
+from benchmarks.load.generate import clear, generate
+from benchmarks.load.servers import HOST, WEB_PORT, memory_mib, program
+from benchmarks.load.world import World, make_world
 from benchmarks.measure import Figure, compare, in_turn, percentile
-from benchmarks.pages import settle
-from benchmarks.servers import HOST, WEB_PORT, memory_mib, program
-from benchmarks.world import World, make_world
+from benchmarks.pages.usage import settle
 from billing.prices import new_models, rating
 from usage_dashboard.machine.preparation import collect_static
 

@@ -18,14 +18,14 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
-from benchmarks.client import Client
-from benchmarks.events import BATCH, Template, templates
-from benchmarks.generate import clear
-from benchmarks.ingest_batches import NUM_CLIENTS, prepare, warm_up
+from benchmarks.ingest.batches import NUM_CLIENTS, prepare, warm_up
+from benchmarks.load.client import Client
+from benchmarks.load.events import BATCH, Template, templates
+from benchmarks.load.generate import clear
+from benchmarks.load.servers import WEB_PORT, program
+from benchmarks.load.together import run_together
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare
-from benchmarks.servers import WEB_PORT, program
-from benchmarks.together import run_together
-from benchmarks.world import World
 from metering.rollups import partitions
 from usage_dashboard.machine.servers import start_redis
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from benchmarks import purposes
-from benchmarks.generate import clear, generate
+from benchmarks.load import purposes
+from benchmarks.load.generate import clear, generate
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare
-from benchmarks.rollup import MILLION, SPAN, rolled_up
-from benchmarks.world import World
+from benchmarks.rollups.runs import MILLION, SPAN, rolled_up
 
 WANT: Final = 0.85
 

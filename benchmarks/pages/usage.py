@@ -17,10 +17,10 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from accounts.clock import database_now
-from benchmarks.generate import clear, generate
+from benchmarks.load.generate import clear, generate
+from benchmarks.load.servers import HOST
+from benchmarks.load.world import World, make_world
 from benchmarks.measure import Figure, compare, in_turn, percentile
-from benchmarks.servers import HOST
-from benchmarks.world import World, make_world
 from billing.prices import new_models, rating
 from usage_dashboard.machine.preparation import collect_static
 
@@ -138,7 +138,7 @@ def _address(world: World, page: str, month: date) -> str:
 
 
 def fill(world: World, day: date, num_events: int, *, with_purpose: bool = False) -> None:
-    """A day of usage through the product's own rollup; with purposes if the world has them (`benchmarks.purposes`)."""
+    """A day of usage through the product's own rollup; with purposes if the world has them (`benchmarks.load.purposes`)."""
     start = datetime.combine(day, time_of_day(), tzinfo=UTC)
     left = num_events
     while left > 0:

@@ -5,12 +5,12 @@ from statistics import median
 from typing import Final
 
 from apikeys.models import APIKey
-from benchmarks.events import BATCH, Template, templates
-from benchmarks.foreign import item_of, payload_of, span_of, spans_packed
-from benchmarks.ingest_batches import prepare, through_http, warm_up
+from benchmarks.ingest.batches import prepare, through_http, warm_up
+from benchmarks.load.events import BATCH, Template, templates
+from benchmarks.load.foreign import item_of, payload_of, span_of, spans_packed
+from benchmarks.load.servers import cpu_seconds, program
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare, in_turn
-from benchmarks.servers import cpu_seconds, program
-from benchmarks.world import World
 from usage_dashboard.machine.processes import Child
 
 WANT: Final = 0.5

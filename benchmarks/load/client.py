@@ -4,7 +4,7 @@ import re
 import socket
 from collections.abc import Iterable, Iterator
 
-from benchmarks.servers import HOST
+from benchmarks.load.servers import HOST
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 

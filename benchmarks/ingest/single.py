@@ -17,14 +17,14 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
-from benchmarks.client import Client, post_head
-from benchmarks.empty_view import PATH as EMPTY_PATH
-from benchmarks.events import PATH, event_of, templates
-from benchmarks.ingest_batches import empty_tables, prepare
+from benchmarks.ingest.batches import empty_tables, prepare
+from benchmarks.ingest.empty_view import PATH as EMPTY_PATH
+from benchmarks.load.client import Client, post_head
+from benchmarks.load.events import PATH, event_of, templates
+from benchmarks.load.servers import BARE_PORT, BARE_SETTINGS, EMPTY_PORT, EMPTY_SETTINGS, HOST, WEB_PORT, program
+from benchmarks.load.together import run_together
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, Measure, compare, in_turn
-from benchmarks.servers import BARE_PORT, BARE_SETTINGS, EMPTY_PORT, EMPTY_SETTINGS, HOST, WEB_PORT, program
-from benchmarks.together import run_together
-from benchmarks.world import World
 
 PATHS: Final = {WEB_PORT: PATH, EMPTY_PORT: EMPTY_PATH, BARE_PORT: EMPTY_PATH}
 NUM_CLIENTS: Final = 32

@@ -25,17 +25,17 @@ from django.db import connection
 from django.test import Client
 
 from accounts.clock import database_now
-from benchmarks import population
-from benchmarks.client import post_head, send_batches
-from benchmarks.events import BATCH, PATH
-from benchmarks.generate import clear
-from benchmarks.ingest_batches import NUM_CLIENTS
+from benchmarks.ingest.batches import NUM_CLIENTS
+from benchmarks.load import population
+from benchmarks.load.client import post_head, send_batches
+from benchmarks.load.events import BATCH, PATH
+from benchmarks.load.generate import clear
+from benchmarks.load.population import MODELS, Customers
+from benchmarks.load.servers import HOST, WEB_PORT, cpu_seconds, memory_mib, program
+from benchmarks.load.together import run_together
+from benchmarks.load.wait import until
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare, percentile
-from benchmarks.population import MODELS, Customers
-from benchmarks.servers import HOST, WEB_PORT, cpu_seconds, memory_mib, program
-from benchmarks.together import run_together
-from benchmarks.wait import until
-from benchmarks.world import World
 from usage_dashboard.machine.preparation import collect_static
 from usage_dashboard.machine.servers import start_redis
 

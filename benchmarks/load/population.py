@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from accounts.installation import encryption
 from accounts.models import User
 from apikeys.routing import ATTRIBUTED
-from benchmarks.generate import next_batch_id
+from benchmarks.load.generate import next_batch_id
 from billing.alerts import WEBHOOK_SECRETS
 from billing.prices import book
 from billing.prices.rating import ALL_USAGE, cost_of

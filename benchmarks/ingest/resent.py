@@ -3,13 +3,13 @@
 from functools import partial
 from typing import Final
 
-from benchmarks.client import send_batches
-from benchmarks.events import BATCH, requests, templates
-from benchmarks.ingest_batches import NUM_CLIENTS, empty_tables, prepare, warm_up
+from benchmarks.ingest.batches import NUM_CLIENTS, empty_tables, prepare, warm_up
+from benchmarks.load.client import send_batches
+from benchmarks.load.events import BATCH, requests, templates
+from benchmarks.load.servers import WEB_PORT, program
+from benchmarks.load.together import run_together
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare
-from benchmarks.servers import WEB_PORT, program
-from benchmarks.together import run_together
-from benchmarks.world import World
 from metering.rollups import partitions
 
 WANT: Final = 0.25

@@ -8,8 +8,8 @@ from django.apps import apps
 from django.db import connection, transaction
 
 from apikeys.routing import ATTRIBUTED
-from benchmarks import purposes
-from benchmarks.world import KEY_SKEW, MODEL_SKEW, World, shares
+from benchmarks.load import purposes
+from benchmarks.load.world import KEY_SKEW, MODEL_SKEW, World, shares
 from metering.attribution_models import AttributeValue, AttributeValueMonth, Attribution, AttributionPart
 from metering.models import Model, Sku
 from metering.rollups import partitions
@@ -75,7 +75,7 @@ def generate(  # noqa: PLR0913 - what the events are like
 ) -> Made:
     """`num_events` new events at random moments of `span` from `start` on, in batches that wait to be rolled up.
 
-    `with_purpose` says that the world has purposes (`benchmarks.purposes`), and that the events are for them.
+    `with_purpose` says that the world has purposes (`benchmarks.load.purposes`), and that the events are for them.
     """
     _make_picks(world)
     end = start + span

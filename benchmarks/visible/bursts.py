@@ -9,12 +9,12 @@ from typing import Final
 
 from django.db import connection
 
-from benchmarks.client import Client
-from benchmarks.events import BATCH, Template
-from benchmarks.ingest_batches import NUM_CLIENTS
+from benchmarks.ingest.batches import NUM_CLIENTS
+from benchmarks.load.client import Client
+from benchmarks.load.events import BATCH, Template
+from benchmarks.load.servers import WEB_PORT
+from benchmarks.load.wait import until
 from benchmarks.measure import Figure, percentile
-from benchmarks.servers import WEB_PORT
-from benchmarks.wait import until
 
 WANT_SECONDS: Final = 0.2
 FIRST_TAG: Final = 7 << 26

@@ -9,10 +9,10 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
-from benchmarks.generate import clear, generate
+from benchmarks.load.generate import clear, generate
+from benchmarks.load.world import World, make_world
 from benchmarks.measure import Figure, compare
-from benchmarks.rollup import MILLION, SPAN, rolled_up
-from benchmarks.world import World, make_world
+from benchmarks.rollups.runs import MILLION, SPAN, rolled_up
 from metering.intake import skus
 from metering.rollups import partitions
 from usage_dashboard.machine import embedded

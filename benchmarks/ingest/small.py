@@ -4,11 +4,11 @@ from functools import partial
 from statistics import median
 from typing import Final
 
-from benchmarks.events import BATCH, Template, templates
-from benchmarks.ingest_batches import prepare, through_http, warm_up
+from benchmarks.ingest.batches import prepare, through_http, warm_up
+from benchmarks.load.events import BATCH, Template, templates
+from benchmarks.load.servers import cpu_seconds, program
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare, in_turn
-from benchmarks.servers import cpu_seconds, program
-from benchmarks.world import World
 from usage_dashboard.machine.processes import Child
 
 WANT: Final = 0.6

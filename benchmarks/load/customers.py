@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from accounts.clock import database_now
 from accounts.models import Organization
 from apikeys.routing import ATTRIBUTED
-from benchmarks.generate import BATCHES_SQL, TAKE_IDS_SQL, Made, next_batch_id
-from benchmarks.world import KEY_SKEW, World, shares
+from benchmarks.load.generate import BATCHES_SQL, TAKE_IDS_SQL, Made, next_batch_id
+from benchmarks.load.world import KEY_SKEW, World, shares
 from metering.rollups import partitions
 
 NUM_KEYS: Final = 10_000

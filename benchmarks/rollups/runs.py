@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from apikeys.routing import ATTRIBUTED
-from benchmarks.generate import Made, clear, generate
+from benchmarks.load.generate import Made, clear, generate
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare
-from benchmarks.world import World
 from billing.prices import new_models, rating
 from metering.cluster.state import set_local
 from metering.measures import MEASURES

@@ -9,12 +9,12 @@ from typing import Any, Final
 import psycopg2
 from django.db import connection
 
-from benchmarks.client import send_batches
-from benchmarks.events import BATCH, COLUMNS, Template, requests, tags, templates
+from benchmarks.load.client import send_batches
+from benchmarks.load.events import BATCH, COLUMNS, Template, requests, tags, templates
+from benchmarks.load.servers import WEB_PORT, cpu_seconds, program
+from benchmarks.load.together import run_together
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare, in_turn
-from benchmarks.servers import WEB_PORT, cpu_seconds, program
-from benchmarks.together import run_together
-from benchmarks.world import World
 from metering.rollups import partitions
 from usage_dashboard.machine.processes import Child
 

@@ -1,6 +1,6 @@
 """Figures: server time of both pages by project and by attribute, beside the same page over fewer events.
 
-As `benchmarks.pages`, of organizations whose usage is for projects and has three attributes (`benchmarks.purposes`).
+As `benchmarks.pages.usage`, of organizations whose usage is for projects and has three attributes (`benchmarks.load.purposes`).
 """
 
 import os
@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Final
 
 from accounts.clock import database_now
-from benchmarks import pages
-from benchmarks.generate import clear
+from benchmarks.load.generate import clear
+from benchmarks.load.purposes import make_world_with_purposes
+from benchmarks.load.world import World
 from benchmarks.measure import Figure
-from benchmarks.purposes import make_world_with_purposes
-from benchmarks.world import World
+from benchmarks.pages import usage as pages
 from usage_dashboard.machine.preparation import collect_static
 
 GROUPINGS: Final = {

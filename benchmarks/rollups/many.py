@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from benchmarks import customers
-from benchmarks.generate import clear
+from benchmarks.load import customers
+from benchmarks.load.generate import clear
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare
-from benchmarks.rollup import rolled_up
-from benchmarks.world import World
+from benchmarks.rollups.runs import rolled_up
 from metering.models import OrganizationDailyUsage
 
 FEW: Final = 10

@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Final
 
-from benchmarks import purposes
-from benchmarks.events import BATCH, templates
-from benchmarks.ingest_batches import prepare, through_http, warm_up
+from benchmarks.ingest.batches import prepare, through_http, warm_up
+from benchmarks.load import purposes
+from benchmarks.load.events import BATCH, templates
+from benchmarks.load.servers import program
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, compare, in_turn
-from benchmarks.servers import program
-from benchmarks.world import World
 
 WANT: Final = 0.9
 

@@ -13,11 +13,11 @@ from django.test import Client as Browser
 
 from accounts.clock import database_now
 from apikeys.routing import ATTRIBUTED
-from benchmarks.client import Client
-from benchmarks.generate import BATCHES_SQL, clear, next_batch_id
+from benchmarks.load.client import Client
+from benchmarks.load.generate import BATCHES_SQL, clear, next_batch_id
+from benchmarks.load.servers import HOST, WEB_PORT, memory_mib, program
+from benchmarks.load.world import MODELS, World
 from benchmarks.measure import Figure, compare, in_turn
-from benchmarks.servers import HOST, WEB_PORT, memory_mib, program
-from benchmarks.world import MODELS, World
 from billing.prices import new_models, rating
 from metering.intake import skus
 from metering.measures import UsageType

@@ -17,7 +17,7 @@ from accounts.models import Project
 from accounts.periods import month_of
 from accounts.projects import attributes
 from apikeys.models import KeyAttribution
-from benchmarks.world import FOUNDED_AT, KEY_SKEW, World, make_world, shares
+from benchmarks.load.world import FOUNDED_AT, KEY_SKEW, World, make_world, shares
 from metering.attributions import adopt
 from metering.attributions.memory import Memory, Wanted
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil
 from django.conf import settings
 
-from benchmarks.wait import until
+from benchmarks.load.wait import until
 from usage_dashboard.machine.launcher import Plan, programs
 from usage_dashboard.machine.processes import Child, last_lines
 
 HOST = "127.0.0.1"
 WEB_PORT = 8401
 EMPTY_PORT = 8402
-EMPTY_SETTINGS = {"DJANGO_SETTINGS_MODULE": "benchmarks.settings"}
+EMPTY_SETTINGS = {"DJANGO_SETTINGS_MODULE": "benchmarks.ingest.settings"}
 BARE_PORT = 8403
 BARE_SETTINGS = {**EMPTY_SETTINGS, "BARE": "1"}
 

@@ -17,15 +17,15 @@ import psycopg2
 from django.conf import settings
 from django.db import connection
 
-from benchmarks.bursts import measure_bursts, newest_batch
-from benchmarks.client import Client
-from benchmarks.events import BATCH, Template, endless, templates
-from benchmarks.generate import clear
-from benchmarks.ingest_batches import NUM_CLIENTS, prepare, through_http, warm_up
+from benchmarks.ingest.batches import NUM_CLIENTS, prepare, through_http, warm_up
+from benchmarks.load.client import Client
+from benchmarks.load.events import BATCH, Template, endless, templates
+from benchmarks.load.generate import clear
+from benchmarks.load.servers import WEB_PORT, memory_mib, program
+from benchmarks.load.together import run_together
+from benchmarks.load.world import World
 from benchmarks.measure import Figure, percentile
-from benchmarks.servers import WEB_PORT, memory_mib, program
-from benchmarks.together import run_together
-from benchmarks.world import World
+from benchmarks.visible.bursts import measure_bursts, newest_batch
 from usage_dashboard.machine.processes import Child
 from usage_dashboard.machine.servers import start_redis
 
