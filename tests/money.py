@@ -19,7 +19,7 @@ from billing.prices.rerating import Terms
 from metering.measures import MEASURES
 from metering.models import Model, OrganizationDailyUsage
 from metering.rollups.touched import touch
-from tests.rollup_rows import sku_of
+from tests.usage.rollup_rows import sku_of
 
 ACTOR: Final = Actor(name="tests")
 OCTOBER: Final = month_of(date(2026, 10, 1))

@@ -76,10 +76,8 @@ def modules_of(*folders: str) -> list[Module]:
 
 def too_large(modules: list[Module]) -> list[str]:
     """What is beyond the bounds of the house style."""
-    in_rooms = (module for module in modules if module.path.parts[0] in APPS and module.path.name != "__init__.py")
-    folders = Counter(module.path.parent for module in in_rooms)
     return [
-        *(f"{folder}/ has {number} modules" for folder, number in folders.items() if number > MOST_MODULES),
+        *(f"{folder}/ has {number} modules" for folder, number in widths(modules).items() if number > MOST_MODULES),
         *(f"{module.path} has {lines} lines" for module in modules if (lines := module.text.count("\n")) > MOST_LINES),
         *(
             f"{name} has {length} lines"
@@ -90,13 +88,18 @@ def too_large(modules: list[Module]) -> list[str]:
     ]
 
 
+def widths(modules: list[Module]) -> Counter[Path]:
+    """How many modules each folder has."""
+    return Counter(module.path.parent for module in modules if module.path.name != "__init__.py")
+
+
 def numbers_given_twice(decisions: Path) -> list[str]:
     """Decision records whose number another one has, too: references name records by number."""
     numbers = Counter(path.name.partition("-")[0] for path in decisions.glob("*.md"))
     return [f"{number} is the number of {count} decision records" for number, count in numbers.items() if count > 1]
 
 
-def figures(apps: list[Module], tests: list[Module]) -> list[tuple[str, str, str]]:
+def figures(apps: list[Module], tests: list[Module], benchmarks: list[Module]) -> list[tuple[str, str, str]]:
     """What is counted, the figure, and what it should be."""
     of_cost = [module for module in apps if module.path.is_relative_to("billing/cost")]
     cost_names = set().union(*(module.names_from("metering") for module in of_cost))
@@ -104,7 +107,7 @@ def figures(apps: list[Module], tests: list[Module]) -> list[tuple[str, str, str
         module for module in apps if module.has_name_of("metering.usage", "groupings", {"MODEL", "API_KEY", "USER"})
     ]
     share = sum(module.num_lines for module in tests) / sum(module.num_lines for module in apps)
-    widest = Counter(module.path.parent for module in apps if module.path.name != "__init__.py").most_common(1)[0]
+    widest = widths([*apps, *tests, *benchmarks]).most_common(1)[0]
     return [
         ("modules in the widest folder", f"{widest[1]} ({widest[0]}/)", f"≤ {MOST_MODULES}"),
         ("names that billing/cost takes from metering", f"{len(cost_names)}", f"≤ {MOST_COST_NAMES}"),
@@ -115,10 +118,10 @@ def figures(apps: list[Module], tests: list[Module]) -> list[tuple[str, str, str
 
 
 def main() -> int:
-    apps, tests = modules_of(*APPS), modules_of("tests")
-    for what, figure, wanted in figures(apps, tests):
+    apps, tests, benchmarks = modules_of(*APPS), modules_of("tests"), modules_of("benchmarks")
+    for what, figure, wanted in figures(apps, tests, benchmarks):
         print(f"{what:<46} {figure:<22} {wanted}")
-    problems = too_large([*apps, *tests, *modules_of("benchmarks")])
+    problems = too_large([*apps, *tests, *benchmarks])
     problems = [f"Too large: {problem}" for problem in problems] + numbers_given_twice(ROOT / "docs/decisions")
     for problem in problems:
         print(f"{problem}.")

@@ -23,9 +23,9 @@ from apikeys.models import APIKey
 from billing.models import DailyCost
 from metering.measures import MEASURES, UsageType
 from metering.models import DailyUsage, HourlyUsage, OrganizationDailyUsage, UsageEvent
-from tests.attributions import declare
 from tests.engine import days_ago, make_event, make_key, make_token, num_events, roll_up, send
 from tests.metering.pages.test_activity_page import bars, figures, page_of
+from tests.usage.attributions import declare
 from tests.world import World, join
 
 SignIn = Callable[[User], Client]

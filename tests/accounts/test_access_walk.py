@@ -20,7 +20,7 @@ from accounts.projects.attributes import declare
 from accounts.projects.projects import make_project
 from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.keys import keys
-from tests.undone import undone
+from tests.database.undone import undone
 from tests.world import LONG_AGO, World, make_organization, make_user
 
 ROLES = (

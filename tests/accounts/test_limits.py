@@ -23,7 +23,7 @@ from apikeys.models import APIKey
 from billing.alerts import Budget, WebhookEndpoint
 from billing.notices import outbox
 from tests.engine import make_key
-from tests.what_for import declare, make_project
+from tests.usage.what_for import declare, make_project
 from tests.world import LONG_AGO, World
 
 pytestmark = pytest.mark.django_db

@@ -22,8 +22,8 @@ from apikeys.routing import ATTRIBUTED, KeyHistory, NotAMemberError, Route, earl
 from metering.intake import skus
 from metering.models import HourlyUsage, OrganizationDailyUsage, UsageEvent
 from metering.rollups import partitions
+from tests.database.undone import undone
 from tests.engine import days_ago, home_of, make_event, make_key, make_token, num_events, roll_up, send
-from tests.undone import undone
 from tests.world import World, join
 
 NAMED, DEFAULT, TRACKED = Route.NAMED, Route.DEFAULT, Route.TRACKED

@@ -16,7 +16,7 @@ from billing.invoices.billed import charged_days
 from billing.models import DailyCost, Invoice, InvoiceLine
 from billing.payer_history import BEGINNING, PayerSince
 from tests.money import ACTOR, NOVEMBER, OCTOBER, at, close, set_price, use
-from tests.rollup_rows import sku_of
+from tests.usage.rollup_rows import sku_of
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -28,8 +28,8 @@ from metering.models import FailedItem, HourlyUsage, IngestBatch, Verification
 from metering.rollups import partitions
 from metering.rollups import run as rollups
 from tests.billing.notices.test_webhooks import Receiver, receiver
-from tests.cluster import in_shards
 from tests.engine import days_ago, make_event, make_key, make_token, send
+from tests.machines.cluster import in_shards
 from tests.money import ACTOR, set_price, terms, use
 from tests.world import World, make_world
 from usage_dashboard.celery import app

@@ -12,7 +12,7 @@ from apikeys.models import APIKey
 from billing.models import DailyCost, LineItem
 from metering.measures import UsageType
 from metering.models import Sku
-from tests.rollup_rows import add_hour, add_usage, make_key, sku_of
+from tests.usage.rollup_rows import add_hour, add_usage, make_key, sku_of
 from tests.world import World, make_world
 
 PLOTLY_NAMES: Final = ("R&D <prod>", "a<br>b", "%{y} share")

@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import WATCH_SCRIPT, Watched
 from tests.browser.scene import Scene
-from tests.certificates import Authority
-from tests.proxies import Proxy, serving
+from tests.machines.certificates import Authority
+from tests.machines.proxies import Proxy, serving
 from tests.world import PASSWORD
 from usage_dashboard.machine.launcher import Plan, programs
 from usage_dashboard.machine.processes import Child, last_lines, wait_until

@@ -23,8 +23,8 @@ from exports.columns import CSV, INCOMPLETE, ROWS_AT_A_TIME, Column, Kind, chunk
 from metering.measures import MEASURES, ServiceTier, UsageType
 from metering.models import DailyUsage, Sku
 from metering.usage.queries import UsageQuery
-from tests.export_skus import make_sku
-from tests.rollup_rows import add_cost, add_usage
+from tests.usage.export_skus import make_sku
+from tests.usage.rollup_rows import add_cost, add_usage
 from tests.world import World
 from usage_dashboard.machine.processes import wait_until
 

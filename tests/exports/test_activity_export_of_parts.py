@@ -7,9 +7,9 @@ from django.test import Client
 
 from accounts.models import User
 from metering.models import PriceWord
-from tests.export_skus import make_sku
 from tests.exports.test_activity_export import DAY, TOLD_LATER, rows
-from tests.rollup_rows import add_usage
+from tests.usage.export_skus import make_sku
+from tests.usage.rollup_rows import add_usage
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

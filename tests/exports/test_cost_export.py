@@ -13,8 +13,8 @@ from accounts.models import User
 from apikeys.keys import keys
 from billing.models import DailyCost, LineItem
 from metering.models import Sku
-from tests.export_skus import make_sku
-from tests.rollup_rows import add_cost, add_usage
+from tests.usage.export_skus import make_sku
+from tests.usage.rollup_rows import add_cost, add_usage
 from tests.world import World
 
 SignIn = Callable[[User], Client]

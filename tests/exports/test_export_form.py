@@ -15,7 +15,7 @@ from accounts.models import User
 from billing.models import LineItem
 from exports import activity, cost
 from exports.columns import Column, Kind
-from tests.rollup_rows import add_cost, add_usage, make_key, sku_of
+from tests.usage.rollup_rows import add_cost, add_usage, make_key, sku_of
 from tests.world import World
 
 SignIn = Callable[[User], Client]

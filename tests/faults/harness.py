@@ -18,8 +18,8 @@ from django.conf import settings
 from django.db import connection
 
 from metering.rollups.run import IS_ROLLING_UP
-from tests import cluster
 from tests.faults.nodes import Node
+from tests.machines import cluster
 from usage_dashboard import given_addresses
 from usage_dashboard.machine import embedded, preparation, servers
 from usage_dashboard.machine.launcher import Plan, programs

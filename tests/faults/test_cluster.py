@@ -11,10 +11,10 @@ from psycopg2 import errors
 
 from accounts.models import User
 from metering.cluster.state import EVENTS
-from tests.cluster import CITUS_URL
 from tests.faults.conftest import make_scenario
 from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
+from tests.machines.cluster import CITUS_URL
 from usage_dashboard.machine.processes import wait_until
 
 pytestmark = [

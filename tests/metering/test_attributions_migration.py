@@ -6,8 +6,8 @@ from metering.attributions import memory
 from metering.intake import skus
 from metering.models import AttributedDailyUsage, UsageEvent
 from tests.engine import make_event, make_key, make_token, roll_up, send
-from tests.upgrades import drifts, stored, through
-from tests.what_for import declare, make_project, requests_by
+from tests.machines.upgrades import drifts, stored, through
+from tests.usage.what_for import declare, make_project, requests_by
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ import pytest
 from metering.intake import skus
 from metering.models import DailyUsage
 from tests.engine import make_event, make_key, make_token, roll_up, send
-from tests.upgrades import NEW_MEASURES, drifts, stored, through
+from tests.machines.upgrades import NEW_MEASURES, drifts, stored, through
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -10,9 +10,9 @@ from metering.intake import skus
 from metering.models import ValueDailyUsage, ValueMonthlyTotal
 from metering.rollups.proof import prove_month
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
-from tests.rollup_proof import everything
-from tests.upgrades import drifts, through
-from tests.what_for import declare, make_project, requests_by
+from tests.machines.upgrades import drifts, through
+from tests.usage.rollup_proof import everything
+from tests.usage.what_for import declare, make_project, requests_by
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

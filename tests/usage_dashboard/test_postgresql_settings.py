@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from tests.servers import open_directory
+from tests.machines.servers import open_directory
 from usage_dashboard.machine import embedded
 from usage_dashboard.machine.servers import start_postgres
 from usage_dashboard.machine.tuning import postgresql

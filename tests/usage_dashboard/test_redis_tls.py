@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 from django.conf import settings
 
-from tests.certificates import Authority
+from tests.machines.certificates import Authority
 from usage_dashboard.machine.embedded import REDIS_SOCKET, socket_directory
 
 ASK_ALL_THREE: Final = """

@@ -26,10 +26,10 @@ from apikeys.scimtokens.scimtokens import create_scim_token
 from billing.alerts import Budget, Delivery, WebhookEndpoint
 from billing.models import Invoice
 from tests.accounts.test_access_walk import make_staff, project_patterns
-from tests.attributions import declare, say
+from tests.database.undone import undone
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.parameters import OPEN_TO_THEIR_READERS, ORGANIZATION, PATH_PARAMETERS, PLAIN, QUERY_PARAMETERS, WORDS
-from tests.undone import undone
+from tests.usage.attributions import declare, say
 from tests.world import LONG_AGO, World
 from usage_dashboard.models import ScimGroup
 

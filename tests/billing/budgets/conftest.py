@@ -11,7 +11,7 @@ from billing.budgets import blocks
 from metering.attribution_models import PROJECT, AttributeValue
 from tests.billing.budgets.parts import add_value
 from tests.money import set_price, use
-from tests.rollup_rows import add_usage, sku_of
+from tests.usage.rollup_rows import add_usage, sku_of
 from tests.world import LONG_AGO, World
 
 

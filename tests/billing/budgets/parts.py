@@ -15,7 +15,7 @@ from metering.measures import MEASURES
 from metering.models import Model, ValueDailyUsage
 from tests.engine import make_key, make_token
 from tests.money import ACTOR, model_of, set_price
-from tests.rollup_rows import sku_of
+from tests.usage.rollup_rows import sku_of
 from tests.world import World, make_world
 
 KINDS = ["project", "api_key", "user", "model", "attribute"]

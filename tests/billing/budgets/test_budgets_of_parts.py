@@ -23,7 +23,7 @@ from billing.budgets.checks import check, check_forecasts
 from billing.notices import endpoints
 from tests.billing.budgets.parts import COST, KINDS, real_world, scope_of, set_budget
 from tests.money import ACTOR, set_price, use
-from tests.rollup_rows import add_usage, sku_of
+from tests.usage.rollup_rows import add_usage, sku_of
 from tests.world import World
 
 NUM_WORKERS = 3

@@ -22,7 +22,7 @@ from metering.models import Model
 from tests.billing.budgets.parts import add_value, real_world, scope_of, set_budget
 from tests.engine import make_event, make_key, send
 from tests.money import ACTOR, set_price, use
-from tests.rollup_rows import add_usage, sku_of
+from tests.usage.rollup_rows import add_usage, sku_of
 from tests.world import LONG_AGO, World
 
 ADDRESS = "/v1/keys/verify"

@@ -16,7 +16,7 @@ from billing.budgets.blocks import Use
 from metering.rollups.touched import touch
 from tests.billing.budgets.parts import set_budget
 from tests.money import set_price, use
-from tests.rollup_rows import add_usage, sku_of
+from tests.usage.rollup_rows import add_usage, sku_of
 from tests.world import World
 
 OTHERS = 10_000

@@ -17,7 +17,7 @@ from billing.display import axis_dollars, dollars, exact_dollars
 from billing.models import CreditGrant, Invoice, LineItem
 from metering.pages.charts import ComparedDays, compared_days
 from tests.metering.pages.test_activity_page import bars, figures, page_of
-from tests.rollup_rows import add_cost, add_usage, make_key, sku_of
+from tests.usage.rollup_rows import add_cost, add_usage, make_key, sku_of
 from tests.world import World
 
 SignIn = Callable[[User], Client]

@@ -16,10 +16,10 @@ from billing.models import LineItem
 from metering.models import Sku
 from metering.usage.declared import declared_in
 from metering.usage.queries import UsageQuery
-from tests.attributions import declare, say
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.metering.pages.test_activity_page import page_of
-from tests.rollup_rows import add_cost, add_usage, sku_of
+from tests.usage.attributions import declare, say
+from tests.usage.rollup_rows import add_cost, add_usage, sku_of
 from tests.world import World
 
 SignIn = Callable[[User], Client]

@@ -17,8 +17,8 @@ from billing.invoices.invoices import applied_credit
 from billing.models import Invoice
 from billing.money import to_cents
 from billing.refunds import BalanceRefund
-from tests.histories import MONTHS, Step, begin, close_all, histories, live
 from tests.money import DECEMBER, NOVEMBER, OCTOBER, billed_by_hand, rounded_costs, total_of
+from tests.usage.histories import MONTHS, Step, begin, close_all, histories, live
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from accounts.models import Organization
 from billing.alerts import Delivery, WebhookEndpoint
 from billing.notices import deliveries, endpoints, webhooks
 from tests.billing.notices.test_webhooks import SECRET, Receiver, receiver
-from tests.slow_receivers import TRICKLED_RECORD, SlowReceiver, slow_receivers
+from tests.machines.slow_receivers import TRICKLED_RECORD, SlowReceiver, slow_receivers
 from tests.world import make_world
 
 DEADLINE_SECONDS = 0.5

@@ -16,7 +16,7 @@ from metering.attribution_models import AttributeValue, AttributeValueMonth
 from metering.models import Model
 from tests.engine import make_key
 from tests.money import ACTOR, set_price, use
-from tests.rollup_rows import add_usage, sku_of
+from tests.usage.rollup_rows import add_usage, sku_of
 from tests.world import LONG_AGO, World, join
 
 SignIn = Callable[[User], Client]

@@ -20,7 +20,7 @@ from billing.display import dollars
 from billing.invoices.balance import balances_of
 from billing.models import Invoice
 from billing.pages.customers.customers import customers, find_ids
-from tests.billing.invoices.test_balance import below_zero  # noqa: F401 - a fixture
+from tests.billing.invoices.credit.test_balance import below_zero  # noqa: F401 - a fixture
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.money import set_price, use
 from tests.world import World

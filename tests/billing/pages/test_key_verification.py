@@ -21,7 +21,7 @@ from apikeys.keys import keys
 from apikeys.models import APIKey, IngestToken
 from billing.budgets import blocks, budgets
 from billing.models import LineItem
-from tests.rollup_rows import add_cost, sku_of
+from tests.usage.rollup_rows import add_cost, sku_of
 from tests.world import World, join
 
 ADDRESS = "/v1/keys/verify"

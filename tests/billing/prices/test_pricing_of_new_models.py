@@ -21,7 +21,7 @@ from billing.waiting import WaitingUsage
 from metering.models import FailedItem, Model
 from tests.engine import make_event, make_key, make_token, send
 from tests.money import ACTOR
-from tests.rollup_proof import drift
+from tests.usage.rollup_proof import drift
 from tests.world import World, make_world
 
 pytestmark = pytest.mark.django_db

@@ -11,9 +11,9 @@ from billing.prices import rating
 from metering.measures import MEASURES
 from metering.models import OrganizationDailyUsage, Sku
 from metering.rollups.touched import Touched, touch
+from tests.database.work import counted
 from tests.money import set_price
-from tests.rollup_rows import sku_of
-from tests.work import counted
+from tests.usage.rollup_rows import sku_of
 
 pytestmark = pytest.mark.django_db
 

@@ -14,10 +14,10 @@ from billing.cost.queries import spending
 from billing.models import DailyCost, LineItem
 from metering.usage.groupings import USER
 from metering.usage.queries import UsageQuery
+from tests.database.undone import undone
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
-from tests.memories import forget
+from tests.machines.memories import forget
 from tests.money import set_price
-from tests.undone import undone
 from tests.world import World
 
 PRICE = Decimal("0.0000025")

@@ -11,10 +11,10 @@ from billing.invoices.grants import GrantTerms
 from billing.models import BillingDetails, Invoice, LineItem
 from metering.measures import MEASURES
 from metering.models import AttributedDailyUsage
-from tests import attributions, what_for
-from tests.focus_files import use_by
 from tests.money import ACTOR, NOVEMBER, OCTOBER, at, close, set_price
-from tests.rollup_rows import make_key, sku_of
+from tests.usage import attributions, what_for
+from tests.usage.focus_files import use_by
+from tests.usage.rollup_rows import make_key, sku_of
 from tests.world import World
 
 DAY = date(2026, 10, 14)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.exports.focus import rules, story
 from tests.exports.focus.rules import Rule
-from tests.focus_files import Row, cost_file, invoice_file, period_file
+from tests.usage.focus_files import Row, cost_file, invoice_file, period_file
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

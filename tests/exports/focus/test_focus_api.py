@@ -10,7 +10,7 @@ from accounts.models import AuditEvent, Organization
 from apikeys.adminkeys.adminkeys import create_admin_key, revoke_admin_key
 from apikeys.models import AdminKey
 from tests.exports.focus import story
-from tests.focus_files import read_csv
+from tests.usage.focus_files import read_csv
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from django.test import Client
 from accounts.models import AuditEvent, Organization, User
 from exports.focus import datasets
 from tests.exports.focus import story
-from tests.focus_files import cost_file, read_csv, use_by
 from tests.money import OCTOBER, set_price
+from tests.usage.focus_files import cost_file, read_csv, use_by
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ import pytest
 from accounts.periods import Period
 from billing.models import Invoice, MonthClose
 from tests.exports.focus import story
-from tests.focus_files import YEAR, cost_file, invoice_file, period_file, total
 from tests.money import at
+from tests.usage.focus_files import YEAR, cost_file, invoice_file, period_file, total
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

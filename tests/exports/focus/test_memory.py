@@ -13,8 +13,8 @@ from billing.models import DailyCost, LineItem
 from exports.focus.datasets import COST_AND_USAGE, formats, pieces
 from metering.measures import MEASURES
 from metering.models import OrganizationDailyUsage
-from tests.focus_files import scope_of
-from tests.rollup_rows import sku_of
+from tests.usage.focus_files import scope_of
+from tests.usage.rollup_rows import sku_of
 from tests.world import LONG_AGO, World
 
 pytestmark = pytest.mark.django_db

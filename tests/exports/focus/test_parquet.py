@@ -10,7 +10,7 @@ from pyarrow import parquet
 from accounts.models import Organization
 from exports.focus.datasets import COST_AND_USAGE, CSV_FORMAT, DATASETS, PARQUET_FORMAT, Dataset, pieces
 from tests.exports.focus import rules, story
-from tests.focus_files import read_csv, scope_of
+from tests.usage.focus_files import read_csv, scope_of
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -14,9 +14,9 @@ from billing.models import CreditGrant, DailyCost, Invoice, InvoiceLine
 from billing.money import to_cents
 from billing.payer_history import OWNED_SQL
 from metering.models import Sku
-from tests.focus_files import YEAR, Row, cost_file, give_to_people, total
-from tests.histories import Step, begin, close_all, histories, live
 from tests.money import DECEMBER, NOVEMBER, OCTOBER
+from tests.usage.focus_files import YEAR, Row, cost_file, give_to_people, total
+from tests.usage.histories import Step, begin, close_all, histories, live
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from tests.engine import days_ago, make_event, make_key, make_token, roll_up, se
 from tests.exports.focus import story
 from tests.exports.mcp_server.assistant import Assistant, RefusedError, connected
 from tests.exports.openai_api.filled import NUM_DAYS, fill, make_admin_key
-from tests.what_for import make_project
+from tests.usage.what_for import make_project
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,7 +18,7 @@ from tests.engine import days_ago, make_event, make_key, make_token, roll_up, se
 from tests.exports.focus import story
 from tests.exports.mcp_server.assistant import connected
 from tests.exports.openai_api.filled import NUM_DAYS, Filled, every_page, fill, make_admin_key, results_of, sums
-from tests.what_for import carry, make_project
+from tests.usage.what_for import carry, make_project
 from tests.world import LONG_AGO, World, join
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,7 +17,7 @@ from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import AdminKey
 from metering.measures import ALLOWED_MEASURES, UsageType
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
-from tests.what_for import make_project
+from tests.usage.what_for import make_project
 from tests.world import LONG_AGO, World
 
 SCOPES: Final = list(AdminKey.Scope.values)

@@ -12,7 +12,7 @@ from accounts.projects.projects import archive_project
 from billing.alerts import Budget
 from tests.engine import days_ago, make_key
 from tests.exports.openai_api.filled import ask, make_admin_key
-from tests.what_for import carry, make_project
+from tests.usage.what_for import carry, make_project
 from tests.world import World
 
 

@@ -19,7 +19,7 @@ from apikeys.models import APIKey
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.exports.openai_api.filled import Filled, fill, make_admin_key
 from tests.money import set_price
-from tests.what_for import carry, make_project
+from tests.usage.what_for import carry, make_project
 from tests.world import LONG_AGO, World
 
 VENDOR: Final = "https://api.openai.com"

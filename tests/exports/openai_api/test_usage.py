@@ -9,10 +9,10 @@ from accounts.clock import database_now
 from accounts.models import Organization
 from exports.openai_api.endpoints import USAGE, Endpoint
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
-from tests.export_skus import make_sku
 from tests.exports.openai_api.filled import NUM_DAYS, Filled, ask, every_page, fill, make_admin_key, results_of, sums
-from tests.rollup_rows import add_usage
-from tests.what_for import make_project
+from tests.usage.export_skus import make_sku
+from tests.usage.rollup_rows import add_usage
+from tests.usage.what_for import make_project
 from tests.world import LONG_AGO, World, join
 
 GROUPS = ("project_id", "user_id", "api_key_id", "model", "batch", "service_tier")

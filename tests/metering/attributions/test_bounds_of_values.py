@@ -20,7 +20,7 @@ from metering.attribution_models import (
 )
 from metering.attributions import adopt, memory
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
-from tests.what_for import OTHERS, carry, declare, make_project, num_requests, requests_by
+from tests.usage.what_for import OTHERS, carry, declare, make_project, num_requests, requests_by
 from tests.world import World
 
 

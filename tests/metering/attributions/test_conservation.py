@@ -28,10 +28,10 @@ from metering.models import (
     ValueMonthlyTotal,
     ValueMonthlyUsage,
 )
-from tests import memories
+from tests.database.undone import undone
 from tests.engine import days_ago, make_key, make_token, roll_up, send
-from tests.undone import undone
-from tests.what_for import carry, declare, make_project, withdraw
+from tests.machines import memories
+from tests.usage.what_for import carry, declare, make_project, withdraw
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

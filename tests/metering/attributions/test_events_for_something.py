@@ -21,7 +21,7 @@ from tests.engine import (
     roll_up,
     send,
 )
-from tests.what_for import carry, declare, make_project, num_requests, requests_by, withdraw
+from tests.usage.what_for import carry, declare, make_project, num_requests, requests_by, withdraw
 from tests.world import World, join
 
 UNTRACKED_SINCE = datetime(2023, 6, 1, tzinfo=UTC)

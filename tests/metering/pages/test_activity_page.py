@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Organization, User
 from metering.measures import UsageType
-from tests.rollup_rows import add_usage, make_key, sku_of
+from tests.usage.rollup_rows import add_usage, make_key, sku_of
 from tests.world import World
 
 SignIn = Callable[[User], Client]

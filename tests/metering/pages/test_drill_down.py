@@ -14,8 +14,8 @@ from accounts.clock import database_now
 from accounts.models import Organization, User
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.metering.pages.test_activity_page import bars, figures, page_of
-from tests.rollup_rows import add_hour, add_usage, sku_of
-from tests.rollup_rows import make_key as make_named_key
+from tests.usage.rollup_rows import add_hour, add_usage, sku_of
+from tests.usage.rollup_rows import make_key as make_named_key
 from tests.world import World
 
 SignIn = Callable[[User], Client]

@@ -20,7 +20,7 @@ from apikeys.keys import keys
 from apikeys.models import APIKey, VisibilityRequest
 from metering.measures import MEASURES
 from metering.models import MonthlyUsage
-from tests.rollup_rows import sku_of
+from tests.usage.rollup_rows import sku_of
 from tests.world import World, join
 
 SignIn = Callable[[User], Client]

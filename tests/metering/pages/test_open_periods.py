@@ -19,7 +19,7 @@ from metering.pages.parts import Asked
 from metering.usage.groupings import View
 from metering.usage.queries import Step, UsageQuery
 from tests.metering.pages.chart_rows import rows_of
-from tests.rollup_rows import add_cost, add_hour, add_usage, sku_of
+from tests.usage.rollup_rows import add_cost, add_hour, add_usage, sku_of
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from metering.pages.filter_form import read_filter_form
 from metering.pages.parts import Asked
 from metering.usage.groupings import View
 from tests.metering.pages.chart_rows import rows_of
-from tests.rollup_rows import add_cost, add_hour, add_usage, make_key, sku_of
+from tests.usage.rollup_rows import add_cost, add_hour, add_usage, make_key, sku_of
 from tests.world import World, make_user
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,9 @@ from django.test import Client
 from accounts.models import Attribute, Organization, Project, User
 from accounts.projects.projects import default_of, make_project
 from metering.models import DailyUsage
-from tests.attributions import OTHER_VALUES, declare, say
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.metering.pages.test_activity_page import bars, figures, page_of, top_list
+from tests.usage.attributions import OTHER_VALUES, declare, say
 from tests.world import World, join
 
 SignIn = Callable[[User], Client]

@@ -13,7 +13,7 @@ from accounts.periods import Period
 from metering.pages.filter_form import FilterForm, read_filter_form
 from metering.usage.groupings import GROUPINGS, MODEL, USER, View
 from metering.usage.queries import Rank
-from tests.rollup_rows import add_usage, make_key, sku_of
+from tests.usage.rollup_rows import add_usage, make_key, sku_of
 from tests.world import World, join
 
 TODAY = date(2026, 11, 22)

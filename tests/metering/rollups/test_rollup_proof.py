@@ -14,7 +14,7 @@ from billing.prices import new_models, rating
 from metering.attribution_models import Attribution, AttributionPart
 from metering.rollups.proof import days_with_events
 from tests.engine import days_ago, make_event, make_key, make_token, send, total_of
-from tests.rollup_proof import drift, everything
+from tests.usage.rollup_proof import drift, everything
 from tests.world import World, join
 
 UNTRACKED_SINCE = datetime(2023, 6, 1, tzinfo=UTC)

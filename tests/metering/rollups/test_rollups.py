@@ -35,7 +35,7 @@ from tests.engine import (
     sums_of,
     total_of,
 )
-from tests.rollup_proof import drift, everything
+from tests.usage.rollup_proof import drift, everything
 from tests.world import World
 
 MOST = 10**12

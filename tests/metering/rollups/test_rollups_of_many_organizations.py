@@ -12,10 +12,10 @@ from billing.models import DailyCost
 from billing.prices import rating
 from metering.models import HourlyUsage, IngestBatch, OrganizationDailyUsage, Sku, UsageEvent
 from metering.rollups import partitions
+from tests.database.work import Work, counted
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
-from tests.rollup_proof import drift
-from tests.rollup_rows import sku_of
-from tests.work import Work, counted
+from tests.usage.rollup_proof import drift
+from tests.usage.rollup_rows import sku_of
 from tests.world import World
 
 NUM_KEYS = 600

@@ -11,8 +11,8 @@ from metering.models import ValueMonthlyUsage
 from metering.rollups.proof import days_with_events
 from metering.rollups.sums import FAST, Sums
 from tests.engine import make_event, make_key, make_token, roll_up, send, total_of
-from tests.rollup_proof import drift, everything
-from tests.what_for import declare, requests_by
+from tests.usage.rollup_proof import drift, everything
+from tests.usage.what_for import declare, requests_by
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -27,8 +27,8 @@ from metering.usage.queries import Rank, Step, UsageQuery, ValueFilter
 from metering.usage.rankings import ids_named, ranking_page, top_lists
 from metering.usage.sources import has_totals
 from metering.usage.sums import activity_of
-from tests.attributions import OTHER_VALUES, attribution_of, declare
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
+from tests.usage.attributions import OTHER_VALUES, attribution_of, declare
 from tests.world import World, join, make_user
 
 NUM_EVENTS = 300

@@ -19,10 +19,10 @@ from metering.usage.groupings import SERVICE_TIER
 from metering.usage.queries import SHOWN_PARTS, Rank, SkuFilter, UsageQuery
 from metering.usage.rankings import ranking_page, top_lists
 from metering.usage.sums import activity_of
-from tests.attributions import declare
+from tests.database.plans import nodes_of, plan_in
 from tests.engine import days_ago
-from tests.plans import nodes_of, plan_in
-from tests.rollup_rows import sku_of
+from tests.usage.attributions import declare
+from tests.usage.rollup_rows import sku_of
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from metering.usage.groupings import (
     Grouping,
 )
 from metering.usage.names import Names, names_of
-from tests.rollup_rows import make_key, sku_of
+from tests.usage.rollup_rows import make_key, sku_of
 from tests.world import World
 
 

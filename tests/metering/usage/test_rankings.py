@@ -11,7 +11,7 @@ from metering.usage.groupings import API_KEY, MODEL, ORGANIZATION, UNTRACKED, US
 from metering.usage.names import names_of
 from metering.usage.queries import Rank, UsageQuery
 from metering.usage.rankings import PAGE_ROWS, TOP_ROWS, RankingPage, TopRow, pattern, ranking_page, top_lists
-from tests.rollup_rows import add_usage, make_key, sku_of
+from tests.usage.rollup_rows import add_usage, make_key, sku_of
 from tests.world import World
 
 DAY: Final = date(2026, 11, 14)

@@ -22,7 +22,7 @@ from metering.models import UsageEvent
 from tests.engine import make_key, make_token, roll_up
 from tests.exports.openai_api.filled import make_admin_key
 from tests.money import ACTOR, NOVEMBER, OCTOBER, at, close, release_held, set_price, use
-from tests.what_for import make_project
+from tests.usage.what_for import make_project
 from tests.world import World
 from usage_dashboard.apidocs.examples import Example
 from usage_dashboard.apidocs.own import own_of

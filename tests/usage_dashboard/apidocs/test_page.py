@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import User
 from tests.engine import make_key
 from tests.exports.openai_api.filled import make_admin_key
-from tests.what_for import make_project
+from tests.usage.what_for import make_project
 from tests.world import World
 from usage_dashboard.apidocs.generator import document
 

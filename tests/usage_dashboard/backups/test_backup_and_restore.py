@@ -22,9 +22,9 @@ from accounts.models import Organization
 from billing.prices import rating
 from metering.models import UsageEvent
 from metering.rollups import partitions, retention
-from tests.cluster import CITUS_URL
 from tests.engine import days_ago, make_event, make_key, make_token, send
-from tests.servers import open_directory
+from tests.machines.cluster import CITUS_URL
+from tests.machines.servers import open_directory
 from tests.world import World
 from usage_dashboard.backups import programs
 from usage_dashboard.machine import embedded

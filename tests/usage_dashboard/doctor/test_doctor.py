@@ -30,9 +30,9 @@ from metering.cluster import distribution, state
 from metering.models import FailedItem, IngestBatch, Verification
 from metering.rollups import deltas, partitions
 from metering.rollups.tables import DISTRIBUTED
-from tests.certificates import Authority
-from tests.proxies import Proxy, serving
-from tests.rollup_rows import sku_of
+from tests.machines.certificates import Authority
+from tests.machines.proxies import Proxy, serving
+from tests.usage.rollup_rows import sku_of
 from tests.world import World
 from usage_dashboard.celery import app
 from usage_dashboard.doctor import programs, stores, surroundings, work

@@ -18,7 +18,7 @@ import psutil
 import psycopg2
 import pytest
 
-from tests.servers import open_directory
+from tests.machines.servers import open_directory
 from usage_dashboard.machine import embedded
 from usage_dashboard.machine.left_overs import is_alive
 from usage_dashboard.machine.processes import Child, LaunchError, wait_until

@@ -21,7 +21,7 @@ import pytest
 from django.conf import settings
 from psycopg2.extensions import POLL_OK
 
-from tests.servers import open_directory
+from tests.machines.servers import open_directory
 from usage_dashboard.machine import embedded
 from usage_dashboard.machine.left_overs import is_alive
 from usage_dashboard.machine.orphans import only_launcher

@@ -10,7 +10,7 @@ from metering.models import UsageEvent
 from tests.engine import case_name, make_key_and_secret
 from tests.metering.intake.sources.litellm_payloads import SECRET_WORDS, USAGE, make_payload, statuses
 from tests.metering.intake.sources.test_responses import stored
-from tests.what_for import declare
+from tests.usage.what_for import declare
 from tests.world import World
 
 NO_RESPONSE: Final = {"response": None}

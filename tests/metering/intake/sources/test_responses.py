@@ -18,7 +18,7 @@ from metering.price_words import Dimension
 from tests.engine import case_name, days_ago, make_event, make_key_and_secret, num_events, send
 from tests.metering.intake.sources.providers.more_samples import OTHERS
 from tests.metering.intake.sources.providers.openai_samples import RESPONSES
-from tests.what_for import declare
+from tests.usage.what_for import declare
 from tests.world import World
 
 ADDRESS: Final = "/v1/usage/responses"

@@ -24,7 +24,7 @@ from billing.payer_history import PayerSince
 from metering.pages.freshness.kept_reports import KeptReports
 from metering.pages.freshness.page_version import read_page_state
 from tests.metering.pages.test_activity_page import page_of
-from tests.rollup_rows import add_cost, add_usage, make_key, sku_of
+from tests.usage.rollup_rows import add_cost, add_usage, make_key, sku_of
 from tests.world import World, join
 
 SignIn = Callable[[User], Client]

@@ -25,7 +25,7 @@ from tests.metering.intake.sources.otlp.requests import (
     rejected,
     stored,
 )
-from tests.what_for import declare, make_project, requests_by
+from tests.usage.what_for import declare, make_project, requests_by
 from tests.world import World
 
 KEY: Final = "usage_dashboard.api_key_id"

@@ -12,7 +12,7 @@ from billing.prices import sync
 from billing.prices.book import RELEASE, add, look_up
 from metering.models import Model, Sku
 from tests.money import OCTOBER, close, rate, set_price, use
-from tests.rollup_rows import sku_of
+from tests.usage.rollup_rows import sku_of
 from tests.world import World
 
 pytestmark = pytest.mark.django_db

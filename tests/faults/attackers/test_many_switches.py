@@ -21,7 +21,7 @@ from accounts.clock import database_now
 from accounts.models import User
 from apikeys.keys import keys
 from apikeys.models import APIKey, TrackingChange
-from tests.faults.beside import MOST, ROUNDS, SECONDS, TOKEN, Others, paced, require_others_go_on, signed_in
+from tests.faults.attackers.beside import MOST, ROUNDS, SECONDS, TOKEN, Others, paced, require_others_go_on, signed_in
 from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
 from tests.world import Role, make_organization, make_user

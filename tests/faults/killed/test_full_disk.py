@@ -14,10 +14,10 @@ from django.db import connection
 
 from accounts.clock import database_now
 from metering.rollups import partitions
-from tests.cluster import CITUS_URL
 from tests.faults.harness import Stack
 from tests.faults.load import Events
 from tests.faults.proof import Scenario
+from tests.machines.cluster import CITUS_URL
 from usage_dashboard.machine.processes import Child
 
 pytestmark = [

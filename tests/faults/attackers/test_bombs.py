@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from backports import zstd
 
-from tests.faults.beside import rate_of_events, require_batches_go_on
+from tests.faults.attackers.beside import rate_of_events, require_batches_go_on
 from tests.faults.harness import HOST, Stack
 from tests.faults.load import PATH
 from tests.faults.proof import Scenario

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from metering.models import OrganizationDailyUsage
 from tests.browser.conftest import OpenBrowser
 from tests.browser.scene import NUM_KEYS, PLOTLY_NAMES, PRICE, SCRIPT_NAME, Scene
-from tests.rollup_rows import add_usage, sku_of
+from tests.usage.rollup_rows import add_usage, sku_of
 from tests.world import PASSWORD
 
 TAB = "/settings/organization/acme/usage"

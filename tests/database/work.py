@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from tests.plans import Plan, nodes_of, outermost, plan_in
+from tests.database.plans import Plan, nodes_of, outermost, plan_in
 
 CHANGES: Final = re.compile(r"\s*(MERGE|INSERT|UPDATE|DELETE|WITH|CREATE TEMPORARY TABLE \w+ (ON COMMIT DROP )?AS)\b")
 

@@ -19,7 +19,7 @@ from metering.measures import MEASURES
 from metering.models import DailyUsage
 from tests.faults.harness import HOST, Stack
 from tests.faults.proof import Scenario
-from tests.rollup_rows import sku_of
+from tests.usage.rollup_rows import sku_of
 from usage_dashboard.machine.processes import wait_until
 
 pytestmark = pytest.mark.faults

@@ -11,7 +11,7 @@ import pytest
 from accounts.clock import database_now
 from accounts.models import User
 from apikeys.keys import keys
-from tests.faults.beside import Others, paced, require_others_go_on
+from tests.faults.attackers.beside import Others, paced, require_others_go_on
 from tests.faults.conftest import make_scenario
 from tests.faults.harness import Stack
 from tests.faults.load import PATH

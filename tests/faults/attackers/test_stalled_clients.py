@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.faults.beside import rate_of_events, require_batches_go_on
+from tests.faults.attackers.beside import rate_of_events, require_batches_go_on
 from tests.faults.harness import HOST, Stack
 from tests.faults.load import Client, head
 from tests.faults.proof import Scenario

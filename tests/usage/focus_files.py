@@ -16,7 +16,7 @@ from exports.focus.scope import Scope
 from metering.measures import MEASURES
 from metering.models import DailyUsage
 from tests.money import rate
-from tests.rollup_rows import add_usage, sku_of
+from tests.usage.rollup_rows import add_usage, sku_of
 
 Row = dict[str, str]
 COMPLETE_THROUGH: Final = midnight(date(2027, 2, 1))

@@ -14,7 +14,7 @@ from billing.notices import endpoints
 from tests.billing.notices.test_webhooks import Receiver
 from tests.faults.harness import Stack
 from tests.faults.proof import Scenario
-from tests.slow_receivers import SlowReceiver, slow_receivers
+from tests.machines.slow_receivers import SlowReceiver, slow_receivers
 from tests.world import make_organization
 from usage_dashboard.machine.processes import wait_until
 

@@ -10,7 +10,7 @@ from metering.attribution_models import AttributeValueMonth, Attribution, Attrib
 from tests.faults.harness import Stack
 from tests.faults.load import Events
 from tests.faults.proof import Scenario
-from tests.what_for import declare, requests_by
+from tests.usage.what_for import declare, requests_by
 
 pytestmark = pytest.mark.faults
 NUM_CUSTOMERS = 400
