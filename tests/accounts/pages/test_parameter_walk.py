@@ -237,11 +237,16 @@ def test_each_parameter_that_a_page_reads_is_in_the_table(world: World, monkeypa
                 assert Watched.asked <= set(known), (pattern, query)
 
 
-@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("pattern", QUERY_PARAMETERS)
 def test_a_foreign_id_in_a_query_string_reads_like_none(
-    world: World, ids: dict[str, list[tuple[str, str]]], pattern: str, role: str
+    world: World, ids: dict[str, list[tuple[str, str]]], pattern: str
 ) -> None:
+    for role in ROLES:
+        with undone():
+            require_alike_queries(world, ids, pattern, role)
+
+
+def require_alike_queries(world: World, ids: dict[str, list[tuple[str, str]]], pattern: str, role: str) -> None:
     client = client_as(world, role)
     own_key = make_key(world.alice if role == "owner" else world.rita)
     address = "/" + pattern.replace("<slug:slug>", "acme").replace("<slug:public_id>", own_key.public_id)
@@ -253,14 +258,19 @@ def test_a_foreign_id_in_a_query_string_reads_like_none(
                     asked = f"{address}?{beside}{name}="
                     expected = answer(client, "GET", f"{asked}{never}", {}, value=never)
                     found = answer(client, "GET", f"{asked}{value}", {}, value=value)
-                    assert found == expected, (name, value)
+                    assert found == expected, (role, name, value)
 
 
-@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("pattern", [pattern for pattern in project_patterns() if any(path_parameters(pattern))])
 def test_a_foreign_id_in_an_address_reads_like_none(
-    world: World, ids: dict[str, list[tuple[str, str]]], pattern: str, role: str
+    world: World, ids: dict[str, list[tuple[str, str]]], pattern: str
 ) -> None:
+    for role in ROLES:
+        with undone():
+            require_alike_addresses(world, ids, pattern, role)
+
+
+def require_alike_addresses(world: World, ids: dict[str, list[tuple[str, str]]], pattern: str, role: str) -> None:
     client = client_as(world, role)
     parts = dict(path_parameters(pattern))
     for part, kind in parts.items():
@@ -273,7 +283,7 @@ def test_a_foreign_id_in_an_address_reads_like_none(
                     for placeholder, filled in {**others, part: tried}.items():
                         address = address.replace(placeholder, filled)
                     answers.append(answer(client, method, address, SENT, value=tried))
-                assert answers[0] == answers[1], (method, part, value)
+                assert answers[0] == answers[1], (role, method, part, value)
 
 
 def test_an_email_that_is_not_shown_finds_nobody(world: World, ids: dict[str, list[tuple[str, str]]]) -> None:
