@@ -61,7 +61,9 @@ class Attempt(Generic[T]):
     quietness: Quietness
 
 
-def quietly(measure: Callable[[], T], *, look: Callable[[], Moment | None] | None = None) -> Attempt[T]:
+def quietly(
+    measure: Callable[[], T], *, look: Callable[[], Moment | None] | None = None, attempts: int = MOST_ATTEMPTS
+) -> Attempt[T]:
     """The quietest of a few attempts to measure: the first one that was quiet, if one was."""
     look = look or now
     started = time.monotonic()
@@ -74,7 +76,7 @@ def quietly(measure: Callable[[], T], *, look: Callable[[], Moment | None] | Non
             return Attempt(result, Quietness(None, 1))
         found.append((others_share(before, after), result))
         is_quiet = found[-1][0] <= QUIET_SHARE
-        if is_quiet or len(found) == MOST_ATTEMPTS or time.monotonic() - started > MOST_SECONDS:
+        if is_quiet or len(found) == attempts or time.monotonic() - started > MOST_SECONDS:
             share, quietest = min(found, key=lambda each: each[0])
             return Attempt(quietest, Quietness(share, len(found)))
 

@@ -43,7 +43,9 @@ Task = tuple[Callable[[], object], int]
 
 
 def measure(world: World, *, quick: bool) -> list[Figure]:
-    """A figure for each task and each of the larger sizes."""
+    """A figure for each task and each of the larger sizes. It needs a database without customers."""
+    if population.next_number() > 1:
+        raise RuntimeError("There are customers already, who would be counted along.")
     clear()
     collect_static()
     sizes = QUICK_SIZES if quick else SIZES

@@ -173,6 +173,16 @@ def secret_of(number: int, key: int) -> str:
     return f"sk-{number}_{key}"
 
 
+def next_number() -> int:
+    """The first number that no customer has had yet: what earlier figures have made stays."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(max(substr(slug, 10)::integer), 0) + 1 FROM accounts_organization WHERE slug ~ '^customer-[0-9]+$'"
+        )
+        (found,) = cursor.fetchone()
+    return int(found)
+
+
 def make(customers: Customers, *, first_day: date, last_day: date) -> Customers:
     """Make these customers, with what they used and what that costs on each of the days."""
     sku_ids = _price_models()

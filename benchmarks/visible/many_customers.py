@@ -67,7 +67,8 @@ def measure(world: World, *, quick: bool) -> list[Figure]:
     """The later half of the minutes beside the earlier one, and the pages meanwhile."""
     number = int(os.environ.get("MANY_CUSTOMERS", "300" if quick else "10_000"))
     num_minutes = int(os.environ.get("MANY_MINUTES", "6" if quick else "60"))
-    customers = Customers(1, number)
+    first = population.next_number()
+    customers = Customers(first, first + number - 1)
     clear()
     today = database_now().date()
     first_day, last_day = population.days_before(today - timedelta(days=1), DAYS)

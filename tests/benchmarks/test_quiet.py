@@ -81,6 +81,11 @@ def test_what_takes_long_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert (attempt.result, attempt.quietness.attempts) == ("a", 1)
 
 
+def test_what_cannot_be_done_twice_is_tried_once() -> None:
+    attempt = quietly(iter("ab").__next__, look=moments(0.9), attempts=1)
+    assert (attempt.result, attempt.quietness.attempts, attempt.quietness.is_quiet) == ("a", 1, False)
+
+
 def test_a_machine_that_does_not_say_is_not_called_quiet() -> None:
     attempt = quietly(iter("ab").__next__, look=lambda: None)
     assert attempt.quietness == Quietness(None, 1)
