@@ -7,8 +7,9 @@ a bound on how many of a kind the installation keeps; usage of further ones is o
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import connection, models
+
+from metering.dictionaries.words import OVER_THE_BOUND, Dictionary
 
 
 class Dimension(models.IntegerChoices):
@@ -23,7 +24,7 @@ Words = tuple[Dimension, str]
 """A word and what it says."""
 DIMENSIONS: Final = tuple(dimension.label for dimension in Dimension)
 NOT_SAID: Final = 0
-OTHER: Final = 99
+OTHER: Final = OVER_THE_BOUND
 """The number of all words over the bound. Above it are the numbers of words."""
 FAST: Final = 1
 """The number of the speed that the default price list knows."""
@@ -34,7 +35,10 @@ ORDINARY: Final = {Dimension.SPEED: frozenset({"standard", "default", "normal"})
 NAME_SQL: Final = "(SELECT word FROM metering_priceword AS named WHERE named.id = {number})"
 """The SQL of the word with a number that is not built in; null where nothing was said."""
 
-_numbers: dict[Words, int] = {}
+STORED: Final = {
+    dimension: Dictionary("metering_priceword", setting="MAX_PRICE_WORDS", columns={"dimension": dimension.value})
+    for dimension in Dimension
+}
 
 
 def number_of(dimension: Dimension, word: str) -> int | None:
@@ -42,33 +46,14 @@ def number_of(dimension: Dimension, word: str) -> int | None:
     folded = word.lower()
     if not folded or folded in ORDINARY.get(dimension, ()):
         return NOT_SAID
-    return FAST if (dimension, folded) == (Dimension.SPEED, BUILT_IN[FAST]) else _numbers.get((dimension, folded))
+    return FAST if (dimension, folded) == (Dimension.SPEED, BUILT_IN[FAST]) else STORED[dimension].number_of(folded)
 
 
 def add(words: Iterable[Words]) -> None:
-    """Remember the numbers of these words, which are stored where they are new. Not to be called inside a transaction."""
-    wanted = sorted({(dimension, word.lower()) for dimension, word in words if number_of(dimension, word) is None})
-    for dimension in Dimension:
-        if texts := [word for of, word in wanted if of == dimension]:
-            _add(dimension, texts)
-
-
-def _add(dimension: Dimension, words: list[str]) -> None:
-    of_dimension = "(SELECT word FROM metering_priceword WHERE dimension = %(dimension)s)"
-    values: dict[str, Any] = {"words": words, "dimension": dimension.value, "most": settings.MAX_PRICE_WORDS}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO metering_priceword (dimension, word)"
-            " SELECT %(dimension)s, word FROM unnest(%(words)s::text[]) AS new (word)"
-            f" WHERE word NOT IN {of_dimension} ORDER BY word"
-            f" LIMIT greatest(%(most)s - (SELECT count(*) FROM {of_dimension} AS known), 0) ON CONFLICT DO NOTHING",
-            values,
-        )
-        cursor.execute(
-            "SELECT word, id FROM metering_priceword WHERE dimension = %(dimension)s AND word = ANY (%(words)s)", values
-        )
-        stored = dict(cursor.fetchall())
-    _numbers.update({(dimension, word): stored.get(word, OTHER) for word in words})
+    """Learn the numbers of these words, which are stored where they are new. Not to be called inside a transaction."""
+    new = {(dimension, word.lower()) for dimension, word in words if number_of(dimension, word) is None}
+    for dimension, stored in STORED.items():
+        stored.add(word for of, word in new if of == dimension)
 
 
 def names(dimension: Dimension | None = None) -> Mapping[int, str]:
@@ -91,12 +76,15 @@ def described(of: Any, words: Mapping[int, str]) -> list[str]:
 
 
 def words_of(dimension: Dimension, number: int) -> list[str | None]:
-    """What an event may say to mean this number, as far as this process knows; None is nothing."""
+    """What an event may say to mean this number, as far as this process knows; None is nothing. No words for OTHER, which all
+    else means."""
     if number == NOT_SAID:
         return [None]
-    return [word for (of, word), known in _numbers.items() if of == dimension and known == number]
+    word = STORED[dimension].word_of(number)
+    return [] if word is None else [word]
 
 
 def forget() -> None:
     """Drop this process's memory (for tests, whose transactions are rolled back)."""
-    _numbers.clear()
+    for stored in STORED.values():
+        stored.forget()

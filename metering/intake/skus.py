@@ -49,7 +49,7 @@ COUNTED = "context_band, in_both_units, output_is_split"
 _parts: dict[SkuKey, bytes] = {}
 plain_parts: dict[tuple[str, str | None, bool, str | None], bytes] = {}
 """(model, service tier as sent, batch, provider as sent) of completions with a short context and of no speed or region → the
-part of a row that names their SKU."""
+part of a row that names their SKU. Words over the bound are not in it: there is no end of them."""
 
 
 def context_band(input_tokens: int, num_model_requests: int) -> int:
@@ -101,7 +101,7 @@ def part_of(key: SkuKey) -> bytes | None:
 def add(keys: Iterable[SkuKey]) -> dict[SkuKey, int]:
     """The ids of these SKUs, added to the dictionary where they are new. Not to be called inside a transaction."""
     if len(_parts) > MAX_REMEMBERED:
-        forget()
+        _forget_parts()
     wanted = sorted(_with_numbers(set(keys)))
     found = _find_or_add(wanted) if wanted else {}
     for key, sku_id in found.items():
@@ -153,10 +153,14 @@ def _tiers_as_sent(key: SkuKey) -> list[str | None]:
 
 def forget() -> None:
     """Drop this process's memory (for tests, whose transactions are rolled back)."""
-    _parts.clear()
-    plain_parts.clear()
+    _forget_parts()
     service_tiers.forget()
     price_words.forget()
+
+
+def _forget_parts() -> None:
+    _parts.clear()
+    plain_parts.clear()
 
 
 def _find_or_add(keys: list[SkuKey]) -> dict[SkuKey, int]:
