@@ -34,6 +34,12 @@ OLD_COUNTS_SQL: Final = (
     "DELETE FROM metering_refuseditem WHERE at < statement_timestamp() - interval '1 day'",
     "DELETE FROM metering_unknownkey WHERE last_seen_at < statement_timestamp() - interval '30 days'",
 )
+# What DROP TABLE locks, in its order: the table of all days, then that of the day.
+LOCK_SQL: Final = f"""
+SET LOCAL lock_timeout = '5s';
+LOCK TABLE ONLY {partitions.TABLE} IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE {{partition}} IN ACCESS EXCLUSIVE MODE
+"""
 WAITING_SQL: Final = """
 SELECT EXISTS (
     SELECT FROM metering_ingestbatch
@@ -77,19 +83,28 @@ def _older_than(first_kept: date) -> Iterator[Period]:
 
 
 def _drop_day(day: Period) -> bool:
-    """Drop one day's partition; False, and nothing done, if something in it waits to be rolled up, or if it is held back."""
+    """Drop one day's partition; False, and nothing done, if something in it waits to be rolled up, or if it is held back.
+
+    Whether something waits is asked again when nobody can write to the day any more: who was writing has committed by then.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [TASK])
         if not cursor.fetchone()[0]:
             return False
         run.lock(cursor, wait=True)
-        cursor.execute(WAITING_SQL, run.bounds_of(day))
-        if cursor.fetchone()[0]:
+        if _something_waits(cursor, day):
             return False
-        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        cursor.execute(LOCK_SQL.format(partition=partitions.partition_name(day.start)))
+        if _something_waits(cursor, day):
+            return False
         cursor.execute(f"DROP TABLE {partitions.partition_name(day.start)}")
     partitions.forget()
     return True
+
+
+def _something_waits(cursor: Any, day: Period) -> bool:
+    cursor.execute(WAITING_SQL, run.bounds_of(day))
+    return bool(cursor.fetchone()[0])
 
 
 def _drop_batches() -> None:

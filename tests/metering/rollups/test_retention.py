@@ -1,11 +1,13 @@
 """`metering.rollups.retention`: what is old goes, what is not counted yet stays, and nothing comes back to be counted again."""
 
-from datetime import timedelta
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 
 import pytest
 from django.conf import LazySettings
 from django.core.mail import EmailMessage
-from django.db import ProgrammingError, connection
+from django.db import ProgrammingError, connection, transaction
 
 from accounts.clock import database_now
 from billing import proof
@@ -52,10 +54,11 @@ def sender(no_partitions: None, world: World, settings: LazySettings) -> tuple[s
     return make_key(world.rita).public_id, make_token()
 
 
-def send_old(sender: tuple[str, str], settings: LazySettings, *, age_days: int) -> None:
+def send_old(sender: tuple[str, str], settings: LazySettings, *, age_days: int, event_id: str = "event-1") -> None:
     """An event that was accepted in its time and has become old since."""
     settings.USAGE_EVENT_MAX_AGE_DAYS = age_days + 1
-    assert send([make_event(api_key_id=sender[0], timestamp=days_ago(age_days))], sender[1]) == ["accepted"]
+    event = make_event(id=event_id, api_key_id=sender[0], timestamp=days_ago(age_days))
+    assert send([event], sender[1]) == ["accepted"]
     settings.USAGE_EVENT_MAX_AGE_DAYS = 20
 
 
@@ -80,6 +83,48 @@ def test_events_that_wait_to_be_rolled_up_are_never_dropped(sender: tuple[str, s
     rating.catch_up()
     assert retention.drop_old() == [days_ago(30).date()]
     assert sum(row.num_model_requests for row in DailyUsage.objects.all()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_events_that_are_committed_while_their_day_is_about_to_be_dropped_stay(
+    sender: tuple[str, str], settings: LazySettings
+) -> None:
+    send_old(sender, settings, age_days=30)
+    rating.catch_up()
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():  # not committed yet
+            send_old(sender, settings, age_days=30, event_id="event-2")
+            dropping = threads.submit(drop_old_apart)
+            wait_until_it_waits_for_a_table()
+        assert dropping.result(timeout=30) == []
+
+    assert UsageEvent.objects.count() == 2
+    rating.catch_up()
+    assert retention.drop_old() == [days_ago(30).date()]
+    assert sum(row.num_model_requests for row in DailyUsage.objects.all()) == 2
+
+
+def drop_old_apart() -> list[date]:
+    """On a connection of its own."""
+    try:
+        return retention.drop_old()
+    finally:
+        connection.close()
+
+
+def wait_until_it_waits_for_a_table() -> None:
+    """Until another connection asks for a lock that it does not get."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND NOT granted AND database ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database()))"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.02)
+    pytest.fail("Nobody waits for a table.")
 
 
 def test_a_duplicate_of_a_dropped_event_is_refused_as_too_old(sender: tuple[str, str], settings: LazySettings) -> None:
