@@ -16,6 +16,9 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         if find_spec("mcp") is None:
-            raise CommandError("The optional extra “mcp” is not installed: .venv/bin/pip install 'mcp>=2.3,<3'")
+            raise CommandError(
+                "The optional extra “mcp” is not installed: .venv/bin/pip install 'mcp>=2.3,<3', "
+                "or in containers an image with it (docs/operations.md, “Optional extras”)."
+            )
         limit_connections()
         import_module("exports.mcp_server.server").serve()
