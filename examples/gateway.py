@@ -1,7 +1,7 @@
 """A gateway in front of a model's API, as small as one can be: it asks about the caller's key, passes the request on, and reports
 the usage that the provider answers with. The standard library alone, beside `usage_client.py`.
 
-    USAGE_URL=https://usage.example.com USAGE_TOKEN=it-… PROVIDER_URL=https://api.openai.com PROVIDER_KEY=… python gateway.py
+    USAGE_URL=https://usage.example.com USAGE_TOKEN=it-… PROVIDER_URL=https://api.openai.com PROVIDER_KEY=… python3 gateway.py
 
 Callers then use http://localhost:8080/v1 with their own key `sk-…`. Streams pass through as they come.
 """
