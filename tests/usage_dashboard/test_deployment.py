@@ -118,6 +118,21 @@ def test_one_target_starts_them_after_the_schema_is_there() -> None:
         assert found["Restart"] == ["always"]
 
 
+def test_the_schema_waits_for_a_database_of_the_same_machine_that_is_still_starting(tmp_path: Path) -> None:
+    found = unit("usage-dashboard-release.service")
+    assert {"postgresql.service", "redis-server.service", "valkey.service"} <= set(found["After"][0].split())
+    (shell, option, loop) = shlex.split(found["ExecStartPre"][0])
+    python, sleep = tmp_path / ".venv" / "bin" / "python", tmp_path / "sleep"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@" >> asked\ntest "$(wc -l < asked)" -ge 3\n')
+    sleep.write_text("#!/bin/sh\n")
+    for program in (python, sleep):
+        program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run([shell, option, loop], cwd=tmp_path, env={"PATH": path}, timeout=60, check=True)
+    assert (tmp_path / "asked").read_text().splitlines() == ["manage.py migrate --plan"] * 3
+
+
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     """With its own program, where there is one; it looks for the programs that units start, so these are found here."""
     names = sorted(path.name for path in UNITS.iterdir())
