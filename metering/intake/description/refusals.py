@@ -10,12 +10,16 @@ BODY: Final = {
     "invalid_utf8": "its text is cut within a character",
     "invalid_gzip": "it is not one whole gzip member",
     "invalid_zstd": "it is not one whole zstd frame",
-    "incomplete_body": "it ended too early, or came too slowly",
+    "incomplete_body": "it ended too early",
 }
 REQUEST: Final[Errors] = {
     400: BODY,
     401: {"unauthenticated": "no secret, or one that is unknown, revoked or expired"},
-    403: {"own_usage_not_taken": "an API key reports its own usage, and this installation does not take that"},
+    403: {
+        "own_usage_not_taken": "an API key reports its own usage, and this installation does not take that",
+        "https_required": "it came over plain HTTP, where its secret can be read; this is said in JSON at every address",
+    },
+    408: {"body_timeout": "the body did not arrive in time; send the same again"},
     413: {
         "too_many_events": "more than 10,000 events",
         "body_too_large": "more than 10 MiB, unpacked",
@@ -28,7 +32,7 @@ REQUEST: Final[Errors] = {
     500: {"internal_error": "an error of ours; send the same again later"},
     503: {
         "unavailable": "the database does not take events now; send the same again after `Retry-After` seconds",
-        "too_busy": "too many large bodies are being read; send the same again",
+        "too_busy": "too many bodies are on their way or being read; send the same again after `Retry-After` seconds",
     },
 }
 ITEM: Final = {

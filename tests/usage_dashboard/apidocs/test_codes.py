@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from metering.intake.description.refusals import ITEM
+from metering.intake.description.refusals import ITEM, MEDIA_TYPE, PROTOBUF, REQUEST
 from metering.intake.formats import native
 from usage_dashboard.apidocs.generator import document
 
@@ -54,6 +54,12 @@ def test_codes_of_requests_that_are_refused_as_a_whole_are_described() -> None:
     assert known <= described("/v1/usage/") | described("/v1/traces")
 
 
+def test_codes_of_requests_that_no_view_sees_are_described() -> None:
+    known = codes_in(calls("usage_dashboard/web", "RefusedError", "error_response"))
+    assert known >= {"body_timeout", "https_required"}
+    assert known <= described("/v1/usage/")
+
+
 def test_codes_of_admin_apis_are_described() -> None:
     known = codes_in(calls("exports", "InvalidRequestError"), keyword="code")
     known |= codes_in(calls("apikeys/adminkeys", "InvalidRequestError"), keyword="code")
@@ -65,4 +71,5 @@ def test_codes_stand_in_the_page_of_events_too() -> None:
     page = (ROOT / "docs" / "events.md").read_text()
     others = ("provider-responses.md", "opentelemetry.md", "cloudevents.md")
     pages = page + "".join((ROOT / "docs" / name).read_text() for name in others)
-    assert [code for code in ITEM if f"`{code}`" not in pages] == []
+    of_requests = {code for codes in (*REQUEST.values(), PROTOBUF, MEDIA_TYPE) for code in codes}
+    assert [code for code in (*ITEM, *sorted(of_requests)) if f"`{code}`" not in pages] == []
