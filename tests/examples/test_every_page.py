@@ -11,6 +11,20 @@ from tests.examples.recipes import ROOT
 from usage_dashboard.menu import MENU
 
 PAGES: Final = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+OURS: Final = (
+    "accounts",
+    "apikeys",
+    "benchmarks",
+    "billing",
+    "examples",
+    "exports",
+    "metering",
+    "tests",
+    "usage_dashboard",
+)
+MODULES: Final = [
+    path.as_posix() for path in (*ROOT.glob("*.py"), *(p for name in OURS for p in (ROOT / name).rglob("*.py")))
+]
 GROUPS: Final = {"Organization": MENU.organization, "Operator": MENU.staff, "You": MENU.user}
 EXPORTED: Final = {"USAGE_URL", "USAGE_TOKEN", "KEY_ID"}
 """By connect.md, for the commands of all pages."""
@@ -48,6 +62,11 @@ def test_commands_to_copy_use_variables_that_somebody_has_set(page: Path) -> Non
         shell = re.sub(r"\$\(|\$\d|awk .*", "", block)
         own = set(re.findall(r"(?:^|\s)([A-Z_]+)=", shell)) | MADE_BY.get(page.name, set())
         assert set(re.findall(r"\$\{?([A-Z][A-Z_]+)", shell)) <= EXPORTED | own
+
+
+def test_modules_that_are_named_are_there(page: Path) -> None:
+    named = re.findall(r"`([\w/]+\.py)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in MODULES)] == []
 
 
 def test_links_lead_to_pages_and_headings_that_are_there(page: Path) -> None:
