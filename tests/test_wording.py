@@ -14,6 +14,7 @@ UNWANTED: Final = {
     r"\be-mails?\b": "email, without a hyphen",
     r"\breads? Untracked": "shown as Untracked",
     r"\bbegins anew\b": "resets",
+    r"\bSettings →": "a group that the menu has: Organization, Operator or You",
     r"\bover (?:\$|\{\})": "for an amount",
     r"(?<![{\w])(?:\d|\}) %(?![\w(}])": "65.2%, without a space",
 }

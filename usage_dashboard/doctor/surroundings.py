@@ -119,7 +119,7 @@ def staff() -> Iterator[Finding]:
         has = "has" if without == 1 else "have"
         yield wrong(
             f"{counted(without, 'member')} of staff {has} no second factor.",
-            "It is under Settings → Security.",
+            "It is under You → Security.",
         )
     else:
         yield fine("All staff has a second factor.")

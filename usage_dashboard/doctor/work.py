@@ -20,7 +20,9 @@ from usage_dashboard.monitoring.readings import MOST_COUNTED, read
 MOST_HOURS_WITHOUT_PROOF: Final = 36
 MOST_OVERDUE_SECONDS: Final = 3600.0
 MAKES_TABLES: Final = "See the worker: it makes them every hour."
-PROVES_AND_MENDS: Final = "Run manage.py verify_rollups, then rebuild_rollups."
+PROVES_AND_MENDS: Final = (
+    "Run manage.py verify_rollups, then rebuild_rollups --from DAY --to DAY-AFTER for what it names."
+)
 
 
 def partitions() -> Iterator[Finding]:

@@ -75,7 +75,7 @@ STEPS: Final = (
         "second-factor",
         "A second factor for all staff",
         "Pages of staff open everybody's bills.",
-        "Settings → Security, for each member of staff.",
+        "You → Security, for each member of staff.",
         found_fine(surroundings.staff),
         "accounts:security",
         "Security",

@@ -239,7 +239,7 @@ def test_secrets_of_another_key(world: World, settings: Settings) -> None:
 
 
 def test_staff_without_a_second_factor(staff: User, for_others: Settings) -> None:
-    assert found(surroundings.staff) == ["1 member of staff has no second factor. It is under Settings → Security."]
+    assert found(surroundings.staff) == ["1 member of staff has no second factor. It is under You → Security."]
     Authenticator.objects.create(user=staff, type=Authenticator.Type.TOTP, data={})
     assert found(surroundings.staff) == []
     for_others.STAFF_SECOND_FACTOR = False
@@ -272,9 +272,9 @@ def test_work_that_stands_still_or_does_not_add_up(world: World) -> None:
     assert re.fullmatch(r"Rollups are 7,2\d\d s behind\. See the worker and its log\.", said[0])
     assert said[1].startswith("The sums were last proved on ")
     Verification.objects.filter(pk=proof.pk).update(finished_at=now, num_different=2)
-    assert (
-        found(work.readings)[1]
-        == "The last proof found 2 rows that differ. Run manage.py verify_rollups, then rebuild_rollups."
+    assert found(work.readings)[1] == (
+        "The last proof found 2 rows that differ. Run manage.py verify_rollups, "
+        "then rebuild_rollups --from DAY --to DAY-AFTER for what it names."
     )
 
 
