@@ -24,7 +24,7 @@ WITHOUT_DATABASE = -W "ignore:Got an error checking a consistent migration histo
 
 help:
 	@echo "make demo         everything, with a demo enterprise in it, at http://localhost:8000 (PORT=… for another)"
-	@echo "make run          everything, empty"
+	@echo "make run          everything, empty: for real, in another DATA_DIR than the demo"
 	@echo "make test         the whole test suite      make check        style, types, imports, migrations, templates"
 	@echo "make test-citus CITUS_URL=postgres://…  the same on a Citus cluster of yours"
 	@echo "make bench        speed, beside its limits  make bench-quick  the same in a few minutes"

@@ -6,6 +6,7 @@ from typing import Final
 
 from accounts.changes import routing_change
 from accounts.clock import database_now
+from accounts.models import Organization, User
 from apikeys import secrets
 from apikeys.keys import keys
 from apikeys.models import IngestToken
@@ -16,12 +17,21 @@ from metering.rollups import partitions
 from usage_dashboard.demo import people, usage
 from usage_dashboard.demo.people import PASSWORD, SIGN_INS
 
-__all__ = ["PASSWORD", "SIGN_INS", "fill", "is_filled"]
+__all__ = ["PASSWORD", "SIGN_INS", "NotEmptyError", "fill", "is_filled", "is_open"]
 
 DAYS: Final = 60
 BATCH_SIZE: Final = 5_000
 BAR_WIDTH: Final = 30
 LOADER: Final = "demo loader"
+
+
+class NotEmptyError(Exception):
+    """The database has people or organizations in it that are not the demo's."""
+
+
+def is_open() -> bool:
+    """Whether people of the demo can sign in, with the password that everybody knows."""
+    return User.objects.filter(email__in=people.EMAILS, is_active=True).exists()
 
 
 def is_filled() -> bool:
@@ -33,9 +43,11 @@ def fill(*, write: Callable[[str], object]) -> None:
     """Fill the demo unless it is there; `write` gets the progress bar.
 
     A fill that was cut off is completed: its events follow from the enterprise's age and have the same ids again.
+    Raises NotEmptyError for a database in which anything of others is.
     """
     if is_filled():
         return
+    _require_empty()
     started_at = database_now()
     with routing_change():
         enterprise = people.find() or people.create(started_at)
@@ -44,6 +56,13 @@ def fill(*, write: Callable[[str], object]) -> None:
     _load(usage.Plan(enterprise, days=DAYS), secret=secret, write=write)
     with routing_change() as now:
         keys.revoke_ingest_token(token=token, now=now)
+
+
+def _require_empty() -> None:
+    """But for what an earlier fill has left."""
+    others = Organization.objects.filter(is_personal=False).exclude(slug__in=people.ORGANIZATIONS)
+    if others.exists() or User.objects.exclude(email__in=people.EMAILS).exists():
+        raise NotEmptyError("There are people or organizations in this database that are not the demo's.")
 
 
 def _load(plan: usage.Plan, *, secret: str, write: Callable[[str], object]) -> None:

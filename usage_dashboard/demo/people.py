@@ -15,7 +15,14 @@ from metering.models import Model
 from usage_dashboard.demo import purposes
 
 PASSWORD: Final = "usage-dashboard-demo"  # noqa: S105 - printed by `make demo`, and for the demo only
-SIGN_INS: Final = ("owner@acme.test", "admin@acme.test", "reader@acme.test", "outsider@other.test")
+STAFF: Final = "operator@northwind.test"
+SIGN_INS: Final = {
+    "owner@acme.test": "owner of Acme",
+    "admin@acme.test": "admin of Acme",
+    "reader@acme.test": "reader of Acme",
+    "outsider@other.test": "another company's owner",
+    STAFF: "staff, with the menu “Operator”",
+}
 ENTERPRISE: Final = "acme"
 Role = Membership.Role
 
@@ -47,6 +54,7 @@ PEOPLE: Final = (
     ("Will Turner", "will@contractors.test", ("other", "acme")),
     ("Olga Sidorova", "outsider@other.test", ("other",)),
 )
+EMAILS: Final = frozenset({STAFF, *(email for _, email, _ in PEOPLE)})
 ORGANIZATIONS: Final = {
     "acme": "Acme Corporation",
     "acme-labs": "Acme Labs",
@@ -168,12 +176,20 @@ def create(now: datetime) -> Enterprise:
         organizations.set_default_organization(
             user=users[email], organization=homes[slugs[0]], now=founded_at + timedelta(hours=1)
         )
+    _create_staff(founded_at)
     purposes.create(homes, _create_keys(users, now), founded_at)
     _create_prices()
     _create_credit(homes["acme"], now)
     enterprise = find()
     assert enterprise is not None
     return enterprise
+
+
+def _create_staff(founded_at: datetime) -> None:
+    """Somebody of the company whose API Acme uses: they may do everything."""
+    user = organizations.create_user(email=STAFF, name="Noor van Dijk", password=PASSWORD, now=founded_at)
+    user.is_staff = user.is_superuser = True
+    user.save(update_fields=["is_staff", "is_superuser"])
 
 
 def _create_organizations(users: dict[str, User], founded_at: datetime) -> dict[str, Organization]:

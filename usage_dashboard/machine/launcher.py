@@ -32,11 +32,12 @@ WORKER = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run and where. `fill` is called once the schema is there, before web starts."""
+    """What to run and where. `fill` is called once the schema is there, before web starts; `command` is what people typed."""
 
     data_dir: Path
     port: int
     demo: bool = False
+    command: str = "make run"
     fill: Callable[[], object] | None = None
     host: str = field(default_factory=lambda: str(settings.WEB_HOST))
 
@@ -108,7 +109,7 @@ def _require_free_port(plan: Plan) -> None:
         except OSError as error:
             raise LaunchError(
                 f"Port {plan.port} cannot be used ({error.strerror}). "
-                f"Choose another one with the environment variable PORT, for example: PORT={plan.port + 1} make demo"
+                f"Choose another one with the environment variable PORT, for example: PORT={plan.port + 1} {plan.command}"
             ) from error
 
 

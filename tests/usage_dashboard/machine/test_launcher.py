@@ -34,16 +34,16 @@ NUM_KILLS = 3  # four within a minute are the most that the launcher goes on aft
 
 
 class Launched:
-    """`manage.py run` over a DATA_DIR, and what it printed."""
+    """`manage.py run`, or `demo`, over a DATA_DIR, and what it printed."""
 
-    def __init__(self, data_dir: Path, port: int, **said: str) -> None:
+    def __init__(self, data_dir: Path, port: int, command: str = "run", **said: str) -> None:
         self.data_dir, self.port = data_dir, port
         self.output = data_dir.parent / f"output-{time.monotonic_ns()}"
         own = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY")
         inherited = {name: value for name, value in os.environ.items() if name not in own}
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "run"],
+                [sys.executable, "manage.py", command],
                 cwd=settings.BASE_DIR,
                 env={**inherited, "DATA_DIR": str(data_dir), "PORT": str(port), "WEB_WORKERS": "1", **said},
                 stdin=subprocess.DEVNULL,
@@ -180,16 +180,19 @@ def test_postgres_is_killed_again_and_again_while_a_backend_works_and_everything
     assert launched.left() == []
 
 
-def test_a_port_in_use_is_said_before_anything_starts(data_dir: Path) -> None:
+@pytest.mark.parametrize("command", ["run", "demo"])
+def test_a_port_in_use_is_said_before_anything_starts_with_the_command_that_was_typed(
+    data_dir: Path, command: str
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        launched = Launched(data_dir, port)
+        launched = Launched(data_dir, port, command)
         assert launched.process.wait(TIMEOUT_SECONDS) == 1
 
     assert f"Port {port} cannot be used" in launched.text()
-    assert f"PORT={port + 1}" in launched.text()
+    assert f"PORT={port + 1} make {command}\n" in launched.text()
     assert "Traceback" not in launched.text()
     assert not (data_dir / "postgres").exists()
 
