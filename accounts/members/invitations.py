@@ -1,8 +1,8 @@
 """Invitations: an email with a secret link, good for one person, once, for seven days.
 
-What they decide on they read themselves, with the row of the invitation or of its organization locked, so that two clicks on
-one link come one after the other. Functions that take `now` are called inside a transaction: `accounts.changes.change`, or
-`routing_change(user)` for `accept`.
+What they decide on they read themselves, with the rows of the organization and then of the invitation locked, so that two
+clicks on one link come one after the other. Functions that take `now` are called inside a transaction:
+`accounts.changes.change`, or `routing_change(user)` for `accept`.
 """
 
 import hashlib
@@ -157,7 +157,11 @@ def _require_within_limits(*, organization: Organization, email: str, inviter: U
 
 
 def _lock(invitation: Invitation) -> None:
-    """The invitation is read again; until the end of the transaction nobody else changes it."""
+    """The invitation is read again; until the end of the transaction nobody else changes it, or who is in its organization.
+
+    The organization comes first, as in every change of its members: two that wait for each other would both be lost.
+    """
+    organizations.locked(invitation.organization)
     invitation.refresh_from_db(
         from_queryset=Invitation.objects.select_for_update(of=("self",)).select_related("organization", "invited_by")
     )

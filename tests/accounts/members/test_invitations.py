@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,12 +14,13 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.audit.audit import Actor
-from accounts.changes import routing_change
+from accounts.changes import change, routing_change
 from accounts.clock import database_now
 from accounts.members import invitations
 from accounts.members.invitation_limits import require_within_limits
 from accounts.models import AuditEvent, Invitation, Membership, Organization, User
 from accounts.organizations import organizations
+from tests.database.waiting import PATIENCE_SECONDS, until_somebody_waits
 from tests.world import PASSWORD, World, join, make_user
 
 SignIn = Callable[[User], Client]
@@ -303,3 +305,48 @@ def test_two_clicks_at_the_same_moment_join_once() -> None:
     with ThreadPoolExecutor(3) as threads:
         assert sorted(threads.map(click, range(3))) == [False, False, True]
     assert Membership.objects.filter(organization=shared, user=dana).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change_it", [invitations.revoke, invitations.resend])
+def test_who_accepts_what_is_cancelled_or_sent_again_at_that_moment_waits_and_hears_of_it(
+    change_it: Callable[..., object],
+) -> None:
+    with routing_change() as now:
+        owner = organizations.create_user(email="owner@example.test", now=now)
+        dana = organizations.create_user(email=NEWCOMER, now=now)
+        shared = organizations.create_organization(name="Shared", owner=owner, now=now)
+        token = invitations.invite(
+            organization=shared, email=NEWCOMER, role="reader", invited_by=owner, now=now, actor=Actor()
+        )
+    begun = Event()
+
+    def act() -> None:
+        """As the members page does: who may, then the change."""
+        with change(by=owner) as now:
+            organizations.require_may_invite(by=owner, organization=shared, role="reader")
+            begun.set()
+            until_somebody_waits()
+            change_it(invitation=Invitation.objects.get(), now=now, actor=Actor(user=owner, name=owner.email))
+
+    def click() -> None:
+        found = invitations.find(token)
+        assert found is not None
+        assert begun.wait(PATIENCE_SECONDS)
+        with routing_change(dana) as now:
+            invitations.accept(invitation=found, user=dana, now=now, actor=Actor())
+
+    with ThreadPoolExecutor(2) as threads:
+        acting, clicking = threads.submit(alone, act), threads.submit(alone, click)
+        assert acting.exception() is None
+        found = clicking.exception()
+    assert isinstance(found, invitations.RevokedError) if change_it is invitations.revoke else found is None
+    assert is_in(dana, shared) == (found is None)
+
+
+def alone(act: Callable[[], None]) -> None:
+    """In a connection of its own, which is given back."""
+    try:
+        act()
+    finally:
+        connection.close()

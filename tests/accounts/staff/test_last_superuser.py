@@ -1,7 +1,6 @@
 """The installation keeps a superuser, whoever closes accounts, in whatever way, and however many do it at once."""
 
 import html
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -19,10 +18,10 @@ from accounts.models import User
 from accounts.people import support
 from accounts.people.support import SupportRefusedError
 from accounts.staff.superusers import superusers
+from tests.database.waiting import until_somebody_waits
 from tests.world import World
 
 SignIn = Callable[[User], Client]
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 
 
 def make_superuser(email: str) -> User:
@@ -79,21 +78,10 @@ def test_who_is_deactivated_while_they_deactivate_the_last_other_one_is_refused(
         with change():
             User.objects.select_for_update(no_key=True).get(pk=one.pk)
             answer = threads.submit(post)
-            wait_until_somebody_waits()
+            until_somebody_waits()
             support.deactivate(two, actor=Actor(user=one, name=one.email))
         assert answer.result(timeout=30) == 302
     assert list(superusers()) == [one]
-
-
-def wait_until_somebody_waits() -> None:
-    """For what this transaction has locked."""
-    for _ in range(1_000):
-        with connection.cursor() as cursor:
-            cursor.execute(WAITING)
-            if cursor.fetchone() != (0,):
-                return
-        time.sleep(0.01)
-    pytest.fail("Nobody waits for a lock.")
 
 
 @pytest.mark.parametrize("without", ["is_active", "is_staff"])
