@@ -106,8 +106,9 @@ def _refusal(request: HttpRequest, found: Invitation, error: InvitationRefusedEr
     is_member = (
         not isinstance(user, AnonymousUser) and memberships_of(user).filter(organization=found.organization_id).exists()
     )
+    has_come_otherwise = is_member and isinstance(error, RevokedError)
     context = {
-        "reason": str(error),
+        "reason": f"You are in {found.organization} already." if has_come_otherwise else str(error),
         "is_wrong_address": isinstance(error, WrongAddressError),
         "organization": found.organization if is_member else None,
     }

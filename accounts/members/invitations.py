@@ -9,14 +9,12 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import QuerySet
-
-from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.emails import normalized
 from accounts.members.invitation_limits import TooManyInvitationsError, require_within_limits
 from accounts.models import Invitation, Membership, Organization, User
 from accounts.organizations import organizations
+from accounts.organizations.open_invitations import end, open_invitations, record
 from accounts.public_ids import random_text
 
 LIFETIME: Final = timedelta(days=7)
@@ -66,7 +64,7 @@ def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation say
     if earlier is not None and earlier.expires_at > now:
         raise InvitationRefusedError(f"{email} is already invited. Send the invitation again, or cancel it first.")
     if earlier is not None:
-        _end(earlier, now)
+        end(earlier, now=now)
     token = random_text(TOKEN_CHARACTERS)
     invitation = Invitation.objects.create(
         organization=organization,
@@ -78,7 +76,7 @@ def invite(  # noqa: PLR0913 - one keyword for each thing that an invitation say
         sent_at=now,
         expires_at=now + LIFETIME,
     )
-    _record("invite.sent", invitation, actor, role=role)
+    record("invite.sent", invitation, actor, role=role)
     return token
 
 
@@ -90,7 +88,7 @@ def resend(*, invitation: Invitation, now: datetime, actor: Actor) -> str:
     token = random_text(TOKEN_CHARACTERS)
     invitation.digest, invitation.sent_at, invitation.expires_at = _digest(token), now, now + LIFETIME
     invitation.save(update_fields=["digest", "sent_at", "expires_at"])
-    _record("invite.sent", invitation, actor, again=True)
+    record("invite.sent", invitation, actor, again=True)
     return token
 
 
@@ -100,8 +98,8 @@ def revoke(*, invitation: Invitation, now: datetime, actor: Actor) -> None:
     if invitation.accepted_at is not None:
         raise UsedError(f"{invitation.email} has already accepted this invitation.")
     if invitation.revoked_at is None:
-        _end(invitation, now)
-        _record("invite.deleted", invitation, actor)
+        end(invitation, now=now)
+        record("invite.deleted", invitation, actor)
 
 
 def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor, makes_default: bool = False) -> None:
@@ -111,6 +109,8 @@ def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor, m
     """
     _lock(invitation)
     require_acceptable(invitation, user=user, now=now)
+    invitation.accepted_at, invitation.accepted_by = now, user
+    invitation.save(update_fields=["accepted_at", "accepted_by"])
     try:
         organizations.add_member(
             organization=invitation.organization, user=user, role=invitation.role, now=now, actor=actor
@@ -119,9 +119,7 @@ def accept(*, invitation: Invitation, user: User, now: datetime, actor: Actor, m
         raise InvitationRefusedError(f"You are in {invitation.organization} already.") from error
     except organizations.ChangeRefusedError as error:
         raise InvitationRefusedError(str(error)) from error
-    invitation.accepted_at, invitation.accepted_by = now, user
-    invitation.save(update_fields=["accepted_at", "accepted_by"])
-    _record("invite.accepted", invitation, actor)
+    record("invite.accepted", invitation, actor)
     if makes_default:
         organizations.set_default_organization(user=user, organization=invitation.organization, now=now, actor=actor)
 
@@ -138,15 +136,6 @@ def require_acceptable(invitation: Invitation, *, user: User | None, now: dateti
 def find(token: str) -> Invitation | None:
     """The invitation whose link has this secret."""
     return Invitation.objects.select_related("organization", "invited_by").filter(digest=_digest(token)).first()
-
-
-def open_invitations(organization: Organization, words: str = "") -> QuerySet[Invitation]:
-    """Those that are neither accepted nor revoked, with these words in the address.
-
-    Expired ones are among them, because they can be sent again.
-    """
-    found = Invitation.objects.filter(organization=organization, accepted_at__isnull=True, revoked_at__isnull=True)
-    return found.filter(email__icontains=words) if words else found
 
 
 def _require_within_limits(*, organization: Organization, email: str, inviter: User | None, now: datetime) -> None:
@@ -174,21 +163,5 @@ def _require_not_ended(invitation: Invitation) -> None:
         raise RevokedError(f"This invitation to {invitation.organization} was cancelled. Ask for a new one.")
 
 
-def _end(invitation: Invitation, now: datetime) -> None:
-    invitation.revoked_at = now
-    invitation.save(update_fields=["revoked_at"])
-
-
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-def _record(event: str, invitation: Invitation, actor: Actor, **details: object) -> None:
-    audit.record(
-        event,
-        actor=actor,
-        organization=invitation.organization,
-        target_id=invitation.public_id,
-        target_name=invitation.email,
-        details=details,
-    )

@@ -22,6 +22,7 @@ from accounts.members.forms import InvitationForm, RoleChangeForm
 from accounts.members.membership import latest_role_change, memberships_in
 from accounts.members.membership import members as shown_members
 from accounts.models import Invitation, User
+from accounts.organizations.open_invitations import open_invitations
 from accounts.organizations.organizations import (
     ChangeRefusedError,
     remove_member,
@@ -201,7 +202,7 @@ def _page(request: SignedInRequest, access: Access, form: InvitationForm) -> Htt
     words = words_of(request.GET)
     page = page_of(memberships_in(access, words), request.GET)
     shown = shown_members(access, page.rows)
-    invited = inviting.open_invitations(access.organization, words).select_related("invited_by").order_by("email")
+    invited = open_invitations(access.organization, words).select_related("invited_by").order_by("email")
     invited_page = page_of(invited, request.GET, name="invited")
     context = {
         "frame": _frame(access),

@@ -12,6 +12,7 @@ from allauth.account.models import EmailAddress
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
+from accounts.organizations import open_invitations
 from accounts.organizations.organizations import random_slug, require_may_pay, require_not_ended
 
 BATCH_SIZE: Final = 1_000
@@ -48,7 +49,10 @@ def create_users(users: Sequence[User], *, actor: Actor) -> None:
 
 
 def add_members(memberships: Sequence[Membership], *, actor: Actor) -> None:
-    """These new rows of people who are not in the organizations now. Raises ChangeRefusedError for one that has ended."""
+    """These new rows of people who are not in the organizations now, and open invitations to them end.
+
+    Raises ChangeRefusedError for an organization that has ended.
+    """
     wanted = {one.organization_id for one in memberships}
     for organization in Organization.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk"):
         require_not_ended(organization)
@@ -64,6 +68,7 @@ def add_members(memberships: Sequence[Membership], *, actor: Actor) -> None:
         )
         for one in memberships
     )
+    open_invitations.end_those_to(memberships, actor=actor)
 
 
 def give_first_defaults(memberships: Sequence[Membership], *, actor: Actor) -> None:

@@ -18,6 +18,7 @@ from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.changes import ForwardOnlyError
 from accounts.emails import normalized
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
+from accounts.organizations import open_invitations
 
 PERSONAL_NAME = "Personal"
 MAX_SLUG_LENGTH = 60
@@ -132,17 +133,24 @@ def set_usage_visibility(*, organization: Organization, usage_visibility: str, a
 def add_member(
     *, organization: Organization, user: User, role: str, now: datetime, actor: Actor = SYSTEM_ACTOR
 ) -> Membership:
-    """From `now` on the user is in the organization. Raises AlreadyMemberError, or ChangeRefusedError if it has ended."""
+    """From `now` on the user is in the organization, and open invitations to them end.
+
+    Raises AlreadyMemberError, or ChangeRefusedError if the organization has ended.
+    """
     require_not_ended(locked(organization))
     if _current(organization, user) is not None:
         raise AlreadyMemberError(f"{user} is already in {organization}.")
     membership = Membership.objects.create(organization=organization, user=user, role=role, joined_at=now)
     _record("user.added", organization, actor, user=user, role=role)
+    open_invitations.end_those_to([membership], actor=actor)
     return membership
 
 
 def set_role(*, organization: Organization, user: User, role: str, actor: Actor = SYSTEM_ACTOR) -> bool:
-    """Gives a member another role. Returns whether anything changed. Raises NotAMemberError or LastOwnerError."""
+    """Gives a member another role; open invitations that they could not send with it end. Returns whether anything changed.
+
+    Raises NotAMemberError or LastOwnerError.
+    """
     locked(organization)
     membership = _require_current(organization, user)
     if membership.role == role:
@@ -152,6 +160,7 @@ def set_role(*, organization: Organization, user: User, role: str, actor: Actor 
     before, membership.role = membership.role, role
     membership.save(update_fields=["role"])
     _record("user.updated", organization, actor, user=user, role=role, role_before=before)
+    open_invitations.end_those_beyond(organization, user, role, actor=actor)
     return True
 
 
@@ -216,7 +225,8 @@ def remove_member(
     actor: Actor = SYSTEM_ACTOR,
     for_good: bool = False,
 ) -> None:
-    """Ends the user's membership at `now`; if it was their default organization, another of theirs becomes it.
+    """Ends the user's membership at `now`; if it was their default organization, another of theirs becomes it. Open
+    invitations to them and those that they sent end with it.
 
     `for_good`, which is the operator's right: one who is in no other organization then has no default one. Raises
     NotAMemberError, LastOwnerError unless the organization ends, or OnlyOrganizationError.
@@ -232,6 +242,7 @@ def remove_member(
     membership.save(update_fields=["left_at"])
     import_string(settings.MEMBER_LEFT)(organization=organization, user=user)
     _record("user.deleted", organization, actor, user=user, role=membership.role)
+    open_invitations.end_those_of(organization, user, actor=actor)
 
 
 def set_default_organization(

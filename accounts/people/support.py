@@ -18,6 +18,7 @@ from accounts.entrance.log import METHODS, record, tell_organizations
 from accounts.entrance.sessions import end_sessions
 from accounts.installation.site import address_of
 from accounts.models import User
+from accounts.organizations.open_invitations import end_those_sent_by
 from accounts.staff.superusers import LastSuperuserError, require_another
 
 BY_STAFF: Final = "by staff"
@@ -37,10 +38,11 @@ def require_may_support(*, by: User, user: User) -> None:
 
 
 def deactivate(user: User, *, actor: Actor) -> None:
-    """The person is signed out everywhere and cannot sign in; all else stays.
+    """The person is signed out everywhere and cannot sign in, and invitations that they sent let nobody in; all else stays.
 
     Raises SupportRefusedError for the last superuser.
     """
+    end_those_sent_by(user, actor=actor)
     try:
         require_another(user)
     except LastSuperuserError as error:

@@ -6,7 +6,9 @@ from typing import Final
 from django.db import connection
 
 PATIENCE_SECONDS: Final = 20
-WAITING_SQL: Final = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+WAITING_SQL: Final = (
+    "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+)
 
 
 def until_somebody_waits() -> None:

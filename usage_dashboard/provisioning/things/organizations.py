@@ -11,6 +11,7 @@ from accounts.changes import change, routing_change
 from accounts.members import invitations
 from accounts.models import Organization, User
 from accounts.organizations.many import create_organizations
+from accounts.organizations.open_invitations import open_invitations
 from accounts.organizations.organizations import (
     end_organization,
     rename_organization,
@@ -196,7 +197,7 @@ def _end(decision: Decision, now: datetime) -> None:
 def _end_all(organization: Organization, now: datetime, actor: Actor) -> None:
     """Nobody is in the organization, comes into it, or reads it with a key of its own."""
     end_organization(organization=organization, now=now, actor=actor)
-    for invitation in invitations.open_invitations(organization):
+    for invitation in open_invitations(organization):
         invitations.revoke(invitation=invitation, now=now, actor=actor)
     for admin_key in AdminKey.objects.filter(organization=organization, revoked_at__isnull=True):
         revoke_admin_key(admin_key=admin_key, now=now, actor=actor)
