@@ -18,7 +18,7 @@ from metering.intake.sources.names import MAX_LENGTH, provider_of, tier_of
 from metering.intake.sources.normaliser import NotACountError
 from metering.intake.sources.providers.apis import API, NAMES, api_of
 from metering.intake.sources.providers.reading import NoUsageError, Reading, Seconds, whole_seconds
-from metering.intake.sources.readings import RefusedError, event_of_tool, measures_of
+from metering.intake.sources.readings import RefusedError, events_beside, measures_of
 
 NOTHING: Final = (b"", b"null")
 NO_TEXT: Final = msgspec.Raw()
@@ -82,11 +82,12 @@ def _events_of(text: bytes, limits: Limits, changes: Counter[tuple[str, str]]) -
         api = _api(provider, item.api or "")
         reading = _reading(item, api)
         event, changed = _event_of(item, reading, _id(item, reading), provider)
+        beside, changed_beside = events_beside(event, reading)
     except (RefusedError, NotACountError) as error:
         return (named(error.refusal, text),)
-    if changed:
-        changes.update((api.name, rule) for rule in changed)
-    return (event, *(event_of_tool(event, tool) for tool in reading.tools)) if reading.tools else (event,)
+    if changed or changed_beside:
+        changes.update((api.name, rule) for rule in (*changed, *changed_beside))
+    return (event, *beside)
 
 
 def _readable(text: bytes, limits: Limits) -> Item:

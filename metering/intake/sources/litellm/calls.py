@@ -27,7 +27,7 @@ from metering.intake.sources.litellm.purposes import NO_METADATA, attributes_of
 from metering.intake.sources.litellm.usage import model_of, plain_measures, reading_of, tier_asked_for, tier_word_of
 from metering.intake.sources.litellm.usual import moment, usual
 from metering.intake.sources.names import provider_of, tier_of
-from metering.intake.sources.readings import RefusedError, event_of_tool, measures_of
+from metering.intake.sources.readings import RefusedError, events_beside, measures_of
 
 IGNORED_CALL: Final = "call_type"
 IGNORED_FAILURE: Final = "failure"
@@ -232,9 +232,10 @@ def events_of(
         region=reading.region,
         **measures,  # type: ignore[arg-type]  # the names of measures
     )
-    if changed or tier.change:
-        changes.update((usage_type, rule) for rule in (*changed, tier.change) if rule)
-    return (event, *(event_of_tool(event, tool) for tool in reading.tools)) if reading.tools else (event,)
+    beside, changed_beside = events_beside(event, reading)
+    if changed or changed_beside or tier.change:
+        changes.update((usage_type, rule) for rule in (*changed, *changed_beside, tier.change) if rule)
+    return (event, *beside)
 
 
 def _id(payload: Payload) -> str:

@@ -6,7 +6,7 @@ Prompts and answers are in it as well; they are passed over, and become no objec
 import msgspec
 
 from metering.intake.formats.events import Timestamp
-from metering.intake.sources.providers.anthropic import Lifetimes, ServerTools
+from metering.intake.sources.providers.anthropic import Iteration, Lifetimes, ServerTools
 from metering.intake.sources.providers.chat import CompletionDetails
 from metering.intake.sources.providers.reading import MaybeCount, Seconds
 
@@ -46,6 +46,7 @@ class Usage(msgspec.Struct, gc=False):
     service_tier: str | None = None
     speed: str | None = None
     inference_geo: str | None = None
+    iterations: list[Iteration] | None = None
     seconds: Seconds | None = None
 
 

@@ -5,10 +5,11 @@ from typing import Final, TypeVar
 import msgspec
 
 from metering.intake.sources import normaliser
+from metering.intake.sources.litellm.passes import any_is_apart, without_those_apart
 from metering.intake.sources.litellm.payload import NOTHING, InputDetails, Parameters, Payload, Response, Usage
 from metering.intake.sources.names import provider_of
 from metering.intake.sources.normaliser import CACHE_BESIDE, INCLUSIVE, REST_IS_INPUT, Counting, Reported
-from metering.intake.sources.providers import openai_responses
+from metering.intake.sources.providers import anthropic, openai_responses
 from metering.intake.sources.providers.anthropic import NO_GEO, Lifetimes
 from metering.intake.sources.providers.chat import CompletionDetails
 from metering.intake.sources.providers.openai_media import Picture
@@ -37,7 +38,7 @@ def reading_of(payload: Payload, usage_type: str) -> Reading:
     usage = usage_of(payload, response)
     return Reading(
         usage_type=usage_type,
-        tokens=_tokens(usage, usage_type),
+        tokens=without_those_apart(_tokens(usage, usage_type), usage),
         counting=_counting(payload, usage),
         units=NO_UNITS if usage_type == "completions" else _units(usage, response, usage_type),
         model=model_of(payload, response),
@@ -45,6 +46,7 @@ def reading_of(payload: Payload, usage_type: str) -> Reading:
         speed=None if usage.speed == "standard" else usage.speed,
         region=None if usage.inference_geo in NO_GEO else usage.inference_geo,
         tools=_tools(usage, response),
+        parts=anthropic.parts_of(usage.iterations or ()),
     )
 
 
@@ -77,6 +79,7 @@ def _says_more(usage: Usage, inside: InputDetails, outside: CompletionDetails) -
         or (usage.cache_creation or inside.cache_creation_token_details or usage.server_tool_use)
         or (usage.input_tokens_details or usage.input_token_details or usage.output_tokens_details)
         or (usage.service_tier or usage.speed or usage.inference_geo)
+        or any_is_apart(usage)
     )
 
 

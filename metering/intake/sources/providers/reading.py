@@ -3,7 +3,7 @@
 Only the fields named here are read: prompts and outputs are passed over, and become no object at all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Final
 
@@ -17,6 +17,8 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 WEB_SEARCH: Final = "ws"
 FILE_SEARCH: Final = "fs"
 CODE_INTERPRETER: Final = "ci"
+COMPACTION: Final = "cp"
+ADVICE: Final = "ad"
 NO_TOKENS: Final = Reported()
 NO_UNITS: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -33,10 +35,18 @@ class Tool(msgspec.Struct, frozen=True, gc=False):
     measures: Mapping[str, int]
 
 
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """Work of a model in the same request which the answer's own counters leave out: an event of its own, whose id ends in
+    `suffix`. Where the reading names no model, it is the request's."""
+
+    suffix: str
+    reading: "Reading"
+
+
 class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What an answer says; None where it says nothing.
 
-    `units` are the measures other than tokens. `service_tier` is the provider's word.
+    `units` are the measures other than tokens. `service_tier` is the provider's word. `parts` have neither parts nor tools.
     """
 
     usage_type: str = "completions"
@@ -50,6 +60,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     speed: str | None = None
     region: str | None = None
     tools: tuple[Tool, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 def web_searches(number: int | None) -> tuple[Tool, ...]:
@@ -57,6 +68,11 @@ def web_searches(number: int | None) -> tuple[Tool, ...]:
     if not number:
         return ()
     return (Tool(WEB_SEARCH, "web_search_calls", {"num_model_requests": number}),)
+
+
+def numbered(suffix: str, readings: Iterable[Reading]) -> tuple[Part, ...]:
+    """Parts of one kind, in the order of the answer: `cp`, `cp2`, `cp3` …"""
+    return tuple(Part(f"{suffix}{n}" if n > 1 else suffix, reading) for n, reading in enumerate(readings, start=1))
 
 
 def whole_seconds(seconds: float) -> int:

@@ -81,6 +81,32 @@ ANTHROPIC_BATCH: Final = Call(
     )
     | {"anthropic.response.service_tier": "batch"},
 )
+PASSES: Final = [
+    some(type="compaction", input_tokens=210_000, output_tokens=3_500),
+    some(type="message", input_tokens=23_000, output_tokens=1_000),
+]
+ANTHROPIC_COMPACTED: Final = Call(
+    "Anthropic, which compacted a long context before it answered",
+    event={
+        **some(usage_type="completions", provider="anthropic", model="claude-sonnet-4-5-20250929"),
+        **some(input_tokens=23_000, output_tokens=1_000),
+    },
+    item={
+        "provider": "anthropic",
+        "response": {
+            **some(id="msg_1", type="message", model="claude-sonnet-4-5-20250929"),
+            "usage": some(input_tokens=23_000, output_tokens=1_000, iterations=PASSES),
+        },
+    },
+    payload=litellm(
+        "anthropic",
+        "claude-sonnet-4-5-20250929",
+        some(prompt_tokens=23_000, completion_tokens=1_000, total_tokens=24_000, iterations=PASSES),
+    ),
+    tools={
+        "cp": some(usage_type="completions", num_model_requests=0, input_tokens=210_000, output_tokens=3_500),
+    },
+)
 GEMINI: Final = Call(
     "Gemini with audio of which some was cached, and thoughts",
     event={
@@ -229,4 +255,4 @@ XAI: Final = Call(
         "llm.token_count.completion_details.reasoning": 655,
     },
 )
-OTHERS: Final = (ANTHROPIC, ANTHROPIC_BATCH, GEMINI, GEMINI_TOOLS, BEDROCK, XAI)
+OTHERS: Final = (ANTHROPIC, ANTHROPIC_BATCH, ANTHROPIC_COMPACTED, GEMINI, GEMINI_TOOLS, BEDROCK, XAI)

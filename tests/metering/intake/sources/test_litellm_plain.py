@@ -41,6 +41,9 @@ USAGES: Final = st.fixed_dictionaries(
         "speed": st.sampled_from([None, "standard", "fast"]),
         "service_tier": st.sampled_from([None, "flex"]),
         "inference_geo": st.sampled_from([None, "global", "us"]),
+        "iterations": st.sampled_from(
+            [None, [{"type": "message", "output_tokens": 5}], [{"type": "compaction", "output_tokens": 5}]]
+        ),
     },
 )
 

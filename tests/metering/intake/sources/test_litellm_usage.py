@@ -80,6 +80,42 @@ def test_one_call_is_the_same_event_in_every_shape(token: str, secret: str, usag
     assert stored("input_cache_write_long_tokens") == [(100,)]
 
 
+ITERATIONS: Final = [
+    {"type": "compaction", "input_tokens": 30_000, "cache_read_input_tokens": 150_000, "output_tokens": 3_500}
+    | {"output_tokens_details": {"thinking_tokens": 300}},
+    {"type": "message", "input_tokens": 3_000, "cache_read_input_tokens": 20_000, "output_tokens": 1_000}
+    | {"output_tokens_details": {"thinking_tokens": 200}},
+]
+
+
+@pytest.mark.parametrize(
+    "sums",
+    [
+        (23_000, 20_000, 1_000, 200),
+        (53_000, 20_000, 4_500, 200),
+        (203_000, 170_000, 4_500, 500),
+    ],
+    ids=["as Anthropic counts", "with all passes", "with all passes and what is in them"],
+)
+def test_a_compaction_counts_once_whether_litellm_added_it_or_not(
+    token: str, secret: str, sums: tuple[int, int, int, int]
+) -> None:
+    whole, cached, output, reasoning = sums
+    usage = {
+        "prompt_tokens": whole,
+        "completion_tokens": output,
+        "total_tokens": whole + output,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+        "cache_read_input_tokens": cached,
+        "iterations": ITERATIONS,
+    }
+    payload = make_payload(secret, custom_llm_provider="anthropic", **NO_RESPONSE, metadata={"usage_object": usage})
+    assert statuses([payload, payload], token) == ["accepted", "duplicate"]
+    columns = ("input_tokens", "num_model_requests", "input_cached_tokens", "output_tokens", "output_reasoning_tokens")
+    assert stored(*columns) == [(23_000, 1, 20_000, 1_000, 200), (180_000, None, 150_000, 3_500, 300)]
+
+
 @pytest.mark.parametrize(
     ("fields", "event"),
     [

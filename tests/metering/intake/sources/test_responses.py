@@ -16,6 +16,7 @@ from metering.intake import fast_path
 from metering.models import Sku, UsageEvent
 from metering.price_words import Dimension
 from tests.engine import case_name, days_ago, make_event, make_key_and_secret, num_events, send
+from tests.metering.intake.sources.providers.beside_samples import COMPACTED
 from tests.metering.intake.sources.providers.more_samples import OTHERS
 from tests.metering.intake.sources.providers.openai_samples import RESPONSES
 from tests.usage.what_for import declare
@@ -108,6 +109,13 @@ def test_hosted_tools_are_events_of_their_own(token: str, key: APIKey) -> None:
     assert statuses(make_item(api_key_id=key.public_id, api=sample.api, response=sample.answer), token) == ["accepted"]
     kinds = stored("usage_type", "num_model_requests", "num_sessions")
     assert kinds == [(1, 1, None), (8, 3, 2), (9, 1, None), (10, 2, None)]
+
+
+def test_a_compaction_is_priced_by_the_size_of_its_own_context(token: str, key: APIKey) -> None:
+    item = make_item(api_key_id=key.public_id, provider="anthropic", api="messages", response=COMPACTED)
+    assert [statuses(item, token) for _ in range(2)] == [["accepted"], ["duplicate"]]
+    columns = ("context_band", "num_model_requests", "input_tokens", "output_tokens")
+    assert stored(*columns) == [(0, 1, 23_000, 1_000), (128_000, None, 180_000, 3_500)]
 
 
 def test_an_item_whose_tool_is_new_is_accepted_and_one_with_a_conflict_says_so(token: str, key: APIKey) -> None:

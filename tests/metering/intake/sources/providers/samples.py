@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class Sample:
-    """One answer, the event that it becomes, and those of its tools by their suffix.
+    """One answer, the event that it becomes, and those beside it by their suffix: of tools, and of other work in the request.
 
     `second` is the API's name in the price list's package, which reads the same answer in its own way; empty where it knows
     none. `differs` says in which measures (ours → its), and `because` why.

@@ -15,11 +15,12 @@ from metering.intake.sources.normaliser import normalise
 from metering.intake.sources.providers.apis import NAMES, api_of
 from metering.intake.sources.responses import decode
 from metering.measures import TOKEN_MEASURES
+from tests.metering.intake.sources.providers.beside_samples import BESIDE
 from tests.metering.intake.sources.providers.more_samples import BATCHES, OTHERS
 from tests.metering.intake.sources.providers.openai_samples import MEDIA, RESPONSES
 from tests.metering.intake.sources.providers.samples import CHAT, Sample
 
-SAMPLES: Final = [*CHAT, *RESPONSES, *MEDIA, *OTHERS, *BATCHES]
+SAMPLES: Final = [*CHAT, *RESPONSES, *MEDIA, *OTHERS, *BATCHES, *BESIDE]
 AT: Final = "2026-11-20T12:00:00Z"
 PROVIDERS: Final = {
     "aws.bedrock": "aws",
