@@ -70,6 +70,7 @@ class Response(msgspec.Struct, gc=False):
     service_tier: msgspec.Raw = NOTHING
     usage: msgspec.Raw = NOTHING
     output: msgspec.Raw = NOTHING
+    tool_usage: msgspec.Raw = NOTHING
     data: msgspec.Raw = NOTHING
     duration: msgspec.Raw = NOTHING
 

@@ -28,6 +28,7 @@ _usage: Final = msgspec.json.Decoder(Usage | None)
 _text: Final = msgspec.json.Decoder(str)
 _pictures: Final = msgspec.json.Decoder(list[Picture])
 _output: Final = msgspec.json.Decoder(list[openai_responses.Item])
+_tool_usage: Final = msgspec.json.Decoder(openai_responses.ToolUsage)
 _parameters: Final = msgspec.json.Decoder(Parameters)
 _seconds: Final = msgspec.json.Decoder(Seconds, strict=False)  # a text in some versions
 
@@ -196,8 +197,9 @@ def _units(usage: Usage, response: Response, usage_type: str) -> dict[str, int]:
 
 def _tools(usage: Usage, response: Response) -> tuple[Tool, ...]:
     """Hosted tools are in the output of Responses; searches of others are counted in the usage."""
-    output = _part(_output, response.output)
-    if output and (tools := openai_responses.tools_of(output)):
+    output, used = _part(_output, response.output) or (), _part(_tool_usage, response.tool_usage)
+    tools = openai_responses.tools_of(output, used)
+    if tools or openai_responses.num_searches(output, used) is not None:
         return tools
     inside = usage.prompt_tokens_details
     searches = usage.server_tool_use and usage.server_tool_use.web_search_requests

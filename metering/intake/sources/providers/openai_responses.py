@@ -1,11 +1,13 @@
-"""OpenAI's Responses (openai 3.57.0, types/responses/response_usage.py), and those who answer in its shape."""
+"""OpenAI's Responses (openai 3.57.0, types/responses/response.py), and those who answer in its shape."""
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from metering.intake.formats.events import Count
+from metering.intake.formats.items import UNREADABLE
 from metering.intake.sources.normaliser import Reported
 from metering.intake.sources.providers.reading import (
     CODE_INTERPRETER,
@@ -16,6 +18,10 @@ from metering.intake.sources.providers.reading import (
     Tool,
     web_searches,
 )
+
+
+SEARCH: Final = "search"
+WEB_SEARCH_CALL: Final = "web_search_call"
 
 
 class Lifetimes(msgspec.Struct, gc=False):
@@ -42,8 +48,25 @@ class Usage(msgspec.Struct, gc=False):
 
 
 class Item(msgspec.Struct, gc=False):
+    """What `action` is depends on the type."""
+
     type: str = ""
     container_id: str | None = None
+    action: msgspec.Raw = msgspec.Raw()
+
+
+class Action(msgspec.Struct, gc=False):
+    type: str = SEARCH
+
+
+class Searches(msgspec.Struct, gc=False):
+    num_requests: MaybeCount = None
+
+
+class ToolUsage(msgspec.Struct, gc=False):
+    """What hosted tools used beside the model. Older answers have none."""
+
+    web_search: Searches | None = None
 
 
 class Body(msgspec.Struct, gc=False):
@@ -52,6 +75,7 @@ class Body(msgspec.Struct, gc=False):
     service_tier: str | None = None
     usage: Usage | None = None
     output: list[Item] | None = None
+    tool_usage: ToolUsage | None = None
 
 
 class Answer(Body, gc=False):
@@ -61,6 +85,7 @@ class Answer(Body, gc=False):
 
 
 _answer = msgspec.json.Decoder(Answer)
+_action = msgspec.json.Decoder(Action)
 
 
 def read(answer: bytes | msgspec.Raw) -> Reading:
@@ -74,7 +99,7 @@ def read(answer: bytes | msgspec.Raw) -> Reading:
         id=body.id,
         model=body.model,
         service_tier=body.service_tier,
-        tools=tools_of(body.output or ()),
+        tools=tools_of(body.output or (), body.tool_usage),
     )
 
 
@@ -92,10 +117,10 @@ def _tokens(usage: Usage) -> Reported:
     )
 
 
-def tools_of(output: Sequence[Item]) -> tuple[Tool, ...]:
+def tools_of(output: Sequence[Item], used: ToolUsage | None) -> tuple[Tool, ...]:
     """Searches are charged by the call, code by the container that it ran in."""
     calls = Counter(item.type for item in output)
-    tools = web_searches(calls["web_search_call"])
+    tools = web_searches(num_searches(output, used))
     if number := calls["file_search_call"]:
         tools += (Tool(FILE_SEARCH, "file_search_calls", {"num_model_requests": number}),)
     if number := calls["code_interpreter_call"]:
@@ -104,3 +129,19 @@ def tools_of(output: Sequence[Item]) -> tuple[Tool, ...]:
         measures = {"num_model_requests": number, "num_sessions": num_sessions}
         tools += (Tool(CODE_INTERPRETER, "code_interpreter_sessions", measures),)
     return tools
+
+
+def num_searches(output: Sequence[Item], used: ToolUsage | None) -> int | None:
+    """How many searches are charged; None where the answer says nothing of any. Its own number leaves those out that are free."""
+    if used and used.web_search and used.web_search.num_requests is not None:
+        return used.web_search.num_requests
+    calls = [item for item in output if item.type == WEB_SEARCH_CALL]
+    return sum(map(_is_search, calls)) if calls else None
+
+
+def _is_search(call: Item) -> bool:
+    """A call may also open a page, or look for words in one, which is free. Older answers do not say what a call did."""
+    try:
+        return _action.decode(call.action).type == SEARCH
+    except UNREADABLE:
+        return True

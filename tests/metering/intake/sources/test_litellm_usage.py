@@ -194,6 +194,21 @@ def test_tools_that_providers_host_are_events_of_their_own(token: str, secret: s
     assert stored("usage_type", "num_model_requests") == [(1, 1), (1, 1), (8, 1), (10, 1), (10, 3)]
 
 
+@pytest.mark.parametrize(
+    ("used", "number"), [(None, [1]), ({"web_search": {"num_requests": 2}}, [2]), ({"web_search": {"num_requests": 0}}, [])]
+)
+def test_searches_are_those_that_the_provider_charges(
+    token: str, secret: str, used: dict[str, Any] | None, number: list[int]
+) -> None:
+    """The usage that LiteLLM makes of the answer counts them anew, and the answer knows better."""
+    usage = {**USAGE, "prompt_tokens_details": {"cached_tokens": 0, "web_search_requests": 3}}
+    calls = [{"type": "web_search_call", "action": {"type": action}} for action in ("search", "open_page")]
+    response = {"output": calls, "tool_usage": used}
+    payload = make_payload(secret, call_type="aresponses", response=response, metadata={"usage_object": usage})
+    assert statuses([payload], token) == ["accepted"]
+    assert [requests for usage_type, requests in stored("usage_type", "num_model_requests") if usage_type == 10] == number
+
+
 def test_a_request_knows_what_it_is_for(token: str, secret: str, world: World) -> None:
     declare(world.acme, "team", "end_customer", "feature", "stage", "user")
     metadata = {

@@ -10,6 +10,16 @@ from anthropic.types.beta import (
     BetaUsage,
 )
 
+from openai.types.responses import (
+    Response,
+    ResponseFunctionWebSearch,
+    ResponseOutputItem,
+    ResponseUsage,
+    response,
+    response_function_web_search,
+    response_usage,
+)
+
 from tests.metering.intake.sources.providers.samples import COMPLETION, Sample
 
 
@@ -141,4 +151,81 @@ ANTHROPIC = [
         second="default",
     ),
 ]
-BESIDE = ANTHROPIC
+
+
+def tool_usage(*, num_searches: int = 0) -> response.ToolUsage:
+    """What OpenAI says of its hosted tools; those that did nothing have zeros."""
+    return response.ToolUsage(
+        web_search=response.ToolUsageWebSearch(num_requests=num_searches),
+        image_gen=response.ToolUsageImageGen(
+            input_tokens=0,
+            input_tokens_details=response.ToolUsageImageGenInputTokensDetails(image_tokens=0, text_tokens=0),
+            output_tokens=0,
+            total_tokens=0,
+        ),
+    )
+
+
+def answered(output: list[ResponseOutputItem], used: response.ToolUsage | None = None) -> dict[str, Any]:
+    """An answer of OpenAI's Responses, of 5 tokens in and 2 out, with this output."""
+    return Response(
+        id="resp_1",
+        created_at=1_795_000_000,
+        model="gpt-5.4",
+        object="response",
+        output=output,
+        parallel_tool_calls=True,
+        tool_choice="auto",
+        tools=[],
+        tool_usage=used,
+        usage=ResponseUsage(
+            input_tokens=5,
+            input_tokens_details=response_usage.InputTokensDetails(cached_tokens=0, cache_write_tokens=0),
+            output_tokens=2,
+            output_tokens_details=response_usage.OutputTokensDetails(reasoning_tokens=0),
+            total_tokens=7,
+        ),
+    ).model_dump(mode="json")
+
+
+def on_the_web(action: response_function_web_search.Action) -> ResponseFunctionWebSearch:
+    return ResponseFunctionWebSearch(id="ws_1", type="web_search_call", status="completed", action=action)
+
+
+PAGE = "https://example.com/"
+BROWSED: list[ResponseOutputItem] = [
+    on_the_web(response_function_web_search.ActionSearch(type="search", query="a")),
+    on_the_web(response_function_web_search.ActionOpenPage(type="open_page", url=PAGE)),
+    on_the_web(response_function_web_search.ActionSearch(type="search", query="b")),
+    on_the_web(response_function_web_search.ActionFind(type="find_in_page", url=PAGE, pattern="c")),
+]
+RESPONSE = {**COMPLETION, "id": "resp_1", "model": "gpt-5.4", "input_tokens": 5, "output_tokens": 2}
+OPENAI = [
+    Sample(
+        "OpenAI Responses, which searched and opened what it found",
+        "openai",
+        "responses",
+        answered(BROWSED),
+        RESPONSE,
+        tools={"ws": {"usage_type": "web_search_calls", "model": "gpt-5.4", "num_model_requests": 2}},
+        second="responses",
+    ),
+    Sample(
+        "OpenAI Responses, which says how many searches it charges",
+        "openai",
+        "responses",
+        answered(BROWSED, tool_usage(num_searches=1)),
+        RESPONSE,
+        tools={"ws": {"usage_type": "web_search_calls", "model": "gpt-5.4", "num_model_requests": 1}},
+        second="responses",
+    ),
+    Sample(
+        "OpenAI Responses, whose searches are all free",
+        "openai",
+        "responses",
+        answered(BROWSED, tool_usage()),
+        RESPONSE,
+        second="responses",
+    ),
+]
+BESIDE = [*ANTHROPIC, *OPENAI]
