@@ -71,6 +71,7 @@ class Response(msgspec.Struct, gc=False):
     usage: msgspec.Raw = NOTHING
     output: msgspec.Raw = NOTHING
     tool_usage: msgspec.Raw = NOTHING
+    tools: msgspec.Raw = NOTHING
     data: msgspec.Raw = NOTHING
     duration: msgspec.Raw = NOTHING
 

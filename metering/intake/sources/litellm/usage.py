@@ -1,5 +1,6 @@
 """What a call cost in tokens and other units, as LiteLLM says it."""
 
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -37,6 +38,7 @@ def reading_of(payload: Payload, usage_type: str) -> Reading:
     """What a payload of a call of this type says. Raises RefusedError."""
     response = payload.response if isinstance(payload.response, Response) else NO_RESPONSE
     usage = usage_of(payload, response)
+    output, used = _part(_output, response.output) or (), _part(_tool_usage, response.tool_usage)
     return Reading(
         usage_type=usage_type,
         tokens=without_those_apart(_tokens(usage, usage_type), usage),
@@ -46,8 +48,11 @@ def reading_of(payload: Payload, usage_type: str) -> Reading:
         service_tier=tier_word_of(response) or usage.service_tier or tier_asked_for(payload),
         speed=None if usage.speed == "standard" else usage.speed,
         region=None if usage.inference_geo in NO_GEO else usage.inference_geo,
-        tools=_tools(usage, response),
-        parts=anthropic.parts_of(usage.iterations or ()),
+        tools=_tools(usage, output, used),
+        parts=(
+            *anthropic.parts_of(usage.iterations or ()),
+            *openai_responses.parts_of(output, used, response.tools),
+        ),
     )
 
 
@@ -195,9 +200,10 @@ def _units(usage: Usage, response: Response, usage_type: str) -> dict[str, int]:
     return {}
 
 
-def _tools(usage: Usage, response: Response) -> tuple[Tool, ...]:
+def _tools(
+    usage: Usage, output: Sequence[openai_responses.Item], used: openai_responses.ToolUsage | None
+) -> tuple[Tool, ...]:
     """Hosted tools are in the output of Responses; searches of others are counted in the usage."""
-    output, used = _part(_output, response.output) or (), _part(_tool_usage, response.tool_usage)
     tools = openai_responses.tools_of(output, used)
     if tools or openai_responses.num_searches(output, used) is not None:
         return tools

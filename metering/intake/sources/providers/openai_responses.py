@@ -9,19 +9,25 @@ import msgspec
 from metering.intake.formats.events import Count
 from metering.intake.formats.items import UNREADABLE
 from metering.intake.sources.normaliser import Reported
+from metering.intake.sources.providers.openai_media import DrawingUsage, MediaUsage, drawings, tokens_of_images
 from metering.intake.sources.providers.reading import (
     CODE_INTERPRETER,
     FILE_SEARCH,
+    IMAGES,
     MaybeCount,
     NoUsageError,
+    Part,
     Reading,
     Tool,
+    numbered,
     web_searches,
 )
 
-
 SEARCH: Final = "search"
 WEB_SEARCH_CALL: Final = "web_search_call"
+IMAGE_TOOL: Final = "image_generation"
+"""Also the model of pictures of which the answer says none: it has no price, and is shown as that."""
+IMAGE_CALL: Final = "image_generation_call"
 
 
 class Lifetimes(msgspec.Struct, gc=False):
@@ -51,8 +57,10 @@ class Item(msgspec.Struct, gc=False):
     """What `action` is depends on the type."""
 
     type: str = ""
+    status: str | None = None
     container_id: str | None = None
     action: msgspec.Raw = msgspec.Raw()
+    svg_usage: DrawingUsage | None = None
 
 
 class Action(msgspec.Struct, gc=False):
@@ -67,6 +75,14 @@ class ToolUsage(msgspec.Struct, gc=False):
     """What hosted tools used beside the model. Older answers have none."""
 
     web_search: Searches | None = None
+    image_gen: MediaUsage | None = None
+
+
+class Declared(msgspec.Struct, gc=False):
+    """A tool that the request had."""
+
+    type: str = ""
+    model: str | None = None
 
 
 class Body(msgspec.Struct, gc=False):
@@ -76,6 +92,7 @@ class Body(msgspec.Struct, gc=False):
     usage: Usage | None = None
     output: list[Item] | None = None
     tool_usage: ToolUsage | None = None
+    tools: msgspec.Raw = msgspec.Raw()
 
 
 class Answer(Body, gc=False):
@@ -86,6 +103,7 @@ class Answer(Body, gc=False):
 
 _answer = msgspec.json.Decoder(Answer)
 _action = msgspec.json.Decoder(Action)
+_declared = msgspec.json.Decoder(list[Declared])
 
 
 def read(answer: bytes | msgspec.Raw) -> Reading:
@@ -100,6 +118,7 @@ def read(answer: bytes | msgspec.Raw) -> Reading:
         model=body.model,
         service_tier=body.service_tier,
         tools=tools_of(body.output or (), body.tool_usage),
+        parts=parts_of(body.output or (), body.tool_usage, body.tools),
     )
 
 
@@ -145,3 +164,26 @@ def _is_search(call: Item) -> bool:
         return _action.decode(call.action).type == SEARCH
     except UNREADABLE:
         return True
+
+
+def parts_of(output: Sequence[Item], used: ToolUsage | None, declared: msgspec.Raw) -> tuple[Part, ...]:
+    """Pictures that the model had made by another one, and what was written as SVG: the answer's usage leaves both out.
+
+    `declared` are the request's tools as JSON.
+    """
+    number = sum(item.type == IMAGE_CALL and item.status != "failed" for item in output)
+    tokens = tokens_of_images((used and used.image_gen) or MediaUsage())
+    drawn = drawings(item.svg_usage for item in output)
+    if not (number or tokens.input_tokens or tokens.output_tokens):
+        return drawn
+    units = {"num_model_requests": number or 1, "images": number}
+    images = Reading(usage_type="images", tokens=tokens, units=units, model=_image_model(declared))
+    return (*numbered(IMAGES, (images,)), *drawn)
+
+
+def _image_model(declared: msgspec.Raw) -> str:
+    try:
+        tools = _declared.decode(declared)
+    except UNREADABLE:
+        return IMAGE_TOOL
+    return next((tool.model for tool in tools if tool.type == IMAGE_TOOL and tool.model), IMAGE_TOOL)

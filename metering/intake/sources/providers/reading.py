@@ -19,6 +19,8 @@ FILE_SEARCH: Final = "fs"
 CODE_INTERPRETER: Final = "ci"
 COMPACTION: Final = "cp"
 ADVICE: Final = "ad"
+IMAGES: Final = "im"
+DRAWING: Final = "svg"
 NO_TOKENS: Final = Reported()
 NO_UNITS: Final[Mapping[str, int]] = MappingProxyType({})
 

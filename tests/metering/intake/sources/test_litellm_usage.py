@@ -9,6 +9,7 @@ from metering.attribution_models import AttributeValue, AttributionPart
 from metering.models import UsageEvent
 from tests.engine import case_name, make_key_and_secret
 from tests.metering.intake.sources.litellm_payloads import SECRET_WORDS, USAGE, make_payload, statuses
+from tests.metering.intake.sources.providers.beside_samples import WITH_PICTURES
 from tests.metering.intake.sources.test_responses import stored
 from tests.usage.what_for import declare
 from tests.world import World
@@ -195,7 +196,8 @@ def test_tools_that_providers_host_are_events_of_their_own(token: str, secret: s
 
 
 @pytest.mark.parametrize(
-    ("used", "number"), [(None, [1]), ({"web_search": {"num_requests": 2}}, [2]), ({"web_search": {"num_requests": 0}}, [])]
+    ("used", "number"),
+    [(None, [1]), ({"web_search": {"num_requests": 2}}, [2]), ({"web_search": {"num_requests": 0}}, [])],
 )
 def test_searches_are_those_that_the_provider_charges(
     token: str, secret: str, used: dict[str, Any] | None, number: list[int]
@@ -206,7 +208,16 @@ def test_searches_are_those_that_the_provider_charges(
     response = {"output": calls, "tool_usage": used}
     payload = make_payload(secret, call_type="aresponses", response=response, metadata={"usage_object": usage})
     assert statuses([payload], token) == ["accepted"]
-    assert [requests for usage_type, requests in stored("usage_type", "num_model_requests") if usage_type == 10] == number
+    assert [
+        requests for usage_type, requests in stored("usage_type", "num_model_requests") if usage_type == 10
+    ] == number
+
+
+def test_pictures_that_a_model_had_made_are_an_event_of_their_own(token: str, secret: str) -> None:
+    payload = make_payload(secret, call_type="aresponses", response=WITH_PICTURES)
+    assert statuses([payload], token) == ["accepted"]
+    columns = ("usage_type", "model", "num_model_requests", "images", "input_tokens", "output_tokens")
+    assert stored(*columns) == [(1, "gpt-5.4", 1, None, 100, 20), (4, "gpt-image-1.5", 2, 2, 90, 2_112)]
 
 
 def test_a_request_knows_what_it_is_for(token: str, secret: str, world: World) -> None:

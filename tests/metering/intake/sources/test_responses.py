@@ -16,7 +16,7 @@ from metering.intake import fast_path
 from metering.models import Sku, UsageEvent
 from metering.price_words import Dimension
 from tests.engine import case_name, days_ago, make_event, make_key_and_secret, num_events, send
-from tests.metering.intake.sources.providers.beside_samples import COMPACTED
+from tests.metering.intake.sources.providers.beside_samples import COMPACTED, WITH_PICTURES
 from tests.metering.intake.sources.providers.more_samples import OTHERS
 from tests.metering.intake.sources.providers.openai_samples import RESPONSES
 from tests.usage.what_for import declare
@@ -109,6 +109,12 @@ def test_hosted_tools_are_events_of_their_own(token: str, key: APIKey) -> None:
     assert statuses(make_item(api_key_id=key.public_id, api=sample.api, response=sample.answer), token) == ["accepted"]
     kinds = stored("usage_type", "num_model_requests", "num_sessions")
     assert kinds == [(1, 1, None), (8, 3, 2), (9, 1, None), (10, 2, None)]
+
+
+def test_pictures_of_an_unknown_model_are_stored_to_be_priced(token: str, key: APIKey) -> None:
+    answer = {**WITH_PICTURES, "tools": []}
+    assert statuses(make_item(api_key_id=key.public_id, api="responses", response=answer), token) == ["accepted"]
+    assert stored("usage_type", "model", "images") == [(1, "gpt-5.4", None), (4, "image_generation", 2)]
 
 
 def test_a_compaction_is_priced_by_the_size_of_its_own_context(token: str, key: APIKey) -> None:

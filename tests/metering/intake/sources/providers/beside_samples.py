@@ -1,6 +1,6 @@
 """Answers in which models did more than the answer's own counters say, made of the types of the providers' clients."""
 
-from typing import Any
+from typing import Any, Literal
 
 from anthropic.types.beta import (
     BetaAdvisorMessageIterationUsage,
@@ -9,15 +9,18 @@ from anthropic.types.beta import (
     BetaMessageIterationUsage,
     BetaUsage,
 )
-
+from openai.types import Image, ImagesResponse, images_response
 from openai.types.responses import (
     Response,
     ResponseFunctionWebSearch,
     ResponseOutputItem,
     ResponseUsage,
+    Tool,
     response,
     response_function_web_search,
+    response_output_item,
     response_usage,
+    tool,
 )
 
 from tests.metering.intake.sources.providers.samples import COMPLETION, Sample
@@ -153,20 +156,22 @@ ANTHROPIC = [
 ]
 
 
-def tool_usage(*, num_searches: int = 0) -> response.ToolUsage:
+NO_PICTURES = response.ToolUsageImageGen(
+    input_tokens=0,
+    input_tokens_details=response.ToolUsageImageGenInputTokensDetails(image_tokens=0, text_tokens=0),
+    output_tokens=0,
+    total_tokens=0,
+)
+
+
+def tool_usage(*, num_searches: int = 0, pictures: response.ToolUsageImageGen = NO_PICTURES) -> response.ToolUsage:
     """What OpenAI says of its hosted tools; those that did nothing have zeros."""
-    return response.ToolUsage(
-        web_search=response.ToolUsageWebSearch(num_requests=num_searches),
-        image_gen=response.ToolUsageImageGen(
-            input_tokens=0,
-            input_tokens_details=response.ToolUsageImageGenInputTokensDetails(image_tokens=0, text_tokens=0),
-            output_tokens=0,
-            total_tokens=0,
-        ),
-    )
+    return response.ToolUsage(web_search=response.ToolUsageWebSearch(num_requests=num_searches), image_gen=pictures)
 
 
-def answered(output: list[ResponseOutputItem], used: response.ToolUsage | None = None) -> dict[str, Any]:
+def answered(
+    output: list[ResponseOutputItem], used: response.ToolUsage | None = None, tools: list[Tool] | None = None
+) -> dict[str, Any]:
     """An answer of OpenAI's Responses, of 5 tokens in and 2 out, with this output."""
     return Response(
         id="resp_1",
@@ -176,7 +181,7 @@ def answered(output: list[ResponseOutputItem], used: response.ToolUsage | None =
         output=output,
         parallel_tool_calls=True,
         tool_choice="auto",
-        tools=[],
+        tools=tools or [],
         tool_usage=used,
         usage=ResponseUsage(
             input_tokens=5,
@@ -228,4 +233,105 @@ OPENAI = [
         second="responses",
     ),
 ]
-BESIDE = [*ANTHROPIC, *OPENAI]
+
+
+def drawn(
+    status: Literal["completed", "failed", "generating"],
+    svg: response_output_item.ImageGenerationCallSvgUsage | None = None,
+) -> ResponseOutputItem:
+    return response_output_item.ImageGenerationCall(
+        id="ig_1", type="image_generation_call", status=status, result="aGVsbG8=", svg_usage=svg
+    )
+
+
+PICTURES = response.ToolUsageImageGen(
+    input_tokens=90,
+    input_tokens_details=response.ToolUsageImageGenInputTokensDetails(image_tokens=40, text_tokens=50),
+    cached_tokens=30,
+    cached_tokens_details=response.ToolUsageImageGenCachedTokensDetails(cached_image_tokens=0, cached_text_tokens=30),
+    output_tokens=2_112,
+    output_tokens_details=response.ToolUsageImageGenOutputTokensDetails(image_tokens=2_100, text_tokens=12),
+    total_tokens=2_202,
+)
+WITH_PICTURES = answered(
+    [drawn("completed"), drawn("failed"), drawn("completed")],
+    tool_usage(pictures=PICTURES),
+    [tool.ImageGeneration(type="image_generation", model="gpt-image-1.5")],
+)
+OF_PICTURES = {
+    "usage_type": "images",
+    "model": "gpt-image-1.5",
+    "num_model_requests": 2,
+    "images": 2,
+    "input_tokens": 90,
+    "input_cached_tokens": 30,
+    "input_image_tokens": 40,
+    "output_tokens": 2_112,
+    "output_image_tokens": 2_100,
+}
+WRITTEN: dict[str, Any] = {
+    "model": "gpt-5.4-mini",
+    "input_tokens": 300,
+    "output_tokens": 900,
+    "reasoning_tokens": 200,
+    "total_tokens": 1_200,
+}
+OF_DRAWING = {**COMPLETION, "model": "gpt-5.4-mini", "input_tokens": 300, "output_tokens": 900} | {
+    "output_reasoning_tokens": 200
+}
+IMAGES = [
+    Sample(
+        "OpenAI Responses, which had pictures made",
+        "openai",
+        "responses",
+        WITH_PICTURES,
+        RESPONSE,
+        tools={"im": OF_PICTURES},
+        second="responses",
+    ),
+    Sample(
+        "OpenAI Responses, which does not say what its picture used",
+        "openai",
+        "responses",
+        answered([drawn("generating")]),
+        RESPONSE,
+        tools={"im": {"usage_type": "images", "model": "image_generation", "images": 1}},
+        second="responses",
+    ),
+    Sample(
+        "OpenAI Responses, whose pictures were written as SVG",
+        "openai",
+        "responses",
+        answered(
+            [drawn("completed", response_output_item.ImageGenerationCallSvgUsage(**WRITTEN))] * 2,
+            tool_usage(pictures=PICTURES),
+            [tool.ImageGeneration(type="image_generation", model="gpt-image-1.5")],
+        ),
+        RESPONSE,
+        tools={"im": OF_PICTURES, "svg": OF_DRAWING, "svg2": OF_DRAWING},
+        second="responses",
+    ),
+    Sample(
+        "a picture that was written as SVG",
+        "openai",
+        "images",
+        ImagesResponse(
+            created=1_795_000_000,
+            data=[Image(b64_json="aGVsbG8=")],
+            svg_usage=images_response.SvgUsage(**WRITTEN),
+            usage=images_response.Usage(
+                input_tokens=50,
+                input_tokens_details=images_response.UsageInputTokensDetails(image_tokens=0, text_tokens=50),
+                output_tokens=1_056,
+                output_tokens_details=images_response.UsageOutputTokensDetails(image_tokens=1_056, text_tokens=0),
+                total_tokens=1_106,
+            ),
+        ).model_dump(mode="json"),
+        {"usage_type": "images", "id": "req-svg", "model": "gpt-image-2.6-sunburst", "images": 1}
+        | {"input_tokens": 50, "output_tokens": 1_056, "output_image_tokens": 1_056},
+        tools={"svg": OF_DRAWING},
+        said={"id": "req-svg", "model": "gpt-image-2.6-sunburst"},
+        second="images",
+    ),
+]
+BESIDE = [*ANTHROPIC, *OPENAI, *IMAGES]
