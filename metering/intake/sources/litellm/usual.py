@@ -91,13 +91,14 @@ def usual() -> Usual:
 
 
 def moment(end: Timestamp) -> Timestamp:
-    """Unix seconds as a moment, which most events have; what no calendar holds stays as it is, to be refused."""
-    if isinstance(end, datetime):
-        return end
-    try:
-        return datetime.fromtimestamp(end, UTC)
-    except (OverflowError, ValueError, OSError):
-        return end
+    """The millisecond in which a call ended, as LiteLLM's table keeps it, which cuts off what its callback says beyond: both are
+    the same event. What no calendar holds stays as it is, to be refused."""
+    if not isinstance(end, datetime):
+        try:
+            end = datetime.fromtimestamp(end, UTC)
+        except (OverflowError, ValueError, OSError):
+            return end
+    return end.replace(microsecond=end.microsecond // 1000 * 1000)
 
 
 def _kind(payload: Payload) -> Words | None:

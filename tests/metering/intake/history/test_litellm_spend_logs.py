@@ -159,28 +159,40 @@ def test_an_organization_of_ours_is_where_the_usage_counts(tmp_path: Path, world
     assert set(UsageEvent.objects.values_list("organization_id", flat=True)) == {world.acme.pk}
 
 
+def post(row: dict[str, Any], token: str, **fields: Any) -> None:
+    """What the callback sends of the call in this row: it says when the call ended to the microsecond."""
+    names = ("call_type", "status", "model", "custom_llm_provider", "end_user", "request_tags")
+    sent = {
+        "id": row["request_id"],
+        "endTime": days_ago(2, 11).replace(microsecond=345_678).timestamp(),
+        "cache_hit": False,
+        **{name: row[name] for name in names if name in row},
+        "metadata": {**row["metadata"], "user_api_key_hash": row["api_key"]},
+        **fields,
+    }
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = Client().post("/v1/integrations/litellm", [sent], content_type="application/json", headers=headers)
+    assert answer.status_code == 200, answer.content
+
+
 def test_a_row_is_the_event_that_the_callback_sends_of_the_same_call(tmp_path: Path, token: str, hashed: str) -> None:
     """With a search, which is an event of its own."""
     usage = {**ANTHROPIC, "server_tool_use": {"web_search_requests": 2}}
     row = log(
         hashed, metadata={"usage_object": usage, "user_api_key_team_alias": "search"}, request_tags=["feature:chat"]
     )
-    at = days_ago(2, 11).replace(microsecond=345_000)
-    sent = {
-        "id": row["request_id"],
-        "endTime": at.timestamp(),
-        "cache_hit": False,
-        **{
-            name: row[name]
-            for name in ("call_type", "status", "model", "custom_llm_provider", "end_user", "request_tags")
-        },
-        "metadata": {**row["metadata"], "user_api_key_hash": hashed},
-    }
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = Client().post("/v1/integrations/litellm", [sent], content_type="application/json", headers=headers)
-    assert answer.status_code == 200, answer.content
+    post(row, token)
     assert num_events() == 2
     assert run(write(tmp_path, [row]), LITELLM)[1].startswith(f"{NDJSON}: 1 row; 0 accepted, 2 stored already")
+
+
+def test_a_row_whose_model_the_callback_knew_better_counts_once(tmp_path: Path, token: str, hashed: str) -> None:
+    row = log(hashed)
+    post(row, token, response={"model": "claude-sonnet-4-5-20250929"})
+    path = write(tmp_path, [row])
+    assert run(path, LITELLM)[0] == 3
+    assert [code for _, _, code in refused(path)] == ["conflict"]
+    assert num_events() == 1
 
 
 def test_embeddings_have_no_output_and_ids_that_are_too_long_are_hashed(tmp_path: Path, hashed: str) -> None:

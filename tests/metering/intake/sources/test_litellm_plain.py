@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from metering.intake.formats.events import Event, Timestamp
 from metering.intake.sources.litellm.calls import events_of, plain_event
 from metering.intake.sources.litellm.payload import NOTHING, Payload
 from metering.intake.sources.litellm.usual import MAX_REMEMBERED_BYTES, Usual
@@ -71,6 +73,7 @@ OF_RESPONSES: Final = st.builds(
 )
 """Names of chat completions for the wholes, and of Responses for their parts."""
 KEY: Final = "ab" * 32
+MILLISECOND: Final = datetime(1970, 1, 1, 0, 0, 1, 345_000, tzinfo=UTC)
 KNOWN: Final[Mapping[str | None, str]] = {KEY: "key_1", "cd" * 32: "key_2"}
 ANSWERS: Final = st.fixed_dictionaries(
     {},
@@ -91,7 +94,7 @@ WORDS: Final = st.fixed_dictionaries(
     {},
     optional={
         "id": st.sampled_from(["b", "x y", "i" * 65]),
-        "ended_at": st.sampled_from([2, 2.5, 1e300]),
+        "ended_at": st.sampled_from([2, 2.345678, 1e300]),
         "call_type": st.sampled_from(["acompletion", "aembedding"]),
         "custom_llm_provider": st.sampled_from(["openai", "azure", None]),
         "model": st.sampled_from(["m", "openai/m", None]),
@@ -163,6 +166,16 @@ def test_where_the_answer_leaves_the_tier_open_the_short_way_takes_that_asked_fo
     assert plain is not None
     assert plain.service_tier == tier
     assert list(events_of(payload, KNOWN, Counter())) == [plain]
+
+
+@pytest.mark.parametrize("end", [1.345, 1.345678, datetime(1970, 1, 1, 0, 0, 1, 345_999, tzinfo=UTC)])
+def test_every_way_takes_the_millisecond_in_which_a_call_ended(end: Timestamp) -> None:
+    memory, payload = Usual({}), replace(make(USAGE, {}), ended_at=end)
+    plain = plain_event(payload, KNOWN)
+    assert plain is not None
+    memory.remember(payload, plain)
+    events = [plain, memory.event_of(payload), *events_of(payload, KNOWN, Counter())]
+    assert [event.timestamp for event in events if isinstance(event, Event)] == [MILLISECOND] * 3
 
 
 @pytest.mark.parametrize(
