@@ -19,6 +19,7 @@ from metering.intake.sources.providers import (
 from metering.intake.sources.providers.reading import NoUsageError, Reading
 
 Read = Callable[[bytes | msgspec.Raw], Reading]
+NOTHING: Final = msgspec.Raw()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class API:
 CHAT: Final = API("chat", chat.read)
 RESPONSES: Final = API("responses", openai_responses.read)
 EMBEDDINGS: Final = API("embeddings", openai_media.read_embeddings)
+MODERATIONS: Final = API("moderations", openai_media.read_moderations, may_be_silent=True)
+IMAGES: Final = API("images", openai_media.read_images, may_be_silent=True)
 MESSAGES: Final = API("messages", anthropic.read)
 GENERATE_CONTENT: Final = API("generate_content", gemini.read, (b'{"usageMetadata":', b"}"))
 CONVERSE: Final = API("converse", bedrock.read)
@@ -43,8 +46,8 @@ OF_EVERYONE: Final = {
         CHAT,
         RESPONSES,
         EMBEDDINGS,
-        API("moderations", openai_media.read_moderations, may_be_silent=True),
-        API("images", openai_media.read_images, may_be_silent=True),
+        MODERATIONS,
+        IMAGES,
         API("transcriptions", openai_media.read_transcriptions, may_be_silent=True),
         API("speech", openai_media.read_speech, may_be_silent=True),
         API("realtime", realtime.read),
@@ -95,17 +98,20 @@ _OBJECTS: Final = {
 
 
 class Kind(msgspec.Struct, gc=False):
+    """What tells an answer's API: its own word for it, else what is in it."""
+
     object: str | None = None
     type: str | None = None
-    id: str | None = None
+    results: msgspec.Raw = NOTHING
+    data: msgspec.Raw = NOTHING
 
 
 class Result(msgspec.Struct, gc=False):
-    message: msgspec.Raw = msgspec.Raw()
+    message: msgspec.Raw = NOTHING
 
 
 class OpenAIResult(msgspec.Struct, gc=False):
-    body: msgspec.Raw = msgspec.Raw()
+    body: msgspec.Raw = NOTHING
 
 
 class Line(msgspec.Struct, gc=False):
@@ -113,7 +119,7 @@ class Line(msgspec.Struct, gc=False):
 
     id: str | None = None
     custom_id: str | None = None
-    response: msgspec.Raw = msgspec.Raw()
+    response: msgspec.Raw = NOTHING
     result: Result | None = None
 
 
@@ -146,12 +152,20 @@ def _read_line(provider: str, answer: bytes | msgspec.Raw) -> Reading:
     body = _body(line)
     if not body:
         raise NoUsageError
-    kind = _kind.decode(body)
-    api = api_of(provider, _OBJECTS.get(kind.object or kind.type or "", ""))
+    api = api_of(provider, _api_name(_kind.decode(body)))
     if api is None:
         raise NoUsageError
     found = api.read(body)
     return msgspec.structs.replace(found, batch=True, id=line.id or found.id or line.custom_id)
+
+
+def _api_name(kind: Kind) -> str:
+    """Empty for the provider's usual one. Moderations and images have no word for what they are."""
+    if word := kind.object or kind.type:
+        return _OBJECTS.get(word, "")
+    if kind.results is not NOTHING:
+        return MODERATIONS.name
+    return IMAGES.name if kind.data is not NOTHING else ""
 
 
 def _body(line: Line) -> bytes:

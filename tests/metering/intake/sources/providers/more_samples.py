@@ -1,5 +1,7 @@
 """Answers of Anthropic, Gemini and Bedrock, and lines of batches."""
 
+from openai.types import Image, ImagesResponse, Moderation, ModerationCreateResponse
+
 from tests.metering.intake.sources.providers.samples import COMPLETION, MESSAGE, Sample
 
 CLAUDE = {
@@ -293,6 +295,37 @@ BATCHES = [
         },
         {"usage_type": "embeddings", "id": "batch_req_3", "model": "text-embedding-3-small", "batch": True}
         | {"input_tokens": 8},
+    ),
+    Sample(
+        "a line of a batch of moderations, which do not say what they are",
+        "openai",
+        "batch",
+        {"id": "batch_req_4", "custom_id": "request-5"}
+        | {
+            "response": {
+                "status_code": 200,
+                "body": ModerationCreateResponse(
+                    id="modr-b", model="omni-moderation-latest", results=[Moderation.model_construct(flagged=False)]
+                ).model_dump(mode="json"),
+            }
+        },
+        {"usage_type": "moderations", "id": "batch_req_4", "model": "omni-moderation-latest", "batch": True},
+    ),
+    Sample(
+        "a line of a batch of images, which say neither what they are nor their model",
+        "openai",
+        "batch",
+        {"id": "batch_req_5", "custom_id": "request-6"}
+        | {
+            "response": {
+                "status_code": 200,
+                "body": ImagesResponse(created=1_795_000_000, data=[Image(b64_json="aGVsbG8=")]).model_dump(mode="json")
+                | {"usage": {"input_tokens": 50, "output_tokens": 1056, "total_tokens": 1106}},
+            }
+        },
+        {"usage_type": "images", "id": "batch_req_5", "model": "gpt-image-1-mini", "batch": True, "images": 1}
+        | {"input_tokens": 50, "output_tokens": 1056, "output_image_tokens": 1056},
+        said={"model": "gpt-image-1-mini"},
     ),
     Sample(
         "a result of Anthropic's batch",
