@@ -95,7 +95,8 @@ def _covers(spent: SpentBudget, use: Use) -> bool:
         case BudgetKind.MODEL:
             return spent.word == use.model
         case BudgetKind.PROJECT:
-            return spent.project == use.purpose()[0]
+            # Every organization's default one is 0 here: the project of another one, also of the parent, is never meant.
+            return spent.organization_id == use.organization.pk and spent.project == use.purpose()[0]
         case BudgetKind.ATTRIBUTE:
             name, value = split_value(spent.scope.value)
             return use.purpose()[1].get(name) == value

@@ -151,6 +151,21 @@ def test_a_parents_budget_of_a_user_or_value_covers_its_children(spent: World, k
     assert answer["message"].startswith("The paying organization's budget of $15.00 for attribute team: a")
 
 
+def test_a_parents_spent_project_refuses_nothing_to_its_children(spent: World, key: APIKey, token: str) -> None:
+    """Both have a default project, in which usage is that says no other; each is its own organization's alone."""
+    set_budget(spent.acme, scope_of("default_project", spent, key))
+    set_budget(spent.acme, scope_of("project", spent, key))
+    assert ask(token, api_key_id=key.public_id)["budget"] == "project"
+    key.user.memberships.create(organization=spent.labs, role="reader", joined_at=LONG_AGO)
+    directory.forget()
+    assert ask(token, api_key_id=key.public_id, organization=spent.labs.public_id)["allowed"]
+    own = Project.objects.create(organization=spent.labs, name="Default project", is_default=True)
+    use(spent.labs, database_now().date(), "m", input_tokens=1)
+    set_budget(spent.labs, Scope(BudgetKind.PROJECT, own.pk), "0.01")
+    answer = ask(token, api_key_id=key.public_id, organization=spent.labs.public_id)
+    assert answer["message"].startswith("The organization's budget of $0.01 for project Default project")
+
+
 def test_a_childs_budget_does_not_reach_its_parent(spent: World, key: APIKey, token: str) -> None:
     set_budget(spent.labs, Scope(BudgetKind.USER, spent.rita.pk), "0.01")
     assert ask(token, api_key_id=key.public_id)["allowed"]
