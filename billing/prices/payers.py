@@ -4,12 +4,14 @@ Whoever is the payer when a UTC month ends pays all of that month, its late usag
 Each change is dated by the month from which it holds (`billing.payer_history`).
 """
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 
 from django.db import connection, transaction
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
+from accounts.changes import ForwardOnlyError
 from accounts.models import Organization
 from accounts.periods import Period, month_of
 from billing.changes.kept import BudgetLook
@@ -28,13 +30,15 @@ def change_payer(
 ) -> PriceChange:
     """From this UTC month on `parent` pays for the organization; None: it pays itself.
 
-    The month is rated again where the new payer has negotiated prices. Raises PayerRefusedError: there is one level.
+    The month is rated again where the new payer has negotiated prices. Raises PayerRefusedError: there is one level; and
+    ForwardOnlyError for a month before that of a later change.
     """
     month = month_of(now.date())
     if parent is not None:
         _require_one_level(organization, parent)
     with transaction.atomic(), connection.cursor() as cursor:
         run.lock(cursor, wait=True)
+        _require_last(organization, month)
         _date(organization, parent or organization, month)
         Organization.objects.filter(pk=organization.pk).update(parent=parent)
         find_effect(cursor, start=month.start, terms=None, organization=organization)
@@ -56,6 +60,23 @@ def change_payer(
         )
     organization.parent = parent
     return change
+
+
+def dated_payers(days: Mapping[int, date]) -> dict[int, int]:
+    """Organization → who is dated to pay for its UTC month with that day, by ids; without those of which nothing is dated."""
+    if not days:
+        return {}
+    rows = PayerSince.objects.filter(organization__in=days).order_by("first_month")
+    found = rows.values_list("organization", "first_month", "payer")
+    return {organization_id: payer_id for organization_id, first, payer_id in found if first <= days[organization_id]}
+
+
+def _require_last(organization: Organization, month: Period) -> None:
+    """What a later change has decided stays: the payer from then on is not the one of this change."""
+    if PayerSince.objects.filter(organization=organization, first_month__gt=month.start).exists():
+        raise ForwardOnlyError(
+            f"Who pays changes forward only: {organization} has another payer from a later month on."
+        )
 
 
 def _date(organization: Organization, payer: Organization, month: Period) -> None:

@@ -3,6 +3,7 @@ import argparse
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.audit.audit import Actor
+from accounts.changes import ForwardOnlyError
 from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.pages.words import counted
@@ -24,7 +25,7 @@ class Command(BaseCommand):
                 actor=Actor(name="change_payer"),
                 now=database_now(),
             )
-        except payers.PayerRefusedError as error:
+        except (payers.PayerRefusedError, ForwardOnlyError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{change}. Costs of {counted(change.num_days, 'day')} are recalculated by the worker.")
 

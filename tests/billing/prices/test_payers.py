@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
+from accounts.changes import ForwardOnlyError
 from accounts.models import AuditEvent, Organization
 from accounts.periods import Period, month_of
 from billing.invoices import closing, invoices, proof
@@ -114,6 +115,18 @@ def test_the_last_change_of_a_month_holds_for_all_of_it(world: World) -> None:
         (BEGINNING, world.acme.pk),
         (OCTOBER.start, world.other.pk),
     ]
+
+
+def test_a_change_before_a_later_one_is_refused_and_changes_nothing(world: World) -> None:
+    change(world.labs, world.other, "2026-11-05")
+    before = list(PayerSince.objects.order_by("first_month").values_list("first_month", "payer"))
+    for parent in (None, world.acme, world.other):
+        with pytest.raises(ForwardOnlyError, match="from a later month on"):
+            change(world.labs, parent, "2026-10-05")
+    assert Organization.objects.get(pk=world.labs.pk).parent == world.other
+    assert list(PayerSince.objects.order_by("first_month").values_list("first_month", "payer")) == before
+    change(world.labs, None, "2026-11-06")
+    assert PayerSince.objects.get(first_month=NOVEMBER.start).payer == world.labs
 
 
 def test_a_price_change_follows_the_payer_of_each_month(world: World) -> None:

@@ -107,6 +107,34 @@ def test_a_month_that_is_billed_takes_no_other_payer(program: Operator) -> None:
     assert program.made("organizations/c", **said)["parent"] == "p"
 
 
+def test_another_payer_is_not_dated_before_a_later_change(program: Operator) -> None:
+    """Neither one who differs from today's, nor today's own, who does not pay for the month that the line names."""
+    for name in ("first", "second"):
+        program.made(f"organizations/{name}", name=name)
+    program.made("organizations/c", name="Child")
+    program.made("organizations/c", name="Child", parent="first")
+    before = previous_month(month_of(database_now().date()))
+    for parent in ("second", None, "first"):
+        said = {"name": "Child", "parent": parent, "effective_at": f"{before.start}T00:00:00Z"}
+        assert refusal(program.put("organizations/c", **said)) == (409, "invalid_effective_at")
+    assert Organization.objects.get(external_id="c").parent == Organization.objects.get(external_id="first")
+    assert PayerSince.objects.filter(organization__external_id="c").count() == 2
+
+
+def test_a_payer_who_pays_for_the_month_that_is_named_is_nothing_new(program: Operator) -> None:
+    program.made("organizations/p", name="Parent")
+    program.made("organizations/c", name="Child")
+    this = month_of(database_now().date())
+    before = previous_month(this)
+    said = {"name": "Child", "parent": "p"}
+    program.made("organizations/c", **said, effective_at=f"{before.start}T00:00:00Z")
+    events = AuditEvent.objects.count()
+    for moment in (before.start, this.start):
+        program.made("organizations/c", **said, effective_at=f"{moment}T00:00:00Z")
+    program.made("organizations/c", **said)
+    assert AuditEvent.objects.count() == events
+
+
 def bill(payer: Organization, month: date) -> None:
     Invoice.objects.create(
         payer=payer, month=month, state="open", number="INV-1", place=1, issue_date=month, due_date=month

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import QuerySet
 
@@ -23,7 +23,7 @@ from apikeys.models import AdminKey
 from billing.invoices.details import change_details
 from billing.invoices.invoiced_months import first_open_days
 from billing.models import BillingDetails
-from billing.prices.payers import change_payer
+from billing.prices.payers import change_payer, dated_payers
 from usage_dashboard.provisioning.lines import (
     Decision,
     Line,
@@ -57,9 +57,10 @@ class Organizations:
         details = BillingDetails.objects.in_bulk([one.pk for one in found.values()])
         known = prices.Known.of([*found.values(), *taken.values()], [line.fields.get("prices", ()) for line in lines])
         decisions = [Decision(line, row=found.get(line.external_id)) for line in lines]
+        payers = _payers_then(decisions, taken)
 
         def put(decision: Decision) -> None:
-            _put(decision, found, taken, now)
+            _put(decision, found, taken, payers, now)
             _put_bill(decision, details.get(decision.row.pk) if decision.row else None, known)
 
         judged(decisions, put=put, end=lambda decision: _end(decision, now))
@@ -103,7 +104,20 @@ def _taken_over(lines: list[Line]) -> dict[str, Organization]:
     return {one.public_id: one for one in Organization.objects.filter(public_id__in=named)} if named else {}
 
 
-def _put(decision: Decision, found: Found, taken: Mapping[str, Organization], now: datetime) -> None:
+def _payers_then(decisions: list[Decision], taken: Mapping[str, Organization]) -> dict[int, int]:
+    """Who is dated to pay at the lines' `effective_at` for the organizations of which they say who pays, by ids."""
+    days: dict[int, date] = {}
+    for decision in decisions:
+        line = decision.line
+        row = decision.row or taken.get(line.fields.get("id", ""))
+        if row is not None and line.effective_at is not None and "parent" in line.fields:
+            days[row.pk] = line.effective_at.date()
+    return dated_payers(days)
+
+
+def _put(
+    decision: Decision, found: Found, taken: Mapping[str, Organization], payers: Mapping[int, int], now: datetime
+) -> None:
     line, fields = decision.line, decision.line.fields
     moment_of(line, now)
     parent = _parent(line, found)
@@ -119,10 +133,10 @@ def _put(decision: Decision, found: Found, taken: Mapping[str, Organization], no
             **{name: fields[name] for name in ("usage_visibility",) if name in fields},
         )
         return
-    _change(decision, row, parent)
+    _change(decision, row, parent, payers)
 
 
-def _change(decision: Decision, row: Organization, parent: Organization | None) -> None:
+def _change(decision: Decision, row: Organization, parent: Organization | None, payers: Mapping[int, int]) -> None:
     line, fields = decision.line, decision.line.fields
     if row.ended_at is not None:
         decision.does(lambda _now, actor: resume_organization(organization=row, actor=actor))
@@ -133,7 +147,9 @@ def _change(decision: Decision, row: Organization, parent: Organization | None) 
         decision.does(
             lambda _now, actor: set_usage_visibility(organization=row, usage_visibility=visibility, actor=actor)
         )
-    if "parent" in fields and row.parent_id != (parent.pk if parent else None):
+    payer_id = parent.pk if parent else row.pk
+    pays_now, pays_then = row.parent_id or row.pk, payers.get(row.pk, payer_id)
+    if "parent" in fields and not pays_now == pays_then == payer_id:
         decision.does(
             lambda now, actor: change_payer(organization=row, parent=parent, actor=actor, now=line.effective_at or now)
         )
