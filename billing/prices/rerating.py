@@ -55,16 +55,32 @@ FROM expected FULL JOIN stored USING (organization_id, day, sku_id, line_item)
 WHERE (stored.unit_price, stored.price_id) IS DISTINCT FROM (expected.unit_price, expected.price_id)
    OR (stored.organization_id IS NULL) <> (expected.organization_id IS NULL)
 """
+IS_FINAL: Final = "invoice.kind = 'invoice' AND invoice.state IN ('open', 'paid')"
+# The documents that charge what changes, and the last month of such usage on each: those of its own month, and those that
+# charge it later, as late usage.
 CLOSED_SQL: Final = f"""
-SELECT DISTINCT invoice.number, invoice.month
-FROM price_effect AS effect
-JOIN accounts_organization AS organization ON organization.id = effect.organization_id
-{payer_join("effect.organization_id", "effect.day")}
-JOIN billing_invoice AS invoice
-    ON invoice.payer_id = {PAYER} AND invoice.month = date_trunc('month', effect.day::timestamp)::date
-    AND invoice.kind = 'invoice' AND invoice.state IN ('open', 'paid')
-WHERE effect.amount_before IS NOT NULL AND effect.amount_before IS DISTINCT FROM effect.amount_after
-ORDER BY invoice.month, invoice.number
+WITH changed AS (
+    SELECT DISTINCT effect.organization_id, sku.model_id, effect.line_item,
+        date_trunc('month', effect.day::timestamp)::date AS month
+    FROM price_effect AS effect JOIN metering_sku AS sku ON sku.id = effect.sku_id
+    WHERE effect.amount_before IS NOT NULL AND effect.amount_before IS DISTINCT FROM effect.amount_after
+),
+closed AS (
+    SELECT invoice.number, changed.month
+    FROM (SELECT DISTINCT organization_id, month FROM changed) AS changed
+    JOIN accounts_organization AS organization ON organization.id = changed.organization_id
+    {payer_join("changed.organization_id", "changed.month")}
+    JOIN billing_invoice AS invoice
+        ON invoice.payer_id = {PAYER} AND invoice.month = changed.month AND {IS_FINAL}
+    UNION
+    SELECT invoice.number, changed.month
+    FROM changed
+    JOIN billing_invoiceline AS line
+        ON (line.organization_id, line.usage_month, line.model_id, line.line_item)
+         = (changed.organization_id, changed.month, changed.model_id, changed.line_item)
+    JOIN billing_invoice AS invoice ON invoice.id = line.invoice_id AND {IS_FINAL}
+)
+SELECT number, max(month) FROM closed GROUP BY number ORDER BY max(month), number
 """
 SUMMARY_SQL: Final = """
 SELECT organization.name, min(effect.day), max(effect.day), count(DISTINCT effect.day),

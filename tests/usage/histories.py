@@ -48,11 +48,14 @@ def _use(number: int, day: date, model: str, tokens: int) -> Step:
 
 def _price(number: int | None, day: date, model: str, unit_price: str | None) -> Step:
     def step(organizations: list[Organization], today: date) -> None:
-        payer = None if number is None else organizations[number]
-        try:
-            change_price(terms(model, unit_price, start=str(day), organization=payer))
-        except ClosedMonthError as refused:
-            change_price(terms(model, unit_price, start=str(refused.first_open_date), organization=payer))
+        payer, start = None if number is None else organizations[number], day
+        while True:  # from the day that is named on, other rows of the book may be closed
+            try:
+                change_price(terms(model, unit_price, start=str(start), organization=payer))
+            except ClosedMonthError as refused:
+                start = refused.first_open_date
+            else:
+                return
 
     return step
 

@@ -8,12 +8,13 @@ from django.db import connection
 
 from accounts.models import AuditEvent
 from accounts.periods import one_day
-from billing.models import CostAdjustment, DailyCost, LineItem, Price, PriceChange
+from billing.invoices import invoices
+from billing.models import CostAdjustment, DailyCost, Invoice, LineItem, Price, PriceChange
 from billing.prices import rerating
 from billing.prices.rerating import ClosedMonthError, PriceRefusedError, preview
 from billing.proof import EXPECTED_COST, STORED_COST
 from metering.rollups import proof
-from tests.money import ACTOR, NOVEMBER, OCTOBER, change_price, close, set_price, terms, total_of, use
+from tests.money import ACTOR, NOVEMBER, OCTOBER, at, change_price, close, set_price, terms, total_of, use
 from tests.world import World
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +123,37 @@ def test_what_final_invoices_charge_is_not_changed_and_the_way_out_is_named(worl
     assert not PriceChange.objects.exists()
     change_price(terms("m", "0.02", start="2026-11-01"))
     assert cost_of(world.labs.pk, "2026-10-05") == 1
+
+
+def test_late_usage_that_a_later_invoice_charges_is_not_changed_either(world: World) -> None:
+    set_price("late", "0.01")
+    use(world.other, "2026-10-05", "late", input_tokens=100)
+    for october in close(OCTOBER):
+        invoices.void(october, actor=ACTOR, now=at("2026-11-10"))
+    close(NOVEMBER)
+    wanted = terms("late", "0.02", start="2026-10-01")
+    refusal = preview(wanted).refusal
+    assert isinstance(refusal, ClosedMonthError)
+    charging = Invoice.objects.get(payer=world.other, state="open", kind="invoice")
+    assert f"({charging.number})" in str(refusal)
+    assert refusal.first_open_date == date(2026, 11, 1)
+    with pytest.raises(ClosedMonthError):
+        change_price(wanted)
+    assert change_price(terms("late", "0.02", start="2026-11-01")) == 0
+    invoices.void(charging, actor=ACTOR, now=at("2026-12-10"))
+    assert change_price(wanted) == 1
+
+
+def test_an_invoice_that_charges_usage_of_two_months_is_named_once(world: World) -> None:
+    for october in close(OCTOBER):
+        invoices.void(october, actor=ACTOR, now=at("2026-11-10"))
+    close(NOVEMBER)
+    refusal = preview(terms("m", "0.02", start="2026-10-01")).refusal
+    assert isinstance(refusal, ClosedMonthError)
+    numbers = [str(found) for found in Invoice.objects.filter(state="open", kind="invoice").order_by("number")]
+    assert len(numbers) == 2
+    assert f"({', '.join(numbers)})" in str(refusal)
+    assert refusal.first_open_date == date(2026, 12, 1)
 
 
 def test_unpriced_usage_of_a_closed_month_may_be_priced(world: World) -> None:
