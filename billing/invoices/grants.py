@@ -11,6 +11,7 @@ from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import Organization
 from accounts.periods import month_of, next_month, one_day
+from billing.invoices import balance
 from billing.invoices.billed import billed_days
 from billing.invoices.credits import ZERO, Grant, pay, used_by
 from billing.models import CreditGrant, Invoice
@@ -50,6 +51,7 @@ def give(organization: Organization, terms: GrantTerms, *, actor: Actor) -> Cred
     """
     _require_sense(organization, terms)
     with transaction.atomic():
+        balance.lock(organization.pk)
         _require_open(organization, terms.effective_at)
         grant = CreditGrant.objects.create(organization=organization, **terms.__dict__)
         _record("credit_grant.created", grant, actor)

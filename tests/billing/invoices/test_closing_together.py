@@ -1,18 +1,29 @@
-"""Two closers at the same time, each with a connection of its own."""
+"""Closers at the same time, and who changes a month beside its closing, each with a connection of its own."""
 
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from threading import Barrier
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Sum
 
-from billing.invoices import closing
-from billing.models import Invoice, InvoiceLine
-from tests.money import OCTOBER, at, set_price, use
-from tests.world import make_organization, make_world
+from billing.invoices import closing, grants, invoices
+from billing.invoices.grants import GrantRefusedError, GrantTerms
+from billing.models import CreditGrant, Invoice, InvoiceLine
+from tests.database.waiting import until_somebody_waits
+from tests.money import ACTOR, OCTOBER, at, set_price, use
+from tests.world import World, make_organization, make_world
 
 NUM_CLOSERS = 3
+
+
+def used() -> World:
+    """Other has used $1.00 in October, committed."""
+    world = make_world()
+    set_price("m", "0.01")
+    use(world.other, "2026-10-02", "m", input_tokens=100)
+    return world
 
 
 @pytest.mark.django_db(transaction=True)
@@ -37,3 +48,24 @@ def test_closers_at_the_same_time_make_one_invoice_for_each_payer_and_number_wit
     numbers = Invoice.objects.order_by("number").values_list("number", flat=True)
     assert list(numbers) == [f"INV-2026-{number:04d}" for number in range(1, len(payers) + 1)]
     assert InvoiceLine.objects.aggregate(total=Sum("amount"))["total"] == len(payers)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_grant_from_a_month_whose_invoice_becomes_final_at_that_moment_is_refused() -> None:
+    world = used()
+    wanted = GrantTerms(name="Credit", amount=Decimal(5), category="paid", effective_at=at("2026-10-01"))
+
+    def give() -> None:
+        try:
+            grants.give(world.other, wanted, actor=ACTOR)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            invoices.finalize(world.other, OCTOBER, at("2026-11-04"))
+            given = threads.submit(give)
+            until_somebody_waits()
+        with pytest.raises(GrantRefusedError, match="INV-2026-0001 is final"):
+            given.result(timeout=30)
+    assert not CreditGrant.objects.exists()
