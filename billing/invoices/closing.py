@@ -23,6 +23,7 @@ from accounts.periods import Period, month_of, next_month, parse_month
 from billing.invoices import drafts, holds, invoices
 from billing.models import DailyCost, Invoice, MonthClose
 from billing.payer_history import PAYER
+from billing.prices import rerating
 from metering import isolation
 from metering.models import FailedItem
 
@@ -106,7 +107,10 @@ def close_month(month: Period, *, now: datetime, at_once: bool = False) -> Gener
 
 
 def close_payer(payer: Organization, month: Period, *, now: datetime) -> Invoice | None:
-    """The payer's invoice of the month: a draft or, after the days of grace, final or held. None if there is nothing to bill."""
+    """The payer's invoice of the month: a draft or, after the days of grace, final or held. None if there is nothing to bill.
+
+    Raises MonthNotOverError, and UnratedError.
+    """
     require_over(month, now)
     closing = Closing(payer, month)
     invoice = _close(closing, now=now)
@@ -164,11 +168,20 @@ def _each_payer(month: Period, *, now: datetime, at_once: bool = False) -> Gener
 
 def _close(closing: Closing, *, now: datetime) -> Invoice | None:
     if is_final(closing.month, now):
-        return invoices.finalize(closing.payer, closing.month, now)
+        return _finalize(closing, now)
     with transaction.atomic():
         invoice = invoices.draft(closing.payer, closing.month)
         drafts.remember(closing.payer.pk, closing.month, closing.version)
     return invoice
+
+
+def _finalize(closing: Closing, now: datetime) -> Invoice | None:
+    """What a change of prices left to be rated is rated first. Raises UnratedError where that fails: it is tried again."""
+    try:
+        return invoices.finalize(closing.payer, closing.month, now)
+    except invoices.UnratedError:
+        rerating.re_rate_waiting()
+        return invoices.finalize(closing.payer, closing.month, now)
 
 
 def _waiting(month: Period) -> list[int]:

@@ -30,6 +30,7 @@ from billing.invoices.grants import pure
 from billing.models import BillingDetails, CreditApplication, CreditGrant, Invoice, InvoiceLine
 from billing.money import to_cents
 from billing.notices import outbox
+from billing.prices import unrated
 
 FINAL: Final = (Invoice.State.OPEN, Invoice.State.PAID)
 # The parts of a document as those of the credit note that takes it back.
@@ -59,6 +60,15 @@ class InvoiceRefusedError(ValueError):
     """Something that cannot be done with an invoice in its state; the message says why."""
 
 
+class UnratedError(InvoiceRefusedError):
+    """An invoice over costs that do not have their prices yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Prices of its usage were changed, and what it costs is still being rated again. Try again later."
+        )
+
+
 @dataclass(frozen=True)
 class Party:
     """The seller or the buyer as a document names them."""
@@ -84,12 +94,16 @@ def draft(payer: Organization, month: Period) -> Invoice | None:
 def finalize(payer: Organization, month: Period, now: datetime) -> Invoice | None:
     """The payer's invoice of the month, computed for the last time, with its number; None if there is nothing to bill.
 
-    An invoice that a person has to decide about stays a draft, and is held (`billing.invoices.holds`).
+    An invoice that a person has to decide about stays a draft, and is held (`billing.invoices.holds`). Raises UnratedError.
     """
     with transaction.atomic():
+        unrated.hold_changes()
         invoice = _draft(payer, month)
-        if invoice is None or invoice.state != Invoice.State.DRAFT:
+        if invoice is not None and invoice.state != Invoice.State.DRAFT:
             return invoice
+        _require_rated(payer, month)
+        if invoice is None:
+            return None
         if reason := holds.reason_to_hold(invoice):
             holds.hold(invoice, reason, now)
         else:
@@ -100,14 +114,17 @@ def finalize(payer: Organization, month: Period, now: datetime) -> Invoice | Non
 def release(invoice: Invoice, total: Decimal | None, *, actor: Actor, now: datetime) -> Invoice:
     """A person has looked at the held invoice over `total` and it is right: it is issued, even below zero.
 
-    Raises InvoiceRefusedError if it is not held any more, waits for an earlier one, or is over another total by now.
+    Raises InvoiceRefusedError if it is not held any more, waits for an earlier one, or is over another total by now, or over
+    costs that do not have their prices yet.
     """
     with transaction.atomic():
+        unrated.hold_changes()
         balance.lock(invoice.payer_id)
         found = Invoice.objects.select_related("payer").filter(pk=invoice.pk, held_at__isnull=False).first()
         draft = found and _draft(found.payer, month_of(found.month))
         if draft is None or draft.pk != invoice.pk:
             raise InvoiceRefusedError("This invoice is no longer on hold.")
+        _require_rated(draft.payer, month_of(draft.month))
         if holds.waits_for(draft) is not None:
             raise InvoiceRefusedError(holds.reason_to_hold(draft))
         if draft.total != total:
@@ -177,6 +194,11 @@ def details_of(payer: Organization) -> BillingDetails:
     found.tax_rate = settings.INVOICE_TAX_RATE if found.tax_rate is None else found.tax_rate
     found.due_days = settings.INVOICE_DUE_DAYS if found.due_days is None else found.due_days
     return found
+
+
+def _require_rated(payer: Organization, month: Period) -> None:
+    if unrated.has_unrated(payer.pk, month):
+        raise UnratedError
 
 
 def _draft(payer: Organization, month: Period) -> Invoice | None:

@@ -17,6 +17,7 @@ from accounts.periods import Period, month_of
 from billing.changes.kept import BudgetLook
 from billing.models import PriceChange
 from billing.payer_history import BEGINNING, PayerSince
+from billing.prices import unrated
 from billing.prices.rerating import find_effect, keep_adjustments
 from metering.rollups import run
 
@@ -38,6 +39,7 @@ def change_payer(
         _require_one_level(organization, parent)
     with transaction.atomic(), connection.cursor() as cursor:
         run.lock(cursor, wait=True)
+        unrated.lock_changes(cursor)
         _require_last(organization, month)
         _date(organization, parent or organization, month)
         Organization.objects.filter(pk=organization.pk).update(parent=parent)

@@ -22,7 +22,7 @@ from billing.budgets import looks
 from billing.line_items import priced_by
 from billing.models import CostAdjustment, LineItem, Price, PriceChange
 from billing.payer_history import PAYER, payer_join
-from billing.prices import rating
+from billing.prices import rating, unrated
 from billing.prices.book import FIRST_DATE, SMALLEST_STEP
 from metering import isolation, price_words, service_tiers
 from metering.measures import UsageType
@@ -249,6 +249,7 @@ def change_price(terms: Terms, *, actor: Actor, source: str = "") -> PriceChange
     """
     with transaction.atomic(), connection.cursor() as cursor:
         run.lock(cursor, wait=True)
+        unrated.lock_changes(cursor)
         if terms.model.pk is None:
             terms.model.save()
         old_unit_price = _write(terms, source=source or f"set by {actor.name}"[:120], actor=actor)

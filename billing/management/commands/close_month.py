@@ -11,6 +11,7 @@ from accounts.periods import Period, month_of, parse_month, previous_month
 from billing.display import dollars
 from billing.invoices import closing, holds
 from billing.invoices.documents import state_of
+from billing.invoices.invoices import UnratedError
 from billing.models import Invoice
 
 STEP: Final = 50  # payers between two lines
@@ -31,7 +32,7 @@ class Command(BaseCommand):
                 self._close_payer(payer, month)
                 return
             self._close_all(month, now, step=1 if verbosity > 1 else STEP)
-        except closing.MonthNotOverError as error:
+        except (closing.MonthNotOverError, UnratedError) as error:
             raise CommandError(str(error)) from error
         state = "final" if closing.is_final(month, now) else "drafted; the grace period is not over"
         self.stdout.write(f"{month.start:%Y-%m} is {state}.")

@@ -10,9 +10,11 @@ from django.db.models import Sum
 
 from billing.invoices import closing, grants, invoices
 from billing.invoices.grants import GrantRefusedError, GrantTerms
-from billing.models import CreditGrant, Invoice, InvoiceLine
+from billing.models import CreditGrant, Invoice, InvoiceLine, PriceChange
+from billing.prices import rerating
+from billing.prices.rerating import ClosedMonthError
 from tests.database.waiting import until_somebody_waits
-from tests.money import ACTOR, OCTOBER, at, set_price, use
+from tests.money import ACTOR, OCTOBER, at, set_price, terms, use
 from tests.world import World, make_organization, make_world
 
 NUM_CLOSERS = 3
@@ -69,3 +71,45 @@ def test_a_grant_from_a_month_whose_invoice_becomes_final_at_that_moment_is_refu
         with pytest.raises(GrantRefusedError, match="INV-2026-0001 is final"):
             given.result(timeout=30)
     assert not CreditGrant.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_price_change_beside_an_invoice_that_becomes_final_is_refused() -> None:
+    world = used()
+    wanted = terms("m", "0.02", start="2026-10-01")
+
+    def change() -> None:
+        try:
+            rerating.change_price(wanted, actor=ACTOR)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            invoices.finalize(world.other, OCTOBER, at("2026-11-04"))
+            changed = threads.submit(change)
+            until_somebody_waits()
+        with pytest.raises(ClosedMonthError, match="INV-2026-0001"):
+            changed.result(timeout=30)
+    assert not PriceChange.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_invoice_beside_a_price_change_is_issued_over_the_new_price() -> None:
+    world = used()
+    wanted = terms("m", "0.02", start="2026-10-01")
+
+    def close() -> Invoice | None:
+        try:
+            return closing.close_payer(world.other, OCTOBER, now=at("2026-11-04"))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            rerating.change_price(wanted, actor=ACTOR)
+            closed = threads.submit(close)
+            until_somebody_waits()
+        invoice = closed.result(timeout=30)
+    assert invoice is not None
+    assert (invoice.state, invoice.total) == (Invoice.State.OPEN, Decimal(2))
