@@ -39,7 +39,8 @@ class Sku(models.Model):
     `measures.CONTEXT_BANDS` that the request's input exceeded, or 0. `in_both_units`: its events report tokens and also their
     images, seconds or characters, of which one is charged; null for usage from before these were told apart. `provider`,
     `speed` and `region` are numbers of `price_words`, 0 where the event says nothing. `output_is_split`: its events are of
-    images and say which of their output tokens are; of others all are.
+    images and say which of their output tokens are; of others all are. `brought_by` is the organization whose usage was
+    the first of it, null where nobody knows.
     """
 
     id = models.AutoField(primary_key=True)
@@ -53,9 +54,12 @@ class Sku(models.Model):
     speed = models.SmallIntegerField(default=0, db_default=0)
     region = models.SmallIntegerField(default=0, db_default=0)
     output_is_split = models.BooleanField(default=False, db_default=False)
+    brought_by = models.BigIntegerField(null=True, editable=False)
+    brought_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         verbose_name = "SKU"
+        indexes = [models.Index(fields=["brought_by", "brought_at"], name="sku_by_organization")]
         constraints = [
             models.UniqueConstraint(
                 fields=[
@@ -75,6 +79,8 @@ class ServiceTierWord(models.Model):
 
     id = models.SmallAutoField(primary_key=True)
     word = models.CharField(max_length=40)
+    brought_by = models.BigIntegerField(null=True, editable=False)
+    """The organization whose usage was the first of it; null where nobody knows."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["word"], name="service_tier_word_unique")]
@@ -89,6 +95,8 @@ class PriceWord(models.Model):
     id = models.SmallAutoField(primary_key=True)
     dimension = models.SmallIntegerField(choices=Dimension.choices)
     word = models.CharField(max_length=40)
+    brought_by = models.BigIntegerField(null=True, editable=False)
+    """The organization whose usage was the first of it; null where nobody knows, and for providers of the price list."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dimension", "word"], name="price_word_unique")]

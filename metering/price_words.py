@@ -1,14 +1,17 @@
 """What a price depends on beside model, type and tier, by number: the provider, the speed and the region of a request.
 
-They are words of others. One that is new is stored, as a service tier's is (`metering.service_tiers`), in small letters. There is
-a bound on how many of a kind the installation keeps; usage of further ones is of “other”.
+They are words of others. One that is new is stored, as a service tier's is (`metering.service_tiers`), in small letters. There
+are bounds on how many of a kind the installation keeps, and on how many of them an organization may bring; usage of further ones
+is of “other”. Providers that the default price list knows are beside the bounds: nobody can take their places.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from django.db import connection, models
 
+from metering.dictionaries import providers
 from metering.dictionaries.words import OVER_THE_BOUND, Dictionary
 
 
@@ -36,7 +39,12 @@ NAME_SQL: Final = "(SELECT word FROM metering_priceword AS named WHERE named.id 
 """The SQL of the word with a number that is not built in; null where nothing was said."""
 
 STORED: Final = {
-    dimension: Dictionary("metering_priceword", setting="MAX_PRICE_WORDS", columns={"dimension": dimension.value})
+    dimension: Dictionary(
+        "metering_priceword",
+        setting="MAX_PRICE_WORDS",
+        columns={"dimension": dimension.value},
+        free=providers.known_names if dimension == Dimension.PROVIDER else frozenset,
+    )
     for dimension in Dimension
 }
 
@@ -49,11 +57,12 @@ def number_of(dimension: Dimension, word: str) -> int | None:
     return FAST if (dimension, folded) == (Dimension.SPEED, BUILT_IN[FAST]) else STORED[dimension].number_of(folded)
 
 
-def add(words: Iterable[Words]) -> None:
-    """Learn the numbers of these words, which are stored where they are new. Not to be called inside a transaction."""
-    new = {(dimension, word.lower()) for dimension, word in words if number_of(dimension, word) is None}
+def add(wanted: Mapping[Words, AbstractSet[int]]) -> None:
+    """Learn the numbers of words in small letters, which are stored where they are new and one of their organizations may bring
+    more. Not to be called inside a transaction."""
+    new = {said: organization_ids for said, organization_ids in wanted.items() if number_of(*said) is None}
     for dimension, stored in STORED.items():
-        stored.add(word for of, word in new if of == dimension)
+        stored.add({word: organization_ids for (of, word), organization_ids in new.items() if of == dimension})
 
 
 def names(dimension: Dimension | None = None) -> Mapping[int, str]:

@@ -1,10 +1,12 @@
 """Service tiers by number: those that prices know, and the words of providers that nobody has named before.
 
 A word that is new is stored as an unknown model is: its usage counts, is shown under the word, and has no price from the
-default list. There is a bound on how many words the installation keeps; usage of further ones is of the tier “other”.
+default list. There are bounds on how many words the installation keeps, and on how many of them an organization may bring;
+usage of further ones is of the tier “other”.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from django.db import connection
@@ -27,9 +29,10 @@ def number_of(word: str) -> int | None:
     return int(known) if known else STORED.number_of(word)
 
 
-def add(words: Iterable[str]) -> None:
-    """Learn the numbers of these words, which are stored where they are new. Not to be called inside a transaction."""
-    STORED.add(word for word in words if number_of(word) is None)
+def add(wanted: Mapping[str, AbstractSet[int]]) -> None:
+    """Learn the numbers of words, which are stored where they are new and one of their organizations may bring more. Not to be
+    called inside a transaction."""
+    STORED.add({word: organization_ids for word, organization_ids in wanted.items() if number_of(word) is None})
 
 
 def names() -> Mapping[int, str]:

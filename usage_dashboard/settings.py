@@ -91,10 +91,9 @@ LITELLM_COUNT_CACHE_HITS = env.switch("LITELLM_COUNT_CACHE_HITS", default=False)
 API_KEYS_MAY_REPORT = env.switch("API_KEYS_MAY_REPORT", default=True)
 API_KEY_EVENTS_PER_MINUTE = env.whole("API_KEY_EVENTS_PER_MINUTE", default=60_000)
 API_KEY_UNITS_PER_MINUTE = env.whole("API_KEY_UNITS_PER_MINUTE", default=100_000_000)
-API_KEY_REFUSED_EVENTS_PER_MINUTE = env.whole(
-    "API_KEY_REFUSED_EVENTS_PER_MINUTE", default=20_000
-)  # in each web process
-NEW_MODELS_PER_DAY = env.whole("NEW_MODELS_PER_DAY", default=1_000)  # and organization
+API_KEY_REFUSED_EVENTS_PER_MINUTE = env.whole("API_KEY_REFUSED_EVENTS_PER_MINUTE", default=20_000)  # in each process
+NEW_MODELS_PER_DAY = env.whole("NEW_MODELS_PER_DAY", default=1_000)  # and organization, like the next one
+NEW_SKUS_PER_DAY = env.whole("NEW_SKUS_PER_DAY", default=5_000)
 UNKNOWN_SECRETS_PER_MINUTE = env.whole("UNKNOWN_SECRETS_PER_MINUTE", default=120)  # and address, in each web process
 INGESTION_WRITE_SECONDS = env.number("INGESTION_WRITE_SECONDS", default=1.0)  # 0: not by itself
 USAGE_EVENT_RETENTION_DAYS = env.whole("USAGE_EVENT_RETENTION_DAYS", default=90, least=1)
@@ -104,6 +103,7 @@ NEW_ATTRIBUTIONS_PER_MONTH = env.whole("NEW_ATTRIBUTIONS_PER_MONTH", default=100
 UNDECLARED_NAMES_KEPT = env.whole("UNDECLARED_NAMES_KEPT", default=100)  # and organization
 MAX_SERVICE_TIER_WORDS = env.whole("MAX_SERVICE_TIER_WORDS", default=100)
 MAX_PRICE_WORDS = env.whole("MAX_PRICE_WORDS", default=200)
+WORDS_PER_ORGANIZATION = env.whole("WORDS_PER_ORGANIZATION", default=50)  # of each kind
 PRICE_MODELS_AT_ONCE = env.whole("PRICE_MODELS_AT_ONCE", default=100, least=1)
 ROLL_UP_INTERVAL_SECONDS = env.number("ROLL_UP_INTERVAL_SECONDS", default=1.0, least=0.01)
 ROLL_UP_REST_SECONDS = env.number("ROLL_UP_REST_SECONDS", default=0.2)  # at most, between two runs

@@ -16,7 +16,7 @@ from apikeys.directory import Caller, Directory
 from apikeys.routing import KeyHistory, NotAMemberError, earlier_homes, purpose_of_key, route
 from metering.attributions.memory import Wanted, of_month
 from metering.attributions.purpose import InvalidAttributeError, UnknownProjectError, purpose
-from metering.intake import copy_rows, new_models, skus
+from metering.intake import copy_rows, skus
 from metering.intake.checks import check, utc
 from metering.intake.copy_rows import ACCEPTED, Outcome, RowParts, Undeclared, microseconds, plain_row
 from metering.intake.formats.events import NO_ATTRIBUTES, Correction, Event, Refusal
@@ -29,6 +29,7 @@ MAX_REMEMBERED_BYTES: Final = 1_024
 ALWAYS: Final = -(2**63)
 UNKNOWN_PROJECT: Final = Refusal("unknown_project", "The organization that the event counts in has no such `project`.")
 SHORT_CONTEXT: Final = CONTEXT_BANDS[0]
+NOTHING_INSTEAD: Final[Mapping[tuple[int, SkuKey], SkuKey | Refusal]] = {}
 NO_NAMES: Final = frozenset({None, ""})
 _empty_hash: Final = blake2b(digest_size=16)
 _measures: Final = attrgetter(*MEASURES)
@@ -104,7 +105,8 @@ class Admission:
     place in the request. `outcomes` has an entry per event. `homes` are (place, organization) in which an admitted event
     may be stored already. `corrections` are admitted as far as can be told without their events. `missing_skus` are those that
     this process does not know, with the organizations whose events are of them, and `missing_attributions` what else it does
-    not know: then nothing may be stored yet. `undeclared` are names of attributes that were dropped.
+    not know: then nothing may be stored yet. `instead` says what SKUs that are not to be had become. `undeclared` are names of
+    attributes that were dropped.
     """
 
     def __init__(
@@ -114,14 +116,14 @@ class Admission:
         *,
         window: Window,
         batch_id: int,
-        refused_models: AbstractSet[tuple[int, str]] = frozenset(),
+        instead: Mapping[tuple[int, SkuKey], SkuKey | Refusal] = NOTHING_INSTEAD,
     ) -> None:
         self.known = known
         self.caller = caller
         self.batch_id = batch_id
         self.window = window
         self.memory = of_month(window.month)
-        self.refused_models = refused_models
+        self.instead = instead
         self.rows: list[bytes] = []
         self.moments: list[int] = []
         self.places: list[int] = []
@@ -209,14 +211,15 @@ class Admission:
             return found
         organization_id, *homes = found.organization_ids
         if isinstance(event, Correction):
-            is_known = sku_key.has_numbers
-            return self._postpone(place, event, sku_key, found) if is_known else self._miss(sku_key, organization_id)
+            return self._correct(place, event, sku_key, found)
         caller = self._caller_part(event, found)
         if isinstance(caller, Refusal):
             return caller
-        sku = skus.part_of(sku_key)
+        sku = skus.part_of(sku_key) or self._part_instead(sku_key, organization_id)
         if sku is None:
             return self._miss(sku_key, organization_id)
+        if isinstance(sku, Refusal):
+            return sku
         self.homes.extend((place, home) for home in homes)
         self.places.append(place)
         self.moments.append(found.moment)
@@ -285,9 +288,21 @@ class Admission:
             self.memory.num_callers = 0
             self.known.row_parts.clear()
 
+    def _part_instead(self, sku_key: SkuKey, organization_id: int) -> bytes | Refusal | None:
+        """The part of the row for a SKU that is not to be had; None if that is not known."""
+        found = self.instead.get((organization_id, sku_key))
+        return skus.part_of(found) if isinstance(found, SkuKey) else found
+
+    def _correct(self, place: int, event: Correction, sku_key: SkuKey, found: Destination) -> Outcome:
+        if sku_key.has_numbers:
+            return self._postpone(place, event, sku_key, found)
+        organization_id = found.organization_ids[0]
+        other = self.instead.get((organization_id, sku_key))
+        if other is None:
+            return self._miss(sku_key, organization_id)
+        return other if isinstance(other, Refusal) else self._postpone(place, event, other, found)
+
     def _miss(self, sku_key: SkuKey, organization_id: int) -> Outcome:
-        if (organization_id, sku_key.model) in self.refused_models:
-            return new_models.OVER_THE_LIMIT
         self.missing_skus.setdefault(sku_key, set()).add(organization_id)
         return ACCEPTED
 

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from metering.cluster.state import fence, is_distributed
+from metering.dictionaries.words import OVER_THE_BOUND
 from metering.intake import copy_rows, duplicates
 from metering.intake.admission import PostponedCorrection
 from metering.intake.checks import parts_exceed_whole, too_large
@@ -23,6 +24,8 @@ from metering.intake.skus import SaidOfSku
 from metering.measures import MEASURES
 from metering.rollups.partitions import partition_name
 
+WORDS: Final = frozenset({2, 4, 5, 6})
+"""The places of words in SaidOfSku."""
 Identity = tuple[int, int, bytes]
 """Organization, microseconds since 2000, hash of the caller's id."""
 Measures = tuple[int, ...]
@@ -163,8 +166,8 @@ class Ledger:
 
 
 def _is_same(correction: PostponedCorrection, known: Stored) -> bool:
-    said = (correction.api_key_id, correction.sku, correction.corrects, correction.measures)
-    return said == (known.api_key_id, known.sku, known.corrects, known.measures)
+    said = (correction.api_key_id, correction.corrects, correction.measures)
+    return said == (known.api_key_id, known.corrects, known.measures) and _is_sku(known.sku, correction.sku)
 
 
 def _mismatch(correction: PostponedCorrection, event: Stored) -> Refusal | None:
@@ -172,7 +175,15 @@ def _mismatch(correction: PostponedCorrection, event: Stored) -> Refusal | None:
         return OF_A_CORRECTION
     if event.api_key_id != correction.api_key_id:
         return OTHER_KEY
-    return None if event.sku == correction.sku else OTHER_SKU
+    return None if _is_sku(event.sku, correction.sku) else OTHER_SKU
+
+
+def _is_sku(stored: SaidOfSku, said: SaidOfSku) -> bool:
+    """Whether a correction says the SKU of what is stored. A word that was over a bound then may have a number by now."""
+    return all(
+        one == other or (place in WORDS and one == OVER_THE_BOUND and isinstance(other, int) and other > OVER_THE_BOUND)
+        for place, (one, other) in enumerate(zip(stored, said, strict=True))
+    )
 
 
 def _impossible(left: Measures) -> Refusal | None:

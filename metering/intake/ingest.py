@@ -109,14 +109,14 @@ def store(
 
 def store_all(requests: Sequence[Request]) -> None:
     """Store the events of all requests in one transaction, and set their outcomes once it is committed."""
-    refused_models: set[tuple[int, str]] = set()
+    instead: skus.Instead = {}
     for attempt in range(1, ATTEMPTS + 1):
         started_at = time.monotonic()
         try:
             with connection.wrap_database_errors:
-                outcomes = _store_once(requests, refused_models)
+                outcomes = _store_once(requests, instead)
         except NOT_KNOWN as error:
-            _learn(error, refused_models)
+            _learn(error, instead)
         except corrections.StoredMeanwhileError:
             pass
         except DatabaseError as error:
@@ -132,15 +132,15 @@ def store_all(requests: Sequence[Request]) -> None:
     raise OperationalError("The events could not be stored.")
 
 
-def _learn(error: Exception, refused_models: set[tuple[int, str]]) -> None:
-    """What a transaction did not know, learnt outside of it."""
+def _learn(error: Exception, instead: skus.Instead) -> None:
+    """What a transaction did not know, learnt outside of it; SKUs that are not to be had are noted."""
     match error:
         case partitions.MissingError():
             partitions.ensure(error.days)
         case adopt.MissingError():
             adopt.adopt(error.month, error.wanted)
         case skus.MissingError():
-            refused_models |= skus.adopt(error.organizations)
+            instead |= skus.adopt(error.organizations)
         case BeingChangedError():
             changes.wait_for(error.locks)
 
@@ -154,9 +154,7 @@ _together: Final = GroupCommit(
 )
 
 
-def _store_once(
-    requests: Sequence[Request], refused_models: AbstractSet[tuple[int, str]]
-) -> list[list[Outcome] | None]:
+def _store_once(requests: Sequence[Request], instead: skus.Instead) -> list[list[Outcome] | None]:
     since = directory.remembered().version
     open_sql = f"{ON_CLUSTER_SQL}; {OPEN_SQL}" if is_distributed() else OPEN_SQL
     with short_transaction(open_sql % since, prepare=PREPARE_SQL) as transaction:
@@ -171,7 +169,7 @@ def _store_once(
                 admissions.append(None)
                 continue
             its_window = window if request.reach is None else replace(window, reach=request.reach)
-            admission = Admission(known, caller, window=its_window, batch_id=batch_id, refused_models=refused_models)
+            admission = Admission(known, caller, window=its_window, batch_id=batch_id, instead=instead)
             admission.admit_all(request.events)
             admissions.append(admission)
             request.used_keys = admission.used_keys(request.events)

@@ -4,18 +4,14 @@ A new name costs more than an event: it stays for ever, and its price is looked 
 whoever brought them, are free.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count
 
-from accounts.clock import database_now
-from accounts.periods import midnight
+from metering.dictionaries.shares import brought_today, share
 from metering.intake.formats.events import Refusal
 from metering.models import Model
 
@@ -38,35 +34,15 @@ def add(wanted: Mapping[str, AbstractSet[int]]) -> set[str]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [NEW_MODELS_LOCK])
         known = _known(wanted)
-        adopted, refused = _share({name: ids for name, ids in wanted.items() if name not in known})
+        new = {name: organization_ids for name, organization_ids in wanted.items() if name not in known}
+        brought = brought_today(Model.objects.all(), new.values(), by="organization_id", at="created_at")
+        adopted = share(new, brought, settings.NEW_MODELS_PER_DAY)
         Model.objects.bulk_create(
             (Model(name=name, organization_id=organization_id) for name, organization_id in adopted.items()),
             ignore_conflicts=True,
         )
-    return refused
+    return new.keys() - adopted.keys()
 
 
 def _known(names: Mapping[str, AbstractSet[int]]) -> set[str]:
     return set(Model.objects.filter(name__in=list(names)).values_list("name", flat=True))
-
-
-def _share(new: Mapping[str, AbstractSet[int]]) -> tuple[dict[str, int], set[str]]:
-    """(name → the organization that brings it, names for which there is none)."""
-    today = midnight(database_now().date())
-    counts = (
-        Model.objects.filter(
-            organization_id__in={one for ids in new.values() for one in ids},
-            created_at__gte=today,
-            created_at__lt=today + timedelta(days=1),
-        )
-        .values_list("organization_id")
-        .annotate(Count("id"))
-    )
-    brought: Counter[int] = Counter(dict(counts))
-    adopted: dict[str, int] = {}
-    for name, organization_ids in new.items():
-        organization_id = min(organization_ids, key=brought.__getitem__)
-        if brought[organization_id] < settings.NEW_MODELS_PER_DAY:
-            brought[organization_id] += 1
-            adopted[name] = organization_id
-    return adopted, new.keys() - adopted.keys()

@@ -80,6 +80,7 @@ ITEM: Final = {
     "too_large_for_key": "it is alone more than an API key may report in a minute",
     "key_limit": "the API key has reported as much as it may in this minute; send it again in a later one",
     "too_many_new_models": "its organization has brought as many new models today as it may; send it again tomorrow",
+    "too_many_new_skus": "the same, of new combinations of model, tier, provider, speed, region and the like",
 }
 """Of single items, in an answer of 200."""
 PROTOBUF: Final = {"invalid_protobuf": "it is no `ExportTraceServiceRequest`", "invalid_request": "the same, in JSON"}

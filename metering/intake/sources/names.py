@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from metering.dictionaries.providers import PROVIDERS
 from metering.intake.checks import is_word
 from metering.measures import BATCH_TIER, SERVICE_TIERS
 
@@ -21,37 +22,6 @@ TIERS: Final = {
 MAX_LENGTH: Final = 64
 """Words that are longer are no names of anything."""
 PROVISIONED_PREFIX: Final = "provisioned_throughput"
-PROVIDERS: Final = {
-    "amazon": "aws",
-    "amazon_bedrock": "aws",
-    "aws_bedrock": "aws",
-    "bedrock": "aws",
-    "bedrock_converse": "aws",
-    "azure_ai": "azure",
-    "azure_ai_inference": "azure",
-    "azure_ai_openai": "azure",
-    "azure_openai": "azure",
-    "az_ai_inference": "azure",
-    "az_ai_openai": "azure",
-    "fireworks_ai": "fireworks",
-    "gcp_gemini": "google",
-    "gcp_gen_ai": "google",
-    "gcp_vertex_ai": "google",
-    "gemini": "google",
-    "google_ai_studio": "google",
-    "google_genai": "google",
-    "vertex": "google",
-    "vertex_ai": "google",
-    "mistral_ai": "mistral",
-    "mistralai": "mistral",
-    "moonshot": "moonshotai",
-    "moonshot_ai": "moonshotai",
-    "together_ai": "together",
-    "togetherai": "together",
-    "x_ai": "x-ai",
-    "xai": "x-ai",
-}
-"""Other names of providers (with `_` for `.`, `-`, `/` and spaces) → the id that the price list has for them."""
 
 _SEPARATORS: Final = str.maketrans(".-/ ", "____")
 

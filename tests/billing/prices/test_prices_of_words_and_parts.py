@@ -16,6 +16,7 @@ from billing.models import DailyCost, LineItem, Price
 from billing.prices import rerating
 from billing.prices.rerating import Terms
 from metering import price_words
+from metering.dictionaries.shares import NOBODYS
 from metering.models import Model
 from metering.price_words import Dimension
 from tests.engine import make_event, make_key, make_token, num_events, roll_up, send
@@ -31,7 +32,7 @@ WRITTEN = {"input_tokens": MILLION, "input_cache_write_tokens": MILLION, "input_
 
 def number_of(name: str, word: str) -> int:
     dimension = Dimension[name.upper()]
-    price_words.add([(dimension, word)])
+    price_words.add({(dimension, word): NOBODYS})
     number = price_words.number_of(dimension, word)
     assert number is not None
     return number

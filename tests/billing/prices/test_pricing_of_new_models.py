@@ -143,7 +143,7 @@ def test_ten_thousand_new_names_keep_the_others_usage_waiting_for_no_longer_than
     world: World, settings: Settings
 ) -> None:
     """The names are rolled up in the time that the same usage of them takes once they are known, or little more."""
-    settings.NEW_MODELS_PER_DAY = NUM_NAMES
+    settings.NEW_MODELS_PER_DAY = settings.NEW_SKUS_PER_DAY = NUM_NAMES
     use(world.rita, [f"nobody-knows-{n}" for n in range(NUM_NAMES)])
     new = roll_up()
     use(world.bob, [f"nobody-knows-{n}" for n in range(NUM_NAMES)])

@@ -1,18 +1,23 @@
-"""Words over the bound: however many come, the process remembers those that are stored, and counts all others as “other”."""
+"""Words over a bound: however many come, the process remembers those that are stored, and counts all others as “other”; and no
+organization takes the room of the others."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from genai_prices.data_snapshot import get_snapshot
 from pytest_django import Settings
 
 from apikeys.models import APIKey
 from metering import price_words, service_tiers
+from metering.dictionaries import providers
 from metering.intake import skus
 from metering.models import PriceWord, ServiceTierWord, Sku
-from metering.price_words import Dimension
-from tests.engine import make_event, num_events, send
+from metering.price_words import DIMENSIONS, Dimension
+from tests.engine import make_event, make_key, num_events, send
+from tests.world import World
 
 pytestmark = pytest.mark.django_db
 BOUND = 2
@@ -51,8 +56,8 @@ def test_of_a_flood_of_words_those_that_are_stored_are_remembered(token: str, ke
 def test_when_all_are_stored_that_may_be_nothing_is_asked_about_another_word(token: str, key: APIKey) -> None:
     send(of_words(key, 3, "service_tier", "region"), token)
     with CaptureQueriesContext(connection) as asked:
-        service_tiers.add(["yet another"])
-        price_words.add([(Dimension.REGION, "yet another")])
+        service_tiers.add({"yet another": {key.pk}})
+        price_words.add({(Dimension.REGION, "yet another"): {key.pk}})
     assert len(asked) == 0
     assert service_tiers.number_of("yet another") == service_tiers.OTHER
     assert price_words.number_of(Dimension.REGION, "yet another") == price_words.OTHER
@@ -72,3 +77,67 @@ def test_words_that_other_processes_stored_are_never_taken_for_others(token: str
     speeds = set(PriceWord.objects.values_list("pk", flat=True))
     assert set(Sku.objects.values_list("service_tier", flat=True)) == stored | {service_tiers.OTHER}
     assert set(Sku.objects.values_list("speed", flat=True)) == speeds | {price_words.OTHER}
+
+
+def test_an_organization_brings_as_many_words_of_each_kind_as_it_may_and_others_have_room(
+    token: str, key: APIKey, world: World, settings: Settings
+) -> None:
+    settings.MAX_SERVICE_TIER_WORDS = settings.MAX_PRICE_WORDS = 6
+    settings.WORDS_PER_ORGANIZATION = 2
+    names = ("service_tier", *DIMENSIONS)
+    flood = of_words(key, 20, *names)
+    assert set(send(flood, token)) == {"accepted"}
+    charlies = make_key(world.charlie)
+    words = {name: f"charlies-{name}" for name in names}
+    assert send(make_event(id="charlies", api_key_id=charlies.public_id, **words), token) == ["accepted"]
+    for rows in (ServiceTierWord.objects.all(), *(PriceWord.objects.filter(dimension=one) for one in Dimension)):
+        brought = Counter(rows.values_list("brought_by", flat=True))
+        assert brought == {world.acme.id: 2, world.other.id: 1}
+    assert not {99} & set(Sku.objects.order_by("-id").values_list("service_tier", *DIMENSIONS)[0])
+    assert set(send(flood, token)) == {"duplicate"}
+
+
+def test_words_that_others_brought_are_free(token: str, key: APIKey, world: World, settings: Settings) -> None:
+    settings.MAX_PRICE_WORDS, settings.WORDS_PER_ORGANIZATION = 6, 1
+    charlies = make_event(id="charlies", api_key_id=make_key(world.charlie).public_id, region="theirs")
+    assert send(charlies, token) == ["accepted"]
+    skus.forget()  # as another process, which knows none of them
+    events = [make_event(id=word, api_key_id=key.public_id, region=word) for word in ("ours", "theirs", "too-much")]
+    assert set(send(events, token)) == {"accepted"}
+    assert set(PriceWord.objects.values_list("word", flat=True)) == {"ours", "theirs"}
+    assert Sku.objects.filter(region=price_words.OTHER).count() == 1
+    assert set(send([charlies, *events], token)) == {"duplicate"}
+
+
+def test_providers_of_the_price_list_have_places_that_nobody_can_take(token: str, key: APIKey, world: World) -> None:
+    assert set(send(of_words(key, 50, "provider"), token)) == {"accepted"}
+    known = ["openai", "azure", "aws", "Bedrock", "vertex_ai", "novita"]
+    charlies = make_key(world.charlie).public_id
+    events = [make_event(id=provider, api_key_id=charlies, provider=provider) for provider in known]
+    assert set(send(events, token)) == {"accepted"}
+    stored = PriceWord.objects.filter(word__in=[provider.lower() for provider in known])
+    assert set(stored.values_list("id", flat=True)) <= set(Sku.objects.values_list("provider", flat=True))
+    assert stored.count() == len(known)
+    assert PriceWord.objects.count() == len(known) + BOUND
+    assert set(send(events, token)) == {"duplicate"}
+
+
+def test_every_provider_that_other_names_stand_for_is_one_of_the_price_list() -> None:
+    assert set(providers.PROVIDERS.values()) <= {provider.id for provider in get_snapshot().providers}
+
+
+def test_what_was_stored_without_its_word_can_be_corrected_when_the_word_has_a_number(
+    token: str, key: APIKey, world: World, settings: Settings
+) -> None:
+    settings.WORDS_PER_ORGANIZATION = 0
+    words = {"service_tier": "late-tier", **{name: f"late-{name}" for name in DIMENSIONS}}
+    first = make_event(id="first", api_key_id=key.public_id, **words)
+    change = {"corrects": "first", "num_model_requests": 0, "input_tokens": -1, "output_tokens": 0}
+    correction = {**first, **change, "id": "second"}
+    assert send([first, {**correction, "id": "at-once"}], token) == ["accepted", "accepted"]
+    settings.WORDS_PER_ORGANIZATION = 1
+    assert send(make_event(id="charlies", api_key_id=make_key(world.charlie).public_id, **words), token) == ["accepted"]
+    assert send({**correction, "batch": True}, token) == ["corrects_other_sku"]
+    assert send({**correction, "region": None}, token) == ["corrects_other_sku"]
+    assert send(correction, token) == ["accepted"]
+    assert send(correction, token) == ["duplicate"]
