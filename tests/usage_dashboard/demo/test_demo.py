@@ -74,7 +74,8 @@ def test_a_person_of_staff_shows_the_pages_of_the_operator(
     demo.fill(write=lambda _: None)
     assert not setting_up.is_open()
     assert people.STAFF in DemoCommand().greeting()
-    staff = client_of(User.objects.get(email=people.STAFF))
+    staff = Client()
+    staff.post("/accounts/login/", {"login": people.STAFF, "password": demo.PASSWORD})
     for address in ("/settings/staff/", "/settings/prices/", "/settings/ingestion/"):
         assert staff.get(address).status_code == 200
     assert "Acme Corporation" in staff.get("/settings/customers/").content.decode()
