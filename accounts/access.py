@@ -118,6 +118,23 @@ def find_access(request: HttpRequest, slug: str) -> Access | None:
     return None if found is None else Access(user=user, organization=found[0], role=Role.OWNER, opening=found[1])
 
 
+def judge_again(access: Access) -> None:
+    """Whoever was let in still has the role that let them in, and has it until the end of the transaction.
+
+    Called first inside the transaction of every change that a role allows: who is put out or given another role at that
+    moment has made none afterwards. What opens to staff no member ends. Raises Http404 for who is in the organization no
+    more, PermissionDenied for who has another role.
+    """
+    if access.member is None:
+        return
+    Organization.objects.select_for_update(no_key=True).get(pk=access.organization.pk)
+    now = _access_of_member(access.user, access.organization.slug)
+    if now is None:
+        raise Http404(NOT_THEIRS)
+    if now.role != access.role:
+        raise PermissionDenied(f"Your role in {access.organization} has just changed. Nothing was saved.")
+
+
 def open_as_member(user: User, slug: str) -> Access:
     """The access of somebody who is in the organization; Http404 for others."""
     access = _access_of_member(user, slug)

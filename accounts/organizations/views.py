@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import limits
-from accounts.access import Access, memberships_of, open_organization
+from accounts.access import Access, judge_again, memberships_of, open_organization
 from accounts.audit.audit import actor_of
 from accounts.changes import change, routing_change
 from accounts.limits import LimitReachedError
@@ -73,6 +73,7 @@ def name(request: SignedInRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, access, name_form=form)
     with change(by=request.user):
+        judge_again(access)
         rename_organization(organization=access.organization, name=form.cleaned_data["name"], actor=actor_of(request))
     messages.success(request, f"Renamed to “{access.organization.name}”.")
     return redirect(PAGE, slug)
@@ -87,6 +88,7 @@ def usage_visibility(request: SignedInRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, access, visibility_form=form)
     with change(by=request.user):
+        judge_again(access)
         set_usage_visibility(organization=access.organization, **form.cleaned_data, actor=actor_of(request))
     messages.success(request, "Usage visibility saved.")
     return redirect(PAGE, slug)

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import limits
-from accounts.access import Access, find_seen, open_organization
+from accounts.access import Access, find_seen, judge_again, open_organization
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.limits import LimitReachedError
@@ -67,6 +67,7 @@ def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
     if request.method != "POST":
         return PAGES.question(request, _context(access), slug, row=admin_key)
     with change(by=request.user) as now:
+        judge_again(access)
         revoke_admin_key(admin_key=admin_key, now=now, actor=actor_of(request))
     return PAGES.revoked(request, admin_key, now, slug)
 
@@ -86,6 +87,7 @@ def _usable(access: Access, public_id: str) -> AdminKey:
 def _make(request: SignedInRequest, access: Access, form: NewAdminKeyForm) -> tuple[AdminKey, str]:
     """A new key and its secret. Raises LimitReachedError."""
     with change(by=request.user) as now:
+        judge_again(access)
         spend_new_admin_key(organization=access.organization, user=request.user, now=now)
         return create_admin_key(
             organization=access.organization,

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import limits
-from accounts.access import Access, find_seen, open_organization
+from accounts.access import Access, find_seen, judge_again, open_organization
 from accounts.audit.audit import actor_of
 from accounts.changes import organization_change
 from accounts.clock import database_now
@@ -42,6 +42,7 @@ def project_list(request: SignedInRequest, slug: str) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             with organization_change(access.organization, by=request.user):
+                judge_again(access)
                 limits.spend(request.user, limits.PROJECTS)
                 made = projects.make_project(
                     organization=access.organization, name=form.cleaned_data["name"], actor=actor_of(request)
@@ -75,6 +76,7 @@ def name(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
         return _project_page(request, access, found, form)
     try:
         with organization_change(access.organization, by=request.user):
+            judge_again(access)
             projects.rename_project(project=found, name=form.cleaned_data["name"], actor=actor_of(request))
     except ProjectRefusedError as error:
         form.add_error("name", str(error))
@@ -113,6 +115,7 @@ def _change(request: SignedInRequest, slug: str, public_id: str, change: Callabl
     access, found = _changeable(request, slug, public_id)
     try:
         with organization_change(access.organization, by=request.user) as now:
+            judge_again(access)
             change(found, now)
     except ProjectRefusedError as error:
         messages.warning(request, str(error))

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts import limits
-from accounts.access import Access, find_seen, open_organization
+from accounts.access import Access, find_seen, judge_again, open_organization
 from accounts.audit.audit import actor_of
 from accounts.changes import routing_change
 from accounts.clock import database_now
@@ -71,6 +71,7 @@ def _choose(request: SignedInRequest, slug: str, public_id: str, form: Attributi
     _, api_key = _opened(request, slug, public_id)
     with routing_change(api_key.user, by=request.user) as now:
         access, api_key = _opened(request, slug, public_id)  # whoever may, may now
+        judge_again(access)
         return set_attribution(
             api_key=api_key,
             organization=access.organization,

@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.access import Access, find_seen
+from accounts.access import Access, find_seen, judge_again
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.clock import database_now
@@ -76,6 +76,7 @@ def budget_removal(request: SignedInRequest, slug: str, budget_id: int) -> HttpR
     access = open_for_owner(request, slug)
     budget = find_seen(_budgets_of(access), pk=budget_id)
     with change(by=request.user):
+        judge_again(access)
         budgets.remove_budget(access.organization, scope=budget.scope, actor=actor_of(request))
     messages.success(request, "Budget removed.")
     return redirect(BUDGETS, slug)
@@ -105,6 +106,7 @@ def _set(request: SignedInRequest, access: Access, target: Target, form: BudgetF
     """Set the budget and lead to the list; None, and a sentence in the form, if it was refused."""
     try:
         with change(by=request.user):
+            judge_again(access)
             budgets.set_budget(access.organization, scope=target.scope, actor=actor_of(request), **form.cleaned_data)
     except budgets.BudgetRefusedError as error:
         form.add_error(None, str(error))

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.access import Access, find_seen, open_organization
+from accounts.access import Access, find_seen, judge_again, open_organization
 from accounts.audit import audit
 from accounts.audit.audit import actor_of
 from accounts.changes import change
@@ -47,6 +47,7 @@ def details(request: SignedInRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return billing_page(request, access, details_form=form)
     with change(by=request.user):
+        judge_again(access)
         form.save()
         _record(request, access, "billing_details.changed", fields=form.changed_data)
     messages.success(request, "Billing details saved. They apply to invoices that are not final.")

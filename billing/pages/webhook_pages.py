@@ -3,7 +3,8 @@
 They differ in whose webhooks they are, in their addresses, and in what can be told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -14,12 +15,12 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from accounts import limits
-from accounts.access import Access, find_seen
+from accounts.access import Access, find_seen, judge_again
 from accounts.addresses import shortened
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.installation import shown_once
-from accounts.models import Organization
+from accounts.models import Organization, User
 from accounts.pages.frame import SignedInRequest
 from accounts.pages.lists import page_of, place_of
 from accounts.pages.posting import back_to
@@ -87,10 +88,15 @@ class MessageRow:
 
 @dataclass(frozen=True)
 class WebhookPages:
-    """The webhooks of an organization, or of staff without one. `is_theirs`: their addresses are shown to the reader whole."""
+    """The webhooks of an organization that somebody has come into, or of staff without one. `is_theirs`: their addresses are
+    shown to the reader whole."""
 
-    organization: Organization | None = None
+    access: Access | None = None
     is_theirs: bool = True
+
+    @property
+    def organization(self) -> Organization | None:
+        return self.access.organization if self.access else None
 
     @property
     def names(self) -> Names:
@@ -133,13 +139,14 @@ class WebhookPages:
     def add(self, request: SignedInRequest, form: WebhookForm) -> WebhookEndpoint | None:
         """The webhook that a valid form asks for; None, and the reason in the form, if there cannot be one."""
         try:
-            return endpoints.add(
-                self.organization,
-                form.cleaned_data["url"],
-                format=form.cleaned_data["format"],
-                event_types=form.cleaned_data["event_types"],
-                actor=actor_of(request),
-            )
+            with self._change():
+                return endpoints.add(
+                    self.organization,
+                    form.cleaned_data["url"],
+                    format=form.cleaned_data["format"],
+                    event_types=form.cleaned_data["event_types"],
+                    actor=actor_of(request),
+                )
         except endpoints.EndpointRefusedError as error:
             form.add_error("url", str(error))
             return None
@@ -165,7 +172,7 @@ class WebhookPages:
 
     def remove(self, request: SignedInRequest, endpoint_id: int) -> HttpResponse:
         endpoint = self._endpoint(endpoint_id)
-        with change(by=request.user):
+        with self._change(by=request.user):
             endpoints.remove(endpoint, actor=actor_of(request))
         messages.success(request, "Webhook removed.")
         return self._back(request, self.names.page)
@@ -173,7 +180,7 @@ class WebhookPages:
     def switch_on(self, request: SignedInRequest, endpoint_id: int) -> HttpResponse:
         """Send again to an address that was switched off because nothing reached it."""
         endpoint = self._endpoint(endpoint_id)
-        with change(by=request.user):
+        with self._change(by=request.user):
             endpoints.switch_on(endpoint, actor=actor_of(request))
         messages.success(request, f"Webhook switched on. New events are sent to {self._shown(endpoint.url)}.")
         return self._back(request, self.names.page)
@@ -184,7 +191,7 @@ class WebhookPages:
         if endpoint.switched_off_at is not None:
             messages.error(request, "This webhook is switched off. Switch it on first.")
             return self._back(request, self.names.page)
-        with change(by=request.user):
+        with self._change(by=request.user):
             outbox.test_message(endpoint)
         messages.success(request, "A test is on its way. It is the first in this list.")
         return self._back(request, self.names.messages)
@@ -201,7 +208,7 @@ class WebhookPages:
             messages.error(request, f"Its recipient is no {who} any more. Nothing was sent.")
             return back
         to = self._shown(delivery.recipient) if delivery.endpoint else delivery.recipient
-        with change(by=request.user):
+        with self._change(by=request.user):
             is_new = outbox.send_again(delivery)
         if is_new:
             messages.success(request, f"The message to {to} is on its way again.")
@@ -211,6 +218,14 @@ class WebhookPages:
 
     def address(self, name: str, *args: object) -> str:
         return reverse(name, args=self._parts(args))
+
+    @contextmanager
+    def _change(self, *, by: User | None = None) -> Iterator[None]:
+        """As `change`; an organization's owner is one still. What staff may is judged before."""
+        with change(by=by):
+            if self.access is not None:
+                judge_again(self.access)
+            yield
 
     def _back(self, request: SignedInRequest, name: str, *args: object) -> HttpResponse:
         return back_to(request, name, *self._parts(args))
@@ -233,7 +248,7 @@ class WebhookPages:
 
 def webhooks_of(access: Access) -> WebhookPages:
     """Those of the organization. Staff who look in see as much of an address as tells two apart: it may be a secret."""
-    return WebhookPages(access.organization, is_theirs=access.opening is None)
+    return WebhookPages(access, is_theirs=access.opening is None)
 
 
 def spend_a_change(request: SignedInRequest) -> None:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts import limits
-from accounts.access import Access, find_seen, open_organization
+from accounts.access import Access, find_seen, judge_again, open_organization
 from accounts.audit.audit import actor_of
 from accounts.changes import organization_change
 from accounts.limits import LimitReachedError
@@ -43,6 +43,7 @@ def attributes(request: SignedInRequest, slug: str) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             with organization_change(access.organization, by=request.user) as now:
+                judge_again(access)
                 declared = declare(
                     organization=access.organization, **form.cleaned_data, now=now, actor=actor_of(request)
                 )
@@ -66,6 +67,7 @@ def title(request: SignedInRequest, slug: str, name: str) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             with organization_change(access.organization, by=request.user):
+                judge_again(access)
                 retitle(attribute=attribute, title=form.cleaned_data["title"], actor=actor_of(request))
         except AttributeRefusedError as error:
             form.add_error("title", str(error))
@@ -90,6 +92,7 @@ def withdrawal(request: SignedInRequest, slug: str, name: str) -> HttpResponse:
         context = {"frame": _frame(access), "organization": access.organization, "attribute": attribute}
         return render(request, "metering/attribute_withdrawal.html", context)
     with organization_change(access.organization, by=request.user) as now:
+        judge_again(access)
         withdraw(attribute=attribute, now=now, actor=actor_of(request))
     messages.success(request, f"“{attribute.title}” withdrawn. It can be declared again at any time.")
     return redirect(PAGE, slug)

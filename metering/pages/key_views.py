@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts import mail
-from accounts.access import Access, find_seen, members_now, open_organization, seen_until
+from accounts.access import Access, find_seen, judge_again, members_now, open_organization, seen_until
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.clock import database_now
@@ -95,6 +95,7 @@ def coverage_request(request: SignedInRequest, slug: str, public_id: str) -> Htt
         return back_to(request, PAGE, slug)
     try:
         with change(by=request.user) as now:
+            judge_again(access)
             ask(organization=access.organization, user=user, actor=actor_of(request), now=now)
     except AskedRecentlyError as error:
         messages.warning(request, str(error))

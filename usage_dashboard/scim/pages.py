@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import limits
-from accounts.access import Access, find_seen, open_organization
+from accounts.access import Access, find_seen, judge_again, open_organization
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.installation.site import address_of
@@ -50,6 +50,7 @@ def provisioning(request: SignedInRequest, slug: str) -> HttpResponse:
         return _list_page(request, access, form)
     try:
         with change(by=request.user) as now:
+            judge_again(access)
             token, new = create_scim_token(
                 organization=access.organization,
                 name=form.cleaned_data["name"][:120],
@@ -82,6 +83,7 @@ def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
     if request.method != "POST":
         return PAGES.question(request, _context(access), slug, row=token)
     with change(by=request.user) as now:
+        judge_again(access)
         revoke_scim_token(token=token, now=now, actor=actor_of(request))
     return PAGES.revoked(request, token, now, slug)
 
@@ -98,6 +100,7 @@ def group_role(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
         return redirect(PAGE, slug)
     try:
         with change(by=request.user):
+            judge_again(access)
             groups.give_role(group, form.cleaned_data["role"], actor=actor_of(request))
     except ScimRefusedError as error:
         messages.error(request, str(error))
