@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.models import EmailAddress
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -32,7 +32,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     tried: User | None = None
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return settings.SIGN_UP_OPEN or bool(request.session.get("account_verified_email"))
+        return settings.SIGN_UP_OPEN or bool(self.invited_address(request))
+
+    def invited_address(self, request: HttpRequest) -> str:
+        """That of the invitation whose link this browser has come from, so the mailbox is theirs; empty without one."""
+        return request.session.get("account_verified_email") or ""
 
     def save_user(self, request: HttpRequest, user: User, form: Form, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - the library's signature
         """A person with their personal organization, both or neither."""
@@ -115,7 +119,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         return found
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Form | None = None) -> User:
+        """A person with their personal organization. Who comes from an invitation has its address too, so that they can
+        accept it: nobody else's unconfirmed claim to it is left."""
         with change() as now:
+            if invited := get_adapter().invited_address(request):
+                claims.release(invited, owner=None)
             saved: User = super().save_user(request, sociallogin, form)
             welcome_user(user=saved, now=now)
         return saved

@@ -1,9 +1,12 @@
 """django-allauth's forms and pages where people say which email address is theirs, in one of its spellings."""
 
+from typing import Any
+
 from allauth.account import forms, views
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
 from allauth.core import context
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
@@ -24,6 +27,31 @@ class ResetPasswordForm(forms.ResetPasswordForm):  # type: ignore[misc]
 
 
 class SignUpForm(forms.SignupForm):  # type: ignore[misc]
+    """Who comes from an invitation signs up with its address and no other: as theirs, the library stores that one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invited = get_adapter().invited_address(context.request)
+        if self.invited:
+            field, self.initial["email"] = self.fields["email"], self.invited
+            field.help_text = "Your invitation is for this address."
+            field.widget.attrs["readonly"] = True
+            field.bound_data = lambda _sent, initial: initial  # what was sent instead could not be mended there
+
+    def clean_email(self) -> str:
+        if self.invited and normalized(self.cleaned_data["email"]) != self.invited:
+            raise ValidationError(
+                f"Your invitation is for {self.invited}: create the account with that address. "
+                "For another one, ask for an invitation to it."
+            )
+        return str(super().clean_email())
+
+    @transaction.atomic
+    def save(self, request: HttpRequest) -> User:
+        """The person with their organization and their address, all or nothing."""
+        saved: User = super().save(request)
+        return saved
+
     def validate_unique_email(self, value: str) -> str:
         """An address that somebody only wrote down beside their own is free.
 

@@ -1,23 +1,31 @@
 """An email address belongs to whoever confirms it; nobody who only wrote it down stands in the way."""
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.db import OperationalError, connection
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from accounts.entrance.adapter import SocialAccountAdapter
-from accounts.models import User
+from accounts.models import Organization, User
 from tests.entrance import NEWCOMER, SIGN_IN, SIGN_UP, confirm, link_in, sign_in, sign_up
 from tests.world import PASSWORD, World, join
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
 EMAILS = "/accounts/email/"
+OTHER = "dana@company.test"
+EMAIL_FIELD = re.compile(r'<input type="email" name="email"(?: value="([^"]*)")?[^>]*?(readonly|>)')
 
 
 def owner_of(email: str) -> User:
@@ -102,6 +110,63 @@ def test_who_is_invited_signs_up_though_somebody_registered_the_address(world: W
     answer = browser.post(signup["Location"], {"email": NEWCOMER, "password1": "their own good one", "next": path})
     assert answer["Location"] == path
     assert owner_of(NEWCOMER).check_password("their own good one")
+
+
+def invited(client: Client) -> tuple[Client, str]:
+    """A browser that has come from an invitation to sign up, and the address of that page."""
+    client.post("/settings/organization/acme/invitations/", {"email": NEWCOMER, "role": "reader"})
+    browser = Client()
+    return browser, browser.post(f"{link_in(mail.outbox[-1])}registration/")["Location"]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_who_is_invited_signs_up_with_that_address_alone(
+    world: World, client_of: SignIn, settings: Settings, is_open: bool
+) -> None:
+    sign_up(NEWCOMER)
+    settings.SIGN_UP_OPEN = is_open
+    browser, page = invited(client_of(world.alice))
+    num_people = User.objects.count()
+    for address in (page, SIGN_UP, f"{SIGN_UP}?email={OTHER}"):
+        assert EMAIL_FIELD.findall(browser.get(address).content.decode()) == [(NEWCOMER, "readonly")]
+    for email in (OTHER, "", "dana@"):
+        answer = browser.post(page, {"email": email, "password1": PASSWORD})
+        assert answer.status_code == 200
+        assert f"Your invitation is for {NEWCOMER}" in answer.content.decode() or email != OTHER
+        assert EMAIL_FIELD.findall(answer.content.decode()) == [(NEWCOMER, "readonly")]
+    assert User.objects.count() == num_people
+    assert browser.post(page, {"email": NEWCOMER.upper(), "password1": PASSWORD}).status_code == 302
+    assert owner_of(NEWCOMER).default_organization is not None
+    assert not EmailAddress.objects.exclude(email=NEWCOMER).filter(user=owner_of(NEWCOMER)).exists()
+
+
+def test_a_sign_up_that_fails_on_its_way_leaves_no_half_of_an_account(world: World) -> None:
+    def fail(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if sql.startswith('INSERT INTO "account_emailaddress"'):
+            raise OperationalError("the server closed the connection")
+        return execute(sql, params, many, context)
+
+    before = User.objects.count(), Organization.objects.count()
+    with connection.execute_wrapper(fail), pytest.raises(OperationalError):
+        Client().post(SIGN_UP, {"email": NEWCOMER, "password1": PASSWORD})
+    assert (User.objects.count(), Organization.objects.count()) == before
+    sign_up(NEWCOMER)
+
+
+def test_who_is_invited_and_comes_in_through_their_company_has_both_addresses(world: World) -> None:
+    """Also where somebody registered the invited one and never confirmed it."""
+    sign_up(NEWCOMER)
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    get_adapter().stash_verified_email(request, NEWCOMER)
+    login = SocialLogin(
+        user=User(email=OTHER),
+        account=SocialAccount(provider="openid_connect", uid="1"),
+        email_addresses=[EmailAddress(email=OTHER, verified=True, primary=True)],
+    )
+    saved = SocialAccountAdapter().save_user(request, login)
+    assert owner_of(NEWCOMER) == saved
+    assert EmailAddress.objects.get(email=OTHER, verified=True).user == saved
 
 
 def test_a_second_sign_up_of_an_unconfirmed_address_gets_a_mail_and_no_error(world: World) -> None:
