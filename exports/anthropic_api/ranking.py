@@ -36,11 +36,13 @@ ARE_MEMBERS: Final = """usage.user_id IN (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a page begins: after the row with these `keys`, or with the first. `first_at`: when the first page was asked for."""
+    """Where a page begins: after the row with these `keys`, or with the first. `first_at`: when the first page was asked for;
+    every event that was acknowledged before `complete_through` is in it and in all that follow."""
 
     first_at: datetime
     start: datetime
     end: datetime
+    complete_through: datetime
     as_of: datetime | None = None
     keys: tuple[Decimal, ...] = ()
 
@@ -83,7 +85,6 @@ Show = Callable[..., list[dict[str, Any]]]
 
 def page_of(caller: AdminCaller, asked: Asked, read: Read, show: Show) -> dict[str, Any]:
     """Raises InvalidRequestError."""
-    refreshed = complete_through()
     place = _place(caller, asked)
     query = query_of(
         caller,
@@ -100,7 +101,7 @@ def page_of(caller: AdminCaller, asked: Asked, read: Read, show: Show) -> dict[s
         "data": [_bounds(asked, place, one.slot) | item for one in page for item in show(one, asked, names)],
         "has_more": has_more,
         "next_page": _cursor(caller, asked, place, rows[0][0], page[-1]) if has_more else None,
-        "data_refreshed_at": f"{refreshed:%Y-%m-%dT%H:%M:%SZ}",
+        "data_refreshed_at": f"{place.complete_through:%Y-%m-%dT%H:%M:%SZ}",
     }
 
 
@@ -159,14 +160,15 @@ def _bounds(asked: Asked, place: Place, slot: int) -> dict[str, Any]:
 
 def _place(caller: AdminCaller, asked: Asked) -> Place:
     if asked.page is None:
-        return Place(caller.now, *bounds_of(asked, caller))
+        return Place(caller.now, *bounds_of(asked, caller), complete_through())
     position = cursors.read(asked.page, question=asked.identity, key_id=caller.key.public_id)
     try:
-        first_at, start, end, as_of, *keys = position
+        first_at, start, end, through, as_of, *keys = position
         place = Place(
             moment_of(first_at),
             moment_of(start),
             moment_of(end),
+            moment_of(through),
             datetime.fromisoformat(as_of),
             tuple(map(Decimal, keys)),
         )
@@ -182,6 +184,6 @@ def _refusal(why: str) -> InvalidRequestError:
 
 
 def _cursor(caller: AdminCaller, asked: Asked, place: Place, as_of: datetime, last: Ranked) -> str:
-    moments = [seconds_of(place.first_at), seconds_of(place.start), seconds_of(place.end)]
+    moments = map(seconds_of, (place.first_at, place.start, place.end, place.complete_through))
     position = [*moments, as_of.isoformat(), *(f"{key}" for key in last.keys)]
     return cursors.make(position, question=asked.identity, key_id=caller.key.public_id)

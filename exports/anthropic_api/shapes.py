@@ -24,12 +24,12 @@ class AnthropicError(TypedDict):
 
 
 class Actor(TypedDict):
-    """The user of a key; `deleted` where they have left."""
+    """The user of a key; `deleted` where they have left. Name and address are for keys that may read members, and of members."""
 
     type: Literal["user_actor"]
     user_id: str
     name: str | None
-    email_address: str
+    email_address: str | None
     deleted: bool
 
 

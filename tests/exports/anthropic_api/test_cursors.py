@@ -10,6 +10,7 @@ from pytest_django import Settings
 from accounts.clock import database_now
 from apikeys.adminkeys.adminkeys import revoke_admin_key
 from apikeys.models import AdminKey
+from exports.anthropic_api import ranking
 from metering.models import IngestBatch, UsageEvent
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.exports.anthropic_api.asking import ask, every_page, moment, page_of, results_of, rows_of
@@ -70,6 +71,17 @@ def test_pages_are_what_the_first_one_saw_without_gap_or_repeat_while_events_com
     assert rows_of(pages) == expected["data"]
     assert len(pages) > 1
     assert page_of(secret, address, query | {"limit": 1_000})["data"] != expected["data"]
+
+
+def test_all_pages_say_through_when_the_first_one_was_complete(
+    world: World, filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter(days_ago(0, hour=hour) for hour in range(24))
+    monkeypatch.setattr(ranking, "complete_through", lambda: next(moments))
+    for first in ("00", "01"):
+        pages = every_page(make_admin_key(world.acme), USAGE, whole(filled) | {"group_by[]": GROUPS, "limit": 7})
+        assert len(pages) > 1
+        assert {page["data_refreshed_at"][11:13] for page in pages} == {first}
 
 
 def test_minutes_and_untracked_usage_are_as_the_first_page_saw_them_too(world: World, filled: Filled) -> None:
