@@ -10,7 +10,7 @@ from accounts.access import find_seen
 from accounts.installation.described import ADMIN_KEY, DIRECTORY, KEY, PERSON, PROJECT, Errors, in_path
 from apikeys.adminkeys.api import AdminView
 from apikeys.models import AdminKey
-from exports.admin_api.query_strings import gathered, truth_of
+from exports.admin_api.query_strings import gathered, truth_of, values_of
 from exports.openai_api import directory, shapes
 from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters
 from exports.openai_api.lists import list_of, window_of
@@ -55,8 +55,8 @@ class Projects(Listing):
         return list_parameters(OpenApiParameter("include_archived", bool, default=False, description=text))
 
     def get(self, request: Request) -> Response:
-        window = window_of(request.query_params, known=("include_archived",))
-        archived = bool(truth_of(gathered(request.query_params), "include_archived"))
+        given = gathered(request.query_params)
+        window, archived = window_of(given, known=("include_archived",)), bool(truth_of(given, "include_archived"))
         rows, first = directory.projects_of(self.caller, archived=archived), directory.unmade_default(self.caller)
         return Response(list_of(rows, window, lambda found: list(map(directory.show_project, found)), first=first))
 
@@ -89,7 +89,7 @@ class KeysOfProject(Listing):
         return super().errors() | NOT_FOUND
 
     def get(self, request: Request, public_id: str) -> Response:
-        window = window_of(request.query_params, known=("owner_project_access",))
+        window = window_of(gathered(request.query_params), known=("owner_project_access",))
         rows = directory.keys_of_project(self.caller, public_id)
         return Response(list_of(rows, window, lambda found: list(map(directory.show_api_key, found))))
 
@@ -123,11 +123,11 @@ class Users(Listing):
         )
 
     def get(self, request: Request) -> Response:
-        window = window_of(request.query_params, known=("emails",))
-        emails = [one for name in ("emails", "emails[]") for one in request.query_params.getlist(name)]
+        given = gathered(request.query_params)
+        window, emails = window_of(given, known=("emails",)), values_of(given, "emails")
         rows = directory.users_of(self.caller)
         if emails:
-            rows = rows.filter(email__in=[one.lower().replace("\0", "") for one in emails])
+            rows = rows.filter(email__in=[one.lower() for one in emails])
         return Response(list_of(rows, window, lambda found: directory.show_users(self.caller, found)))
 
 
@@ -154,7 +154,7 @@ class AdminKeys(Listing):
         return list_parameters(ORDER)
 
     def get(self, request: Request) -> Response:
-        window = window_of(request.query_params, known=("order",))
+        window = window_of(gathered(request.query_params), known=("order",))
         rows = directory.admin_keys_of(self.caller)
         return Response(list_of(rows, window, lambda found: list(map(directory.show_admin_key, found))))
 

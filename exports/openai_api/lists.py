@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from django.http import QueryDict
 
 from apikeys.adminkeys.api import InvalidRequestError
-from exports.admin_api.query_strings import ARRAY_MARK, WHOLE_NUMBER, unknown
+from exports.admin_api.query_strings import Given, limit_of, one_of, single, unknown
 
 DEFAULT: Final = 20
 MOST: Final = 100
@@ -24,22 +23,13 @@ class Window:
     is_descending: bool = False
 
 
-def window_of(query: QueryDict, *, known: tuple[str, ...] = ()) -> Window:
+def window_of(given: Given, *, known: tuple[str, ...] = ()) -> Window:
     """`known`: what else the address takes. Raises InvalidRequestError."""
-    for name in query:
-        if ARRAY_MARK.sub("", name) not in ("limit", "after", *known):
+    for name in given:
+        if name not in ("limit", "after", *known):
             raise unknown(name)
-    limit = query.get("limit", str(DEFAULT))
-    if not WHOLE_NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MOST:
-        raise InvalidRequestError(f"Invalid 'limit': a whole number from 1 to {MOST}.", param="limit")
-    order = query.get("order", "asc")
-    if order not in ("asc", "desc"):
-        raise InvalidRequestError(
-            f"Invalid value: '{order[:40]}'. Supported values are: 'asc', and 'desc'.",
-            param="order",
-            code="invalid_value",
-        )
-    return Window(int(limit), query.get("after") or None, order == "desc")
+    order = one_of("order", single(given, "order") or "asc", ("asc", "desc"))
+    return Window(limit_of(given, DEFAULT, MOST), single(given, "after") or None, order == "desc")
 
 
 def list_of(
@@ -62,7 +52,7 @@ def list_of(
 
 
 def _after(rows: "QuerySet[Any]", window: Window) -> "QuerySet[Any]":
-    last = rows.filter(public_id=(window.after or "").replace("\0", "")).first()
+    last = rows.filter(public_id=window.after).first()
     if last is None:
         raise InvalidRequestError(f"Invalid 'after': there is no '{(window.after or '')[:40]}' here.", param="after")
     return rows.filter(pk__lt=last.pk) if window.is_descending else rows.filter(pk__gt=last.pk)

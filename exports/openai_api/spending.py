@@ -14,6 +14,7 @@ from apikeys.adminkeys.api import AdminView
 from apikeys.adminkeys.authentication import AdminCaller
 from apikeys.models import AdminKey
 from billing.alerts import Budget, BudgetKind
+from exports.admin_api.query_strings import gathered
 from exports.openai_api import shapes
 from exports.openai_api.described import LIST_ERRORS, NOT_FOUND, ORDER, list_parameters
 from exports.openai_api.lists import window_of
@@ -60,7 +61,7 @@ class SpendAlerts(AdminView):
         return super().errors() | LIST_ERRORS
 
     def get(self, request: Request) -> Response:
-        window = window_of(request.query_params, known=("order", "before"))
+        window = window_of(gathered(request.query_params), known=("order", "before"))
         alerts = alerts_of(self.caller)
         alerts = alerts[::-1] if window.is_descending else alerts
         ids = [found["id"] for found in alerts]

@@ -71,6 +71,7 @@ def test_lists_are_paged_without_gap_or_repeat(world: World, secret: str) -> Non
         page = get(secret, "projects", limit=2, after=page["last_id"])
         found += page["data"]
     assert found == get(secret, "projects", limit=100)["data"]
+    assert get(secret, "projects", **{"limit[]": 2, "after[0]": found[1]["id"]})["data"] == found[2:4]
     assert len({one["id"] for one in found}) == len(found) == 9
 
 
@@ -81,9 +82,13 @@ def test_users_have_their_role_and_can_be_asked_for_by_email(world: World, secre
         ("bob@acme.test", "admin"),
         ("rita@acme.test", "reader"),
     ]
-    assert [one["email"] for one in get(secret, "users", **{"emails[]": "RITA@acme.test"})["data"]] == [
-        "rita@acme.test"
-    ]
+    for name, asked in (
+        ("emails", "RITA@acme.test"),
+        ("emails[]", "RITA@acme.test"),
+        ("emails[0]", "RITA@acme.test"),
+        ("emails", "nobody@acme.test,RITA@acme.test"),
+    ):
+        assert [one["email"] for one in get(secret, "users", **{name: asked})["data"]] == ["rita@acme.test"], name
     assert get(secret, f"users/{world.bob.public_id}")["name"] == "Bob Byrd"
 
 
