@@ -1,25 +1,26 @@
 """Export of the open view as CSV or JSON, for owners, and the form that asks for its range."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.access import Access, open_organization
-from accounts.audit import audit
 from accounts.audit.audit import actor_of
 from accounts.clock import database_now
 from accounts.pages.frame import SignedInRequest, organization_frame
 from exports.activity import activity_rows
 from exports.columns import CSV, JSON, Format
 from exports.cost import cost_rows
+from exports.files import file_response
 from exports.forms import RefusedExportError, read_export_query
 from metering.pages.filter_form import read_filter_form
-from metering.pages.parts import bar_of, page_address
+from metering.pages.parts import ExportForm, bar_of, page_address
 from metering.rollups.freshness import complete_through
 from metering.usage.groupings import View
 from metering.usage.queries import UsageQuery
@@ -38,42 +39,42 @@ ACTIVITY: Final = Export(View.ACTIVITY, "metering:activity", activity_rows)
 COST: Final = Export(View.COST, "billing:cost", cost_rows)
 
 
-@require_GET
+@require_safe
 @login_required
 def activity_form(request: SignedInRequest, slug: str) -> HttpResponse:
     """Asks for the range of an Activity export."""
     return _form(request, _open(request, slug), ACTIVITY)
 
 
-@require_GET
+@require_safe
 @login_required
 def cost_form(request: SignedInRequest, slug: str) -> HttpResponse:
     """Asks for the range of a Cost export."""
     return _form(request, _open(request, slug), COST)
 
 
-@require_GET
+@require_safe
 @login_required
 def activity_csv(request: SignedInRequest, slug: str) -> HttpResponseBase:
     """What was used, as CSV."""
     return _file(request, _open(request, slug), ACTIVITY, CSV)
 
 
-@require_GET
+@require_safe
 @login_required
 def activity_json(request: SignedInRequest, slug: str) -> HttpResponseBase:
     """What was used, as JSON."""
     return _file(request, _open(request, slug), ACTIVITY, JSON)
 
 
-@require_GET
+@require_safe
 @login_required
 def cost_csv(request: SignedInRequest, slug: str) -> HttpResponseBase:
     """What it cost, as CSV."""
     return _file(request, _open(request, slug), COST, CSV)
 
 
-@require_GET
+@require_safe
 @login_required
 def cost_json(request: SignedInRequest, slug: str) -> HttpResponseBase:
     """What it cost, as JSON."""
@@ -87,17 +88,25 @@ def _open(request: SignedInRequest, slug: str) -> Access:
 
 
 def _form(request: SignedInRequest, access: Access, export: Export, *, refusal: str = "") -> HttpResponse:
-    """The form as a page of its own; a refusal stands above it."""
+    """The form as a page of its own; a refusal stands above it, with the days that were asked for."""
     form = read_filter_form(request.GET, access=access, today=database_now().date(), view=export.view)
     address = page_address(export.page, access.organization, form)
     context = {
         "frame": organization_frame(access, page="metering:activity", switch_to=export.page, query=address.view_query),
         "access": access,
-        "bar": bar_of(access, form, address, ()),
+        "export": _with_days(bar_of(access, form, address, ()).export, request.GET),
         "complete_through": complete_through(),
         "refusal": refusal,
     }
     return render(request, "exports/export.html", context, status=400 if refusal else 200)
+
+
+def _with_days(form: ExportForm | None, data: QueryDict) -> ExportForm | None:
+    """With the days that were asked for, as they were typed."""
+    if form is None:
+        return None
+    first_day, last_day = data.get("start", form.first_day), data.get("last", form.last_day)
+    return replace(form, first_day=first_day, last_day=last_day)
 
 
 def _file(request: SignedInRequest, access: Access, export: Export, form: Format) -> HttpResponseBase:
@@ -110,13 +119,12 @@ def _file(request: SignedInRequest, access: Access, export: Export, form: Format
             return _form(request, access, export, refusal=str(error))
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
     name = f"{export.view}-{query.period.start}-{query.period.end}.{form.extension}"
-    if request.method == "GET":
-        audit.record("usage.exported", actor=actor_of(request), organization=access.organization, target_name=name)
-    return StreamingHttpResponse(
-        export.rows(query, form),
+    return file_response(
+        request,
+        partial(export.rows, query, form),
+        name=name,
         content_type=form.content_type,
-        headers={
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "X-Complete-Through": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-        },
+        complete_through=moment,
+        organization=access.organization,
+        actor=actor_of(request),
     )

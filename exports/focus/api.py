@@ -68,4 +68,4 @@ class FocusFile(AdminView):
             raise InvalidRequestError(str(error)) from None
         if wanted.dataset == COST_AND_USAGE:
             self.caller.require(AdminKey.Scope.COSTS)
-        return file_of(wanted, self.caller.organizations, actor=Actor(name=self.caller.key.name))
+        return file_of(request, wanted, self.caller.organizations, actor=Actor(name=self.caller.key.name))

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from django.conf import settings
-from django.http import HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 
-from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import Organization
 from accounts.periods import Period
+from exports.files import file_response
 from exports.focus.cost import num_unpriced
 from exports.focus.datasets import CONTENT_TYPES, COST_AND_USAGE, CSV_FORMAT, DATASETS, Dataset, formats, pieces
 from exports.focus.scope import Scope
@@ -45,17 +46,17 @@ def read_wanted(data: QueryDict, today: date) -> Wanted:
     return Wanted(dataset, format_word, read_period(data, today, max_days=settings.FOCUS_MAX_DAYS))
 
 
-def file_of(wanted: Wanted, seen: Sequence[Organization], *, actor: Actor) -> HttpResponseBase:
-    """The file of the first of these organizations as payer, streamed, with an audit entry; names are those of all of them."""
+def file_of(request: HttpRequest, wanted: Wanted, seen: Sequence[Organization], *, actor: Actor) -> HttpResponseBase:
+    """The file of the first of these organizations as payer; names are those of all of them."""
     payer, moment = seen[0], complete_through()
     scope = Scope(payer, wanted.period, tuple(found.pk for found in seen), moment)
-    audit.record("usage.exported", actor=actor, organization=payer, target_name=wanted.name)
-    return StreamingHttpResponse(
-        pieces(wanted.dataset, scope, wanted.format_word),
+    return file_response(
+        request,
+        partial(pieces, wanted.dataset, scope, wanted.format_word),
+        name=wanted.name,
         content_type=CONTENT_TYPES[wanted.format_word],
-        headers={
-            "Content-Disposition": f'attachment; filename="{wanted.name}"',
-            "X-Complete-Through": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            **({"X-Unpriced-Items": f"{num_unpriced(scope)}"} if wanted.dataset == COST_AND_USAGE else {}),
-        },
+        complete_through=moment,
+        organization=payer,
+        actor=actor,
+        headers={"X-Unpriced-Items": f"{num_unpriced(scope)}"} if wanted.dataset == COST_AND_USAGE else {},
     )

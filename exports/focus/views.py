@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.access import Access, open_organization
 from accounts.audit.audit import actor_of
@@ -22,14 +22,14 @@ from metering.rollups.freshness import complete_through
 PAGE: Final = "billing:billing"
 
 
-@require_GET
+@require_safe
 @login_required
 def focus_form(request: SignedInRequest, slug: str) -> HttpResponse:
     """Asks which file, of which days: those of the month that ended last at first."""
     return _form(request, _open(request, slug))
 
 
-@require_GET
+@require_safe
 @login_required
 def focus_file(request: SignedInRequest, slug: str) -> HttpResponseBase:
     """The file, streamed. A refusal is a page for people and a sentence for programs."""
@@ -40,7 +40,7 @@ def focus_file(request: SignedInRequest, slug: str) -> HttpResponseBase:
         if "text/html" in request.headers.get("Accept", ""):
             return _form(request, access, refusal=str(error))
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
-    return file_of(wanted, access.organizations, actor=actor_of(request))
+    return file_of(request, wanted, access.organizations, actor=actor_of(request))
 
 
 def _open(request: SignedInRequest, slug: str) -> Access:

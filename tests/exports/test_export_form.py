@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from billing.models import LineItem
 from exports import activity, cost
 from exports.columns import Column, Kind
@@ -117,10 +117,21 @@ def test_more_than_sixty_days_are_refused_with_a_sentence(usage: World, client_o
     for_people = client.get(address, headers={"Accept": "text/html"})
     assert for_people.status_code == 400
     assert sentence in for_people.content.decode()
-    assert "<form" in for_people.content.decode()
+    assert 'value="2026-01-01"' in for_people.content.decode()
+    assert 'value="2026-03-14"' in for_people.content.decode()
     for_programs = client.get(address)
     assert (for_programs.status_code, for_programs.headers["Content-Type"]) == (400, "text/plain; charset=utf-8")
     assert sentence in for_programs.content.decode()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_head_says_what_the_file_would_be_and_takes_none(usage: World, client_of: SignIn, page: str) -> None:
+    client = client_of(usage.alice)
+    for address in (f"{page}/export/", f"{page}/export.csv?month=2026-03", f"{page}/export.json?month=2026-03"):
+        answer = client.head(f"{TAB}/{address}")
+        assert (answer.status_code, b"".join(answer)) == (200, b""), address
+    assert answer["Content-Disposition"] == f'attachment; filename="{page}-2026-03-01-2026-04-01.json"'
+    assert not AuditEvent.objects.filter(event="usage.exported").exists()
 
 
 def test_only_owners_get_the_json(usage: World, client_of: SignIn) -> None:

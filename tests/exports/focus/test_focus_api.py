@@ -39,6 +39,14 @@ def test_a_payers_key_reads_its_files_with_its_children(world: World) -> None:
     assert AuditEvent.objects.filter(event="usage.exported", actor_name="Ledger").count() == 2
 
 
+def test_head_says_what_the_file_would_be_and_takes_none(world: World) -> None:
+    _, secret = make(world.acme, "costs", "invoices")
+    answer: Any = Client().head(FILE, headers={"Authorization": f"Bearer {secret}"})
+    assert (answer.status_code, b"".join(answer)) == (200, b"")
+    assert answer["Content-Disposition"] == ask(secret)["Content-Disposition"]
+    assert AuditEvent.objects.filter(event="usage.exported").count() == 1  # of GET
+
+
 def test_a_childs_key_reads_nothing_of_its_payer(world: World) -> None:
     story.happen(world)
     _, secret = make(world.labs, "costs", "invoices")
