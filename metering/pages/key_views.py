@@ -38,7 +38,9 @@ from apikeys.coverage.coverage import (
 from apikeys.coverage.key_history import history_of
 from apikeys.keys.listing import keys_seen_by
 from metering.display import exact, share
+from metering.pages.addresses import Address
 from metering.pages.filter_form import read_filters
+from metering.pages.parts import Chip
 from metering.pages.query_strings import Reader, shortened
 from metering.usage.declared import Declared
 from metering.usage.routed import MAX_ROWS, RoutedUsage, UsersMonth, months_of_users, routed_usage
@@ -152,12 +154,15 @@ def usage_routing(request: SignedInRequest, slug: str) -> HttpResponse:
     day = _day(reader) or database_now().date()
     filters, owned = read_filters(reader, access, Declared(), names=("user", "api_key"))
     user_ids = owned.users if access.sees_all_usage else (request.user.pk,)
+    shown = Address(request.path, (("day", f"{day}"), *((item.name, item.value) for item in filters)))
     context = {
         "frame": organization_frame(access, page="metering:activity"),
         "organization": access.organization,
         "day": day,
         "kept_days": settings.USAGE_EVENT_RETENTION_DAYS,
         "filters": filters,
+        "chips": [Chip(item.kind, item.label, str(shown.dropping(item.name, item.value))) for item in filters],
+        "clear_address": str(shown.without("user", "api_key")),
         "ignored": reader.ignored,
         "has_children": len(access.organizations) > 1,
         **_routed(

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 
 from accounts.changes import organization_change, routing_change
 from accounts.clock import database_now
-from accounts.models import User
+from accounts.models import Organization, User
 from accounts.organizations import organizations
 from accounts.projects.attributes import declare
 from accounts.projects.projects import make_project
@@ -102,6 +103,25 @@ def test_the_rows_can_be_narrowed(world: World, client_of: SignIn, used: str, ri
     ]
     for query, expected in narrowed:
         assert len(client.get(WHY, {"day": used, **query}).context["rows"]) == expected, query
+
+
+def test_another_day_is_shown_as_narrowed_as_this_one(
+    world: World, client_of: SignIn, used: str, ritas: APIKey
+) -> None:
+    query = {"day": used, "user": world.rita.public_id, "api_key": ritas.public_id}
+    html = client_of(world.bob).get(WHY, query).content.decode()
+    for name in ("user", "api_key"):
+        assert f'<input type="hidden" name="{name}" value="{query[name]}">' in html
+    without_key = urlencode({name: query[name] for name in ("day", "user")}).replace("&", "&amp;")
+    assert f'href="{WHY}?{without_key}"' in html
+    assert f'href="{WHY}?day={used}"' in html  # clears all filters
+
+
+def test_a_parent_is_told_in_which_organization_usage_is(world: World, client_of: SignIn, used: str) -> None:
+    where = '<td data-label="Organization"><bdi>Acme</bdi></td>'
+    assert where in client_of(world.bob).get(WHY, {"day": used}).content.decode()
+    Organization.objects.filter(parent=world.acme).update(parent=None)
+    assert where not in client_of(world.bob).get(WHY, {"day": used}).content.decode()
 
 
 def test_a_key_finds_what_shows_under_it_and_to_its_own_user_alone_what_reads_untracked(
