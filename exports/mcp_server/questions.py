@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import QueryDict
 from mcp.server.mcpserver.exceptions import ToolError
 
+from accounts.pages.words import counted
 from accounts.periods import Period, midnight, parse_day
 from apikeys.adminkeys.authentication import AdminCaller
 from apikeys.models import AdminKey
@@ -83,7 +84,7 @@ def read_days(question: Question, today: date) -> Period:
     if question.width == HOUR:
         most = min(most, MAX_DAYS_OF_HOURS)
     if period.num_days > most:
-        raise ToolError(f"{period.num_days} days are too many for bucket_width {question.width}: at most {most}.")
+        raise ToolError(f"At most {counted(most, 'day')} for bucket_width {question.width}, not {period.num_days}.")
     return period
 
 
