@@ -54,7 +54,7 @@ def test_what_we_start_is_our_own_also_after_it_has_ended() -> None:
             time.sleep(0.02)
         process.kill()
     after = own_seconds()
-    assert 0.4 <= after - before < 5
+    assert 0.35 <= after - before < 5  # clocks tick in steps
 
 
 def test_a_quiet_attempt_is_the_only_one() -> None:
