@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.audit.audit import OPERATOR
 from accounts.clock import database_now
 from accounts.models import AuditEvent, Project, RoutingVersion
 from apikeys import secrets
+from apikeys.adminkeys.adminkeys import create_admin_key
 from apikeys.models import AdminKey, APIKey, IngestToken, KeyAttribution, TrackingChange
-from tests.engine import make_event, make_key_and_secret, post
+from apikeys.scimtokens.scimtokens import create_scim_token
+from tests.engine import make_event, make_key_and_secret, make_token, post
 from tests.provisioning import Operator, operator, refusal
 from tests.world import World
 
@@ -30,6 +33,14 @@ def program(world: World) -> Operator:
 
 def found_role(name: str) -> str:
     return "reader" if name == "rita" else "admin"
+
+
+def secrets_of_other_kinds(world: World, program: Operator) -> list[str]:
+    """One of each kind that is no API key."""
+    now = database_now()
+    _, admin_key = create_admin_key(organization=world.acme, name="Reports", scopes=["usage"], now=now)
+    _, scim_token = create_scim_token(organization=world.acme, name="Okta", now=now)
+    return [program.secret, admin_key, scim_token, make_token()]
 
 
 def test_the_operators_own_secret_opens_by_its_digest(program: Operator) -> None:
@@ -57,8 +68,9 @@ def test_a_digest_is_one_persons_for_ever(program: Operator, world: World) -> No
     assert refusal(program.put("api_keys/k2", user="rita", **said)) == (409, "digest_taken")
     assert refusal(program.put("api_keys/k1", user="bob", **said)) == (409, "immutable")
     assert refusal(program.put("api_keys/k1", user="rita", name="Laptop", digest=digest("other"))) == (409, "immutable")
-    own = {"name": "Mine", "digest": digest(program.secret)}
-    assert refusal(program.put("api_keys/k3", user="rita", **own)) == (409, "digest_taken")
+    for foreign in secrets_of_other_kinds(world, program):
+        own = {"name": "Mine", "digest": digest(foreign)}
+        assert refusal(program.put("api_keys/k3", user="rita", **own)) == (409, "digest_taken"), foreign
     for wrong in ("ab", digest("x")[:-1], digest("x") + "0", "g" * 64, "", None):
         assert refusal(program.put("api_keys/k4", user="rita", name="L", digest=wrong)) == (400, "invalid_request")
 
@@ -67,6 +79,10 @@ def test_a_key_of_the_same_person_is_taken_over_by_its_digest(program: Operator,
     key, secret = make_key_and_secret(world.rita)
     found = program.made("api_keys/k1", user="rita", name="Renamed", digest=digest(secret))
     assert (found["id"], found["name"]) == (key.public_id, "Renamed")
+    entry = AuditEvent.objects.get(event="api_key.taken_over")
+    assert (entry.organization, entry.target_id, entry.target_name) == (world.acme, key.public_id, key.name)
+    assert entry.details == {"user": "rita@acme.test"}
+    assert entry.actor_name.startswith(OPERATOR)
     assert refusal(program.put("api_keys/k2", user="bob", name="B", digest=digest(secret))) == (409, "digest_taken")
 
 

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.audit.audit import OPERATOR
+from accounts.audit.log import label_of
 from accounts.clock import database_now
 from accounts.models import AuditEvent, DefaultOrganizationChange, Membership, Organization, RoutingVersion, User
 from tests.engine import make_event, make_key, make_token, send
@@ -102,3 +104,16 @@ def test_a_default_does_not_move_under_usage_that_is_stored(program: Operator, w
     assert program.made("memberships/rita-c1", **said)["is_default"] is True
     program.made("memberships/rita-acme", user="rita", organization="acme", role="reader")
     assert refusal(program.end("memberships/rita-acme", effective_at=before)) == (409, "invalid_effective_at")
+
+
+def test_a_membership_made_by_hand_is_taken_over_and_its_owners_can_read_that(program: Operator, world: World) -> None:
+    program.made("organizations/acme", name="Acme", id=world.acme.public_id)
+    program.made("users/rita", email="rita@acme.test")
+    said = {"user": "rita", "organization": "acme", "role": "reader"}
+    program.made("memberships/rita-acme", **said)
+    program.made("memberships/rita-acme", **said)
+    assert Membership.objects.get(external_id="rita-acme").user == world.rita
+    entry = AuditEvent.objects.get(event="membership.taken_over")
+    assert (entry.organization, entry.target_id) == (world.acme, world.rita.public_id)
+    assert entry.actor_name.startswith(OPERATOR)
+    assert label_of(entry.event) == "Membership taken over by provisioning"

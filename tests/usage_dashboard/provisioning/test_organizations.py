@@ -214,6 +214,11 @@ def test_an_id_has_plain_characters_alone(program: Operator, external_id: str) -
 def test_an_organization_made_by_hand_is_taken_over_by_its_id(program: Operator, world: World) -> None:
     found = program.made("organizations/acme-1", name="Acme", id=world.acme.public_id)
     assert (found["slug"], found["id"]) == ("acme", world.acme.public_id)
+    entry = AuditEvent.objects.get(event="organization.taken_over")
+    assert (entry.organization, entry.target_id, entry.target_name) == (world.acme, world.acme.public_id, "Acme")
+    assert entry.actor_name.startswith(OPERATOR)
+    program.made("organizations/acme-1", name="Acme", id=world.acme.public_id)
+    assert AuditEvent.objects.filter(event="organization.taken_over").count() == 1
     assert refusal(program.put("organizations/other", name="Acme", id=world.acme.public_id)) == (409, "immutable")
     assert refusal(program.put("organizations/acme-1", name="A", id=world.other.public_id)) == (409, "immutable")
     assert refusal(program.put("organizations/new", name="A", id="org_nobody")) == (400, "unknown_reference")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Max, Q, QuerySet
 
+from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.changes import change, routing_change
 from accounts.models import Organization, Project, User
@@ -25,7 +26,7 @@ from apikeys.keys.keys import (
     set_expiry,
     set_tracking,
 )
-from apikeys.models import AdminKey, APIKey, IngestToken, KeyAttribution, OperatorToken, TrackingChange
+from apikeys.models import AdminKey, APIKey, IngestToken, KeyAttribution, OperatorToken, ScimToken, TrackingChange
 from billing.invoices.invoiced_months import first_open_days
 from usage_dashboard.provisioning.lines import (
     Decision,
@@ -42,6 +43,7 @@ from usage_dashboard.provisioning.lines import (
 from usage_dashboard.provisioning.shapes import ProvisionedAPIKey, ProvisionedAttribution
 from usage_dashboard.provisioning.things import organizations, users
 
+FOREIGN: Final = (AdminKey, IngestToken, OperatorToken, ScimToken)
 Latest = dict[tuple[int, int], KeyAttribution]
 
 
@@ -168,7 +170,20 @@ def _take_over(decision: Decision, digest: bytes, known: Known, user: User) -> N
     if decision.row is not None or owner.user_id != user.pk or owner.external_id is not None or owner.revoked_at:
         raise _taken()
     decision.row = owner
-    decision.does(lambda _now, _actor: APIKey.objects.filter(pk=owner.pk).update(external_id=line.external_id))
+    decision.does(lambda _now, actor: _adopt(owner, line.external_id, actor))
+
+
+def _adopt(row: APIKey, external_id: str, actor: Actor) -> None:
+    row.external_id = external_id
+    row.save(update_fields=["external_id"])
+    audit.record(
+        "api_key.taken_over",
+        actor=actor,
+        organization=row.user.default_organization,
+        target_id=row.public_id,
+        target_name=row.name,
+        details={"user": row.user.email},
+    )
 
 
 def _new(decision: Decision, user: User, digest: bytes | None, now: datetime) -> APIKey:
@@ -297,16 +312,18 @@ def _keys_with(digests: list[bytes]) -> dict[bytes, APIKey]:
     """The keys that have, or had before a rotation, secrets with these digests."""
     if not digests:
         return {}
-    rows = APIKey.objects.filter(Q(digest__in=digests) | Q(previous_digest__in=digests)).select_related("user")
+    rows = APIKey.objects.filter(Q(digest__in=digests) | Q(previous_digest__in=digests)).select_related(
+        "user__default_organization"
+    )
     both = chain.from_iterable(((row.digest, row), (row.previous_digest, row)) for row in rows)
     return {bytes(digest): row for digest, row in both if digest is not None}
 
 
 def _of_others(digests: list[bytes]) -> frozenset[bytes]:
-    """Those of these digests that are of a token or an admin key."""
+    """Those of these digests that are of something else than an API key."""
     if not digests:
         return frozenset()
-    rows = (model.objects.filter(digest__in=digests) for model in (AdminKey, IngestToken, OperatorToken))
+    rows = (model.objects.filter(digest__in=digests) for model in FOREIGN)
     return frozenset(bytes(digest) for found in rows for digest in found.values_list("digest", flat=True))
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from django.db.models import Max, QuerySet
 
+from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.changes import change, routing_change
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
@@ -49,13 +50,14 @@ class Known:
         user_ids = {one.pk for one in people.values()} | {row.user_id for row in rows}
         place_ids = {one.pk for one in places.values()} | {row.organization_id for row in rows}
         members = Membership.objects.filter(user__in=user_ids, organization__in=place_ids)
+        current = members.filter(left_at__isnull=True).select_related("user", "organization")
         ended = members.filter(left_at__isnull=False).values_list("user_id", "organization_id").annotate(Max("left_at"))
         changes = DefaultOrganizationChange.objects.filter(user__in=user_ids).values_list("user_id")
         is_dated = any(line.effective_at is not None for line in lines)
         return cls(
             users=people,
             organizations=places,
-            current={(one.user_id, one.organization_id): one for one in members.filter(left_at__isnull=True)},
+            current={(one.user_id, one.organization_id): one for one in current},
             left_at={(user_id, place_id): left_at for user_id, place_id, left_at in ended},
             defaulted_at=dict(changes.annotate(Max("effective_at"))),
             open_from=first_open_days(place_ids) if is_dated else {},
@@ -149,8 +151,20 @@ def _taken_over(decision: Decision, known: Known, pair: Pair, joining: set[Pair]
         raise RefusedError("already_member", "This user is in this organization under another id.", param="user")
     joining.add(pair)
     if row is not None:
-        decision.does(lambda _now, _actor: Membership.objects.filter(pk=row.pk).update(external_id=line.external_id))
+        decision.does(lambda _now, actor: _adopt(row, line.external_id, actor))
     return row
+
+
+def _adopt(row: Membership, external_id: str, actor: Actor) -> None:
+    row.external_id = external_id
+    row.save(update_fields=["external_id"])
+    audit.record(
+        "membership.taken_over",
+        actor=actor,
+        organization=row.organization,
+        target_id=row.user.public_id,
+        target_name=str(row.user),
+    )
 
 
 def _join(decision: Decision, known: Known, user: User, organization: Organization, now: datetime) -> None:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from django.db.models import QuerySet
 
+from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.changes import change, routing_change
 from accounts.members import invitations
@@ -165,8 +166,16 @@ def _take_over(decision: Decision, taken: Mapping[str, Organization]) -> Organiz
         raise unknown("id", line.fields["id"])
     if row.external_id is not None:
         raise immutable("id", f"{row.public_id} is known as “{row.external_id}” already.")
-    decision.does(lambda _now, _actor: Organization.objects.filter(pk=row.pk).update(external_id=line.external_id))
+    decision.does(lambda _now, actor: _adopt(row, line.external_id, actor))
     return row
+
+
+def _adopt(row: Organization, external_id: str, actor: Actor) -> None:
+    row.external_id = external_id
+    row.save(update_fields=["external_id"])
+    audit.record(
+        "organization.taken_over", actor=actor, organization=row, target_id=row.public_id, target_name=row.name
+    )
 
 
 def _parent(line: Line, found: Found) -> Organization | None:
