@@ -7,9 +7,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, Final, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from scim2_models import (
     Group,
     InvalidFilterException,
@@ -44,6 +45,8 @@ KEPT: Final = ("name", "displayName", "nickName", "title", "locale", "preferredL
 """What is kept of a person for the provider to read back; of nothing else do we know more than we need."""
 LONGEST: Final = 10_000
 MOST_MATCHED: Final = 1_000
+MOST_LINKS: Final = 10_000
+"""Of people in groups, in one answer about many; one group or person is answered with all of theirs."""
 BEYOND: Final = 2**31
 """Where nothing is any more; the database counts no further than 2^63."""
 PEOPLE: Final = {
@@ -144,13 +147,24 @@ class OrganizationStorage(ScimStorage):
         if asked.filter is None or (condition := self._condition(asked.filter, is_group=is_group)) is not None:
             rows = rows if asked.filter is None else rows.filter(condition)
             found = list(rows[start:stop])
-            if is_group:
-                return SearchPage(rows.count(), self._groups(found, with_members=_shows_members(asked)))
-            return SearchPage(rows.count(), self._people(found))
-        if rows.count() > MOST_MATCHED:
+            if is_group and not _shows_members(asked):
+                return SearchPage(rows.count(), self._groups(found, with_members=False))
+            return SearchPage(rows.count(), show(self._fitting(found, "scimgroup" if is_group else "user")))
+        if rows.count() > MOST_MATCHED or self._links().count() > MOST_LINKS:
             raise InvalidFilterException(detail="Filter by userName, externalId, displayName or id with eq.")
         matched = [one for one in show(list(rows)) if asked.filter.match(one)]
         return SearchPage(len(matched), matched[start:stop])
+
+    def _links(self) -> QuerySet[Any]:
+        """Who is in which group of the organization."""
+        return ScimGroup.people.through.objects.filter(scimgroup__organization=self._organization)
+
+    def _fitting(self, rows: list[Row], column: str) -> list[Row]:
+        """The first of these that have MOST_LINKS between them, and always one; `column` is theirs in the links."""
+        found = self._links().filter(**{f"{column}__in": [row.pk for row in rows]})
+        numbers = dict(found.values_list(column).annotate(Count("pk")))
+        ends = accumulate(numbers.get(row.pk, 0) for row in rows)
+        return rows[: max(1, sum(end <= MOST_LINKS for end in ends))]
 
     def _condition(self, asked: ScimFilter[Any], *, is_group: bool) -> Q | None:
         """What the database can be asked, for a filter that compares one text that it knows."""
@@ -173,8 +187,10 @@ class OrganizationStorage(ScimStorage):
     def _people(self, accounts: Iterable[Account]) -> list[Resource[Any]]:
         found = people.persons(self._organization, accounts)
         mine = groups.groups_of(self._organization).filter(people__in=[one.user.pk for one in found])
-        named = list(mine.values_list("people", "public_id", "name").order_by("pk"))
-        return [_user(one, [(key, name) for pk, key, name in named if pk == one.user.pk]) for one in found]
+        named: dict[int, list[tuple[str, str]]] = {}
+        for pk, key, name in mine.values_list("people", "public_id", "name").order_by("pk"):
+            named.setdefault(pk, []).append((key, name))
+        return [_user(one, named.get(one.user.pk, [])) for one in found]
 
     def _groups(self, rows: Iterable[ScimGroup], *, with_members: bool = True) -> list[Resource[Any]]:
         """Groups can have thousands of members, so these are not read for an answer without them."""
