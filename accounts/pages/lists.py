@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 PAGE_ROWS: Final = 100
 MAX_WORDS: Final = 200
 MAX_DIGITS: Final = 9
-NAMES: Final = ("page", "balance", "failed", "grant", "held", "invited", "old", "revoked", "webhook")
+NAMES: Final = ("page", "balance", "failed", "grant", "groups", "held", "invited", "old", "revoked", "webhook")
 """The parameters that ask for a page of a list: `page`, and those of the other lists of a page."""
 Row = TypeVar("Row")
 

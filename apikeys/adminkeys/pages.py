@@ -2,12 +2,12 @@
 one, the page that shows its secret once, and the question before it ends. The kinds differ in their words and addresses.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -16,6 +16,8 @@ from django.urls import reverse
 from accounts.clock import database_now
 from accounts.installation import shown_once
 from accounts.pages.frame import SignedInRequest
+from accounts.pages.lists import page_of
+from accounts.pages.posting import back_to
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,15 @@ class SecretPages:
         request: SignedInRequest,
         context: dict[str, Any],
         *place: str,
-        rows: Iterable[Any],
+        rows: "QuerySet[Any]",
         form: Form,
         may_make: bool = True,
         may_revoke: bool = True,
     ) -> HttpResponse:
-        """All of them, newest first. `place` is what their addresses begin with, such as an organization's slug."""
-        now, listed = database_now(), list(rows)
+        """A page of those that are not revoked, and one of those that are, in their order. `place` is what their addresses
+        begin with, such as an organization's slug."""
+        now = database_now()
+        page = page_of(rows.filter(revoked_at__isnull=True), request.GET)
 
         def shown(row: Any) -> Listed:
             revocation = reverse(self.revocation, args=[*place, row.public_id]) if may_revoke else ""
@@ -67,8 +71,10 @@ class SecretPages:
         said = {
             "form": form,
             "may_make": may_make,
-            "usable": [shown(row) for row in listed if row.revoked_at is None],
-            "revoked": [row for row in listed if row.revoked_at is not None],
+            "page": page,
+            "usable": [shown(row) for row in page.rows],
+            "revoked": page_of(rows.filter(revoked_at__isnull=False), request.GET, name="revoked"),
+            "is_revoked_asked": "revoked" in request.GET,
         }
         return self._render(request, self.template, context | said, place)
 
@@ -92,7 +98,7 @@ class SecretPages:
     def revoked(self, request: SignedInRequest, row: Any, now: datetime, *place: str) -> HttpResponse:
         """Back to the list, which says that it ended `now`."""
         messages.success(request, f"“{row.name}” was revoked at {now:%H:%M:%S} UTC.")
-        return redirect(self.list, *place)
+        return back_to(request, self.list, *place)
 
     def _render(
         self, request: SignedInRequest, template: str, context: dict[str, Any], place: tuple[str, ...]

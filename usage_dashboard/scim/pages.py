@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -19,7 +18,8 @@ from accounts.installation.site import address_of
 from accounts.limits import LimitReachedError
 from accounts.models import Membership
 from accounts.pages.frame import SignedInRequest, organization_frame
-from accounts.pages.posting import post_only
+from accounts.pages.lists import page_of
+from accounts.pages.posting import back_to, post_only
 from apikeys.adminkeys.pages import SecretPages, Words
 from apikeys.keys.forms import NewKeyForm
 from apikeys.models import ScimToken
@@ -97,7 +97,7 @@ def group_role(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
     form = GroupRoleForm(request.POST)
     if not form.is_valid():
         messages.error(request, "There is no such role.")
-        return redirect(PAGE, slug)
+        return back_to(request, PAGE, slug)
     try:
         with change(by=request.user):
             judge_again(access)
@@ -106,7 +106,7 @@ def group_role(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
         messages.error(request, str(error))
     else:
         messages.success(request, f"The role of “{group.name}” is saved.")
-    return redirect(PAGE, slug)
+    return back_to(request, PAGE, slug)
 
 
 def _owned(request: SignedInRequest, slug: str) -> Access:
@@ -130,10 +130,13 @@ def _context(access: Access) -> dict[str, Any]:
 
 def _list_page(request: SignedInRequest, access: Access, form: NewKeyForm) -> HttpResponse:
     organization = access.organization
+    group_page = page_of(groups.groups_of(organization).order_by("name", "id"), request.GET, name="groups")
+    sizes = groups.sizes_of(group_page.rows)
     context = _context(access) | {
         "scim_address": address_of("/scim/v2"),
         "domains": MailDomain.objects.filter(organization=organization).order_by("name"),
-        "groups": groups.groups_of(organization).prefetch_related("people").order_by("name"),
+        "group_page": group_page,
+        "groups": [(group, sizes.get(group.pk, 0)) for group in group_page.rows],
         "roles": [("", "No role"), *Membership.Role.choices],
         "may_change": access.owns,
     }

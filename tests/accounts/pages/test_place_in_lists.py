@@ -13,13 +13,14 @@ from django.test import Client
 from accounts.clock import database_now
 from accounts.models import Membership, Organization, Project, User
 from accounts.pages.lists import NAMES, PAGE_ROWS, page_of, place_of
-from apikeys.models import APIKey
+from apikeys.models import APIKey, ScimToken
 from billing.alerts import Delivery, WebhookEndpoint
 from billing.models import CreditGrant, Invoice
 from tests.accounts.members.test_many_invitations import invite
 from tests.apikeys.keys.test_many_keys import make_keys
 from tests.billing.pages.test_many_invoices import in_favour
 from tests.world import World
+from usage_dashboard.models import ScimGroup
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -32,6 +33,7 @@ LISTS = (
     f"{ACME}members/?page=2&invited=2",
     f"{ACME}keys/?page=2",
     f"{ACME}billing/?grant=2&webhook=2",
+    f"{ACME}provisioning/?page=2&groups=2&revoked=2",
     "/settings/organizations/?page=2",
     f"{INVOICES}?page=2&balance=2&failed=2&held=2",
     f"{CREDIT}?page=2",
@@ -49,6 +51,7 @@ def alice(world: World, client_of: SignIn) -> Client:
     _people(world)
     invite(world.acme, world.alice, 0, MANY)
     _money(world)
+    _provisioning(world.acme)
     return client_of(User.objects.get(pk=world.alice.pk))
 
 
@@ -77,6 +80,7 @@ def test_every_form_of_a_list_takes_its_place_along(alice: Client, address: str)
         (f"{ACME}members/?invited=3", "revocation", {}),
         (f"{ACME}billing/?webhook=3", "removal", {}),
         (f"{ACME}billing/?grant=3", "details", {"legal_name": "Acme Ltd", "address": "1 Road"}),
+        (f"{ACME}provisioning/?groups=3", "role", {"role": "admin"}),
         (f"{INVOICES}?page=5", "payment", {}),
         (f"{INVOICES}?page=3", "voiding", {}),
         (f"{INVOICES}?held=3", "release", {"amount": "0"}),
@@ -104,6 +108,7 @@ def test_a_form_leads_back_to_its_page_of_the_list(
         (f"{KEYS}?page=3", "revocation"),
         (f"{KEYS}?page=3", "name"),
         (f"{ACME}members/?page=3", "removal"),
+        (f"{ACME}provisioning/?page=3", "revocation"),
         ("/settings/organizations/?page=3", "departure"),
     ],
 )
@@ -214,6 +219,24 @@ def _projects(organization: Organization) -> None:
         Project(organization=organization, name=f"{name} {number:04}", archived_at=archived_at)
         for name, archived_at in (("Now", None), ("Then", now))
         for number in range(MANY)
+    )
+
+
+def _provisioning(organization: Organization) -> None:
+    now = database_now()
+    ScimToken.objects.bulk_create(
+        ScimToken(
+            organization=organization,
+            name=f"Token {number}",
+            digest=f"{number} {revoked_at}".encode().ljust(32, b".")[:32],
+            created_at=now,
+            revoked_at=revoked_at,
+        )
+        for revoked_at in (None, now)
+        for number in range(MANY)
+    )
+    ScimGroup.objects.bulk_create(
+        ScimGroup(organization=organization, name=f"Group {number:04}", updated_at=now) for number in range(MANY)
     )
 
 

@@ -55,7 +55,7 @@ def test_revoking_asks_first_and_stays_on_record(world: World, client_of: SignIn
     assert AdminKey.objects.get().revoked_at is None
     page = client.post(address, follow=True)
     assert "“Grafana” was revoked" in text_of(page)
-    assert [found.name for found in page.context["revoked"]] == ["Grafana"]
+    assert [found.name for found in page.context["revoked"].rows] == ["Grafana"]
     assert client.get(address).status_code == 404
     events = AuditEvent.objects.filter(organization=world.acme, target_id=key.public_id).order_by("id")
     assert [found.event for found in events] == ["admin_key.created", "admin_key.deleted"]

@@ -3,13 +3,15 @@
 import re
 from typing import Any
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Organization
 from apikeys.models import ScimToken
-from tests.world import World
-from usage_dashboard.models import MailDomain
+from tests.world import LONG_AGO, World
+from usage_dashboard.models import MailDomain, ScimGroup
 
 PAGE = "/settings/organization/acme/provisioning/"
 SECRET = re.compile(r"scim-[0-9A-Za-z]{40}")
@@ -68,3 +70,37 @@ def test_the_page_and_what_it_makes_have_names_of_their_own(world: World, client
     assert "<title> Provisioning of Acme" in page
     assert '<h2 id="secrets">SCIM tokens</h2>' in page
     assert '<h2 id="new-secret">Create a SCIM token</h2>' in page
+
+
+def test_groups_are_counted_and_not_read_however_many_people_they_have(world: World, client_of: Any) -> None:
+    groups = ScimGroup.objects.bulk_create(
+        ScimGroup(organization=world.acme, name=f"Group {number:03}", updated_at=LONG_AGO) for number in range(101)
+    )
+    groups[0].people.set([world.alice, world.bob, world.rita])
+    client: Client = client_of(world.alice)
+    with CaptureQueriesContext(connection) as queries:
+        page = client.get(PAGE)
+    assert [num_people for _, num_people in page.context["groups"]] == [3] + [0] * 99
+    assert "101 groups · Page 1 of 2" in text_of(page)
+    of_groups = [query["sql"] for query in queries if "usage_dashboard_scimgroup_people" in query["sql"]]
+    assert len(of_groups) == 1
+    assert "COUNT(" in of_groups[0]
+    assert [group.name for group, _ in client.get(PAGE, {"groups": "2"}).context["groups"]] == ["Group 100"]
+
+
+def test_tokens_that_were_revoked_have_pages_of_their_own(world: World, client_of: Any) -> None:
+    ScimToken.objects.bulk_create(
+        ScimToken(
+            organization=world.acme,
+            name=f"Old {number}",
+            digest=f"{number}".encode().ljust(32),
+            created_at=LONG_AGO,
+            revoked_at=LONG_AGO,
+        )
+        for number in range(101)
+    )
+    client: Client = client_of(world.alice)
+    first, second = (client.get(PAGE, {"revoked": number}) for number in ("1", "2"))
+    assert [len(page.context["revoked"].rows) for page in (first, second)] == [100, 1]
+    assert "Revoked tokens (101) · Page 2 of 2" in text_of(second)
+    assert "There are no SCIM tokens yet" in text_of(second)
