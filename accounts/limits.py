@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from accounts.models import User
 from accounts.pages.words import counted
+from accounts.periods import one_day
 
 # One row per person and kind; nothing is written beyond the limit. The windows are the clock's minutes and UTC days.
 SPEND_SQL: Final = """
@@ -66,6 +69,20 @@ def spend(user: User, limit: Limit) -> None:
             f"You have made {most} {limit.things} {_this(limit.window)}, which is the limit. "
             f"Nothing was changed; try again {_when(seconds_left)}.",
             retry_after=max(seconds_left, 1),
+        )
+
+
+def require_room(rows: QuerySet[Any], what: str, *, at: datetime, most: int, moment: str = "effective_at") -> None:
+    """One more of the rows of a dated history can be on the UTC day of `at`, where `most` can be. Raises LimitReachedError.
+
+    Whoever asks is alone with the history (`accounts.changes`). It is counted for what is changed, whoever changes it:
+    usage is routed by all of it.
+    """
+    day = one_day(at.date())
+    if rows.filter(**{f"{moment}__gte": day.start_at, f"{moment}__lt": day.end_at}).count() >= most:
+        raise LimitReachedError(
+            f"{what} {counted(most, 'time')} on {at:%B %-d} (UTC), which is the limit of a day. Nothing was changed.",
+            retry_after=max(int((day.end_at - at) / timedelta(seconds=1)), 1),
         )
 
 

@@ -1,17 +1,11 @@
 """Staff's look at keys and tokens. Digests are never shown, and nothing that authentication depends on is edited here."""
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
 
 from accounts.admin import ReadOnlyAdmin
 from apikeys.models import AdminKey, APIKey, IngestToken, TrackingChange, VisibilityRequest
-
-
-class TrackingChangeInline(admin.TabularInline):  # type: ignore[type-arg]
-    model = TrackingChange
-    extra = 0
-    can_delete = False
-    fields = ["tracked", "effective_at"]
-    readonly_fields = ["tracked", "effective_at"]
 
 
 @admin.register(APIKey)
@@ -32,8 +26,16 @@ class APIKeyAdmin(ReadOnlyAdmin):
         "expires_at",
         "previous_expires_at",
         "revoked_at",
+        "switches",
     ]
-    inlines = [TrackingChangeInline]
+    readonly_fields = ["switches"]
+
+    @admin.display(description="Switches of tracking")
+    def switches(self, api_key: APIKey) -> str:
+        """To their list, which has pages: there can be thousands."""
+        return format_html(
+            '<a href="{}?q={}">List</a>', reverse("admin:apikeys_trackingchange_changelist"), api_key.public_id
+        )
 
 
 @admin.register(AdminKey)

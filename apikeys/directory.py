@@ -16,10 +16,11 @@ from django.db.models import Q
 
 from accounts import changes
 from accounts.changes import BeingChangedError
-from accounts.models import DefaultOrganizationChange, Membership, Organization
+from accounts.models import Organization
 from apikeys import declarations
-from apikeys.declarations import DEFAULT_PROJECT, Declarations
-from apikeys.models import APIKey, IngestToken, KeyAttribution, TrackingChange
+from apikeys.declarations import Declarations
+from apikeys.histories import histories
+from apikeys.models import APIKey, IngestToken
 from apikeys.routing import KeyHistory
 
 MAX_REMEMBERED = 500_000  # entries of a kind; beyond that a directory starts anew
@@ -162,9 +163,9 @@ class Directory:
             raise BeingChangedError(locks)
         del self.expected_keys[:MAX_LEARNT_ALONG]
         settled = [api_key for api_key in api_keys if not changes.unsettled([api_key.user_id], changing)]
-        histories = _histories(settled)
-        self._learn_declarations({history.constant[0] for history in histories if history.constant is not None})
-        for history in histories:
+        found = histories.of_keys(settled)
+        self._learn_declarations({history.constant[0] for history in found if history.constant is not None})
+        for history in found:
             self._note(history.user_id, "row_parts", history.public_id)
             self._note(history.user_id, "keys", history.public_id)
             self.keys[history.public_id] = history
@@ -270,45 +271,3 @@ def forget() -> None:
 def _storable(public_ids: Iterable[str]) -> set[str]:
     """Those that PostgreSQL can be asked for: it has no text with a NUL character."""
     return {public_id for public_id in public_ids if "\x00" not in public_id}
-
-
-def _histories(api_keys: list[APIKey]) -> list[KeyHistory]:
-    user_ids = {api_key.user_id for api_key in api_keys}
-    defaults: dict[int, list[tuple[datetime, int]]] = {}
-    for change in DefaultOrganizationChange.objects.filter(user_id__in=user_ids).order_by("effective_at"):
-        defaults.setdefault(change.user_id, []).append((change.effective_at, change.organization_id))
-    memberships: dict[int, list[tuple[int, datetime, datetime | None]]] = {}
-    in_order = ("-organization__is_personal", "joined_at", "id")
-    for membership in Membership.objects.filter(user_id__in=user_ids).order_by(*in_order):
-        memberships.setdefault(membership.user_id, []).append(
-            (membership.organization_id, membership.joined_at, membership.left_at)
-        )
-    tracking: dict[int, list[tuple[datetime, bool]]] = {}
-    for switch in TrackingChange.objects.filter(api_key__in=api_keys).order_by("effective_at"):
-        tracking.setdefault(switch.api_key_id, []).append((switch.effective_at, switch.tracked))
-    attributions = _attributions(api_keys)
-    return [
-        KeyHistory(
-            id=api_key.id,
-            public_id=api_key.public_id,
-            user_id=api_key.user_id,
-            defaults=tuple(defaults.get(api_key.user_id, ())),
-            tracking=tuple(tracking.get(api_key.id, ())) or ((api_key.created_at, api_key.tracked),),
-            memberships=tuple(memberships.get(api_key.user_id, ())),
-            ended_at=min((moment for moment in (api_key.revoked_at, api_key.expires_at) if moment), default=None),
-            attributions=attributions.get(api_key.id, {}),
-        )
-        for api_key in api_keys
-    ]
-
-
-def _attributions(api_keys: list[APIKey]) -> dict[int, dict[int, list[tuple[datetime, int, dict[str, str]]]]]:
-    """By key and organization: what usage is for, in order of time."""
-    found: dict[int, dict[int, list[tuple[datetime, int, dict[str, str]]]]] = {}
-    choices = KeyAttribution.objects.filter(api_key__in=api_keys).select_related("project").order_by("effective_at")
-    for choice in choices:
-        project = choice.project
-        project_id = DEFAULT_PROJECT if project is None or project.is_default else project.pk
-        of_key = found.setdefault(choice.api_key_id, {})
-        of_key.setdefault(choice.organization_id, []).append((choice.effective_at, project_id, choice.attributes))
-    return found

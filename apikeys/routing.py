@@ -3,7 +3,7 @@
 The rules are in product.md, section 2. The answer is decided once, when the event arrives, and stored with it.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -81,17 +81,15 @@ def route(key: KeyHistory, *, named: int | None, at: datetime) -> tuple[int, int
 
 
 def earlier_homes(key: KeyHistory, *, at: datetime, ahead: timedelta) -> list[int]:
-    """Organizations in which an event at `at` that names none may already be stored: those that were the default before
-    a switch within `ahead` before `at`.
+    """Organizations in which an event at `at` that names none may already be stored, each once: those that were the default
+    before a switch within `ahead` before `at`.
 
     Events may be dated up to `ahead` into the future. One that arrived before the switch, dated after it, was routed
     by the state that held then; sent again after the switch it must be found there, and not count a second time.
     """
-    return [
-        organization
-        for (_, organization), (switched_at, _) in zip(key.defaults, key.defaults[1:], strict=False)
-        if switched_at <= at <= switched_at + ahead
-    ]
+    first = bisect_left(key.defaults, at - ahead, key=_moment)
+    behind = bisect_right(key.defaults, at, key=_moment)
+    return list(dict.fromkeys(organization for _, organization in key.defaults[max(first, 1) - 1 : behind - 1]))
 
 
 def purpose_of_key(key: KeyHistory, organization_id: int, at: datetime) -> tuple[int, Mapping[str, str]]:
@@ -100,6 +98,10 @@ def purpose_of_key(key: KeyHistory, organization_id: int, at: datetime) -> tuple
     changes = key.attributions.get(organization_id, ())
     position = bisect_right(changes, at, key=lambda change: change[0])
     return changes[position - 1][1:] if position else NO_PURPOSE
+
+
+def _moment(change: tuple[datetime, object]) -> datetime:
+    return change[0]
 
 
 def _default_at(key: KeyHistory, at: datetime) -> int | None:
@@ -125,7 +127,7 @@ def _state_at(changes: Sequence[tuple[datetime, T]], at: datetime) -> T:
     """The state in force at `at`; the first one also holds for times before it."""
     if len(changes) == 1:
         return changes[0][1]
-    position = bisect_right(changes, at, key=lambda change: change[0])
+    position = bisect_right(changes, at, key=_moment)
     return changes[max(position - 1, 0)][1]
 
 

@@ -60,7 +60,6 @@ DATABASES["default"].update(
 DATABASE_STATEMENT_TIMEOUT_SECONDS = env.number("DATABASE_STATEMENT_TIMEOUT_SECONDS", default=60.0)
 DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS = env.number("DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS", default=60.0)
 DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS = env.number("DATABASE_LONG_STATEMENT_TIMEOUT_SECONDS", default=3600.0)
-
 CACHE_REDIS_TIMEOUT_SECONDS = env.number("CACHE_REDIS_TIMEOUT_SECONDS", default=0.25, least=0.01)
 CACHES = {
     "default": {
@@ -113,6 +112,8 @@ READY_MAX_LAG_SECONDS = env.whole("READY_MAX_LAG_SECONDS", default=300)
 
 # What one person may do (see accounts.limits)
 CHANGES_PER_MINUTE = env.whole("CHANGES_PER_MINUTE", default=60)
+SWITCHES_PER_DAY = env.whole("SWITCHES_PER_DAY", default=200)  # of a person's history
+JOINS_PER_DAY = env.whole("JOINS_PER_DAY", default=10)  # of a person, into one organization
 NEW_ORGANIZATIONS_PER_DAY = env.whole("NEW_ORGANIZATIONS_PER_DAY", default=20)
 NEW_API_KEYS_PER_DAY = env.whole("NEW_API_KEYS_PER_DAY", default=100)
 MAX_API_KEYS_PER_PERSON = env.whole("MAX_API_KEYS_PER_PERSON", default=500)
@@ -373,7 +374,6 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.read(
     "DEFAULT_FROM_EMAIL", given_addresses.sender, default=formataddr((BRAND.name, "usage-dashboard@localhost"))
 )
-
 BACKUP_MAX_AGE_HOURS = env.whole("BACKUP_MAX_AGE_HOURS", default=48)  # 0: not asked for
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "usage_dashboard.error_reports.SecretsFilter"

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 from django.utils.text import slugify
 
-from accounts import public_ids
+from accounts import limits, public_ids
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.changes import ForwardOnlyError
@@ -135,11 +135,14 @@ def add_member(
 ) -> Membership:
     """From `now` on the user is in the organization, and open invitations to them end.
 
-    Raises AlreadyMemberError, or ChangeRefusedError if the organization has ended.
+    Raises AlreadyMemberError, ChangeRefusedError if the organization has ended, or limits.LimitReachedError if they have come in
+    often on this day.
     """
     require_not_ended(locked(organization))
     if _current(organization, user) is not None:
         raise AlreadyMemberError(f"{user} is already in {organization}.")
+    earlier, most = Membership.objects.filter(organization=organization, user=user), settings.JOINS_PER_DAY
+    limits.require_room(earlier, f"{user} came into {organization}", at=now, most=most, moment="joined_at")
     membership = Membership.objects.create(organization=organization, user=user, role=role, joined_at=now)
     _record("user.added", organization, actor, user=user, role=role)
     open_invitations.end_those_to([membership], actor=actor)
@@ -250,10 +253,18 @@ def set_default_organization(
 ) -> bool:
     """From `now` on, usage that names no organization counts in this one. Returns whether anything changed.
 
-    Raises NotAMemberError, and ForwardOnlyError for a moment before an earlier change.
+    Raises NotAMemberError, ForwardOnlyError for a moment before an earlier change, and limits.LimitReachedError for a day with
+    many of them. Who leaves can always leave: as often as they can come in.
     """
     _lock_default(user)
     _require_current(organization, user)
+    if user.default_organization_id != organization.id:
+        most, what = settings.SWITCHES_PER_DAY, f"The default organization of {user} was changed"
+        limits.require_room(user.default_organization_changes.all(), what, at=now, most=most)
+    return _switch_default(user, organization, now=now, actor=actor)
+
+
+def _switch_default(user: User, organization: Organization, *, now: datetime, actor: Actor) -> bool:
     if user.default_organization_id == organization.id:
         return False
     if user.default_organization_changes.filter(effective_at__gt=now).exists():
@@ -327,7 +338,7 @@ def _move_default(user: User, leaving: Organization, *, now: datetime, actor: Ac
         user.save(update_fields=["default_organization"])
         _record("user.default_organization.removed", leaving, actor, user=user, effective_at=now.isoformat())
     else:
-        set_default_organization(user=user, organization=following, now=now, actor=actor)
+        _switch_default(user, following, now=now, actor=actor)
 
 
 def _next_default(user: User, leaving: Organization) -> Organization:

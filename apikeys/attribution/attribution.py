@@ -6,7 +6,11 @@ An event may say otherwise for itself. What is stored stays as it was.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from django.conf import settings
+
+from accounts import limits
 from accounts.audit import audit
 from accounts.audit.audit import SYSTEM_ACTOR, Actor
 from accounts.changes import ForwardOnlyError
@@ -15,6 +19,9 @@ from accounts.organizations.organizations import locked
 from accounts.projects.attributes import clean_values, declared_of
 from accounts.projects.projects import default_name
 from apikeys.models import APIKey, KeyAttribution
+
+SHOWN: Final = 100
+"""Changes of a kind that a key's history shows, the latest ones."""
 
 
 class AttributionRefusedError(ValueError):
@@ -54,8 +61,8 @@ def set_attribution(  # noqa: PLR0913 - one keyword for each thing that is chose
     changed. To be called inside `with accounts.changes.routing_change(api_key.user) as now`.
 
     `project` None is the default one. `replaces` is what `version_of` said when the person looked. Raises
-    AttributionRefusedError, ForwardOnlyError for a moment before an earlier choice, and AttributeRefusedError or
-    InvalidValueError of `accounts.projects.attributes`.
+    AttributionRefusedError, ForwardOnlyError for a moment before an earlier choice, AttributeRefusedError or
+    InvalidValueError of `accounts.projects.attributes`, and limits.LimitReachedError.
     """
     locked(organization)
     api_key.refresh_from_db(from_queryset=APIKey.objects.select_for_update(no_key=True, of=("self",)))
@@ -69,6 +76,7 @@ def set_attribution(  # noqa: PLR0913 - one keyword for each thing that is chose
         return False
     if before is not None and before.effective_at > now:
         raise ForwardOnlyError("Attribution works forward only: this key has a later change.")
+    _require_room(api_key, organization, now)
     row, _ = KeyAttribution.objects.update_or_create(
         api_key=api_key,
         organization=organization,
@@ -90,11 +98,15 @@ def version_of(chosen: KeyAttribution | None) -> int:
     return 0 if chosen is None else chosen.pk
 
 
-def history_of(api_key: APIKey, organization: Organization) -> list[Chosen]:
-    """All that was chosen for the key, newest first; the last one holds from the beginning."""
+def history_of(api_key: APIKey, organization: Organization, *, until: datetime | None = None) -> list[Chosen]:
+    """What was chosen for the key until then, newest first; the last one holds from the beginning. Of more than SHOWN those in
+    between are left out.
+    """
     default, titles = default_name(organization), titles_of(organization)
     rows = KeyAttribution.objects.filter(api_key=api_key, organization=organization).select_related("project")
-    chosen = [in_words(row, default=default, titles=titles) for row in rows.order_by("-effective_at")]
+    if until is not None:
+        rows = rows.filter(effective_at__lte=until)
+    chosen = [in_words(row, default=default, titles=titles) for row in rows.order_by("-effective_at")[:SHOWN]]
     return [*chosen, Chosen(None, default, (), None)]
 
 
@@ -144,6 +156,14 @@ def choices_for(organization: Organization, chosen: KeyAttribution | None) -> tu
 def _require_usable(api_key: APIKey, organization: Organization, now: datetime) -> None:
     if reason := reason_against(api_key, organization, now=now):
         raise AttributionRefusedError(f"{reason} Nothing was changed.")
+
+
+def _require_room(api_key: APIKey, organization: Organization, now: datetime) -> None:
+    """Of what a person's keys are for on a day, one organization alone cannot use up what others may still choose."""
+    what = f"What usage of the keys of {api_key.user} is for was changed"
+    of_user, most = KeyAttribution.objects.filter(api_key__user=api_key.user_id), settings.SWITCHES_PER_DAY
+    limits.require_room(of_user.filter(organization=organization), what, at=now, most=most)
+    limits.require_room(of_user, what, at=now, most=2 * most)
 
 
 def _usable_project(

@@ -15,6 +15,7 @@ from accounts.limits import LimitReachedError
 from accounts.pages.frame import SignedInRequest, organization_frame
 from accounts.projects.attributes import AttributeRefusedError, InvalidValueError
 from apikeys.attribution.attribution import (
+    SHOWN,
     AttributionRefusedError,
     ChangedMeanwhileError,
     Chosen,
@@ -109,6 +110,7 @@ def _page(request: SignedInRequest, access: Access, api_key: APIKey, form: Attri
         "reason_against": reason_against(api_key, access.organization, now=database_now()),
         "form": form,
         "history": history,
+        "most_changes": SHOWN,
         "undo": _undo(request, access, history),
     }
     return render(request, "apikeys/attribution.html", context)

@@ -12,6 +12,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from accounts import limits
 from accounts.audit import audit
@@ -119,13 +120,20 @@ def rotate_api_key(
 def set_tracking(*, api_key: APIKey, tracked: bool, now: datetime, actor: Actor = SYSTEM_ACTOR) -> bool:
     """From `now` on the key is tracked or not; usage before that stays as it was. Returns whether anything changed.
 
-    Raises KeyRevokedError, and ForwardOnlyError for a moment before an earlier switch.
+    Raises KeyRevokedError, ForwardOnlyError for a moment before an earlier switch, and limits.LimitReachedError for a day with
+    many of them.
     """
     _lock_usable(api_key)
     if api_key.tracked == tracked:
         return False
     if api_key.tracking_changes.filter(effective_at__gt=now).exists():
         raise ForwardOnlyError("Tracking works forward only: this key has a later switch.")
+    limits.require_room(
+        TrackingChange.objects.filter(api_key__user=api_key.user_id).exclude(effective_at=F("api_key__created_at")),
+        f"Tracking of the keys of {api_key.user} was switched",
+        at=now,
+        most=settings.SWITCHES_PER_DAY,
+    )
     api_key.tracked = tracked
     api_key.save(update_fields=["tracked"])
     TrackingChange.objects.update_or_create(api_key=api_key, effective_at=now, defaults={"tracked": tracked})

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from accounts.access import Access, made_by_members
 from accounts.models import User
@@ -65,14 +65,12 @@ def index_of(keys: QuerySet[APIKey], public_id: str) -> int | None:
 
 def listed(user: User, keys: Collection[APIKey], *, now: datetime) -> list[ListedKey]:
     """These keys of the user, in their order. The number of queries does not depend on theirs."""
-    switches: dict[int, list[datetime]] = {}
-    for change in TrackingChange.objects.filter(api_key__in=keys).order_by("effective_at"):
-        switches.setdefault(change.api_key_id, []).append(change.effective_at)
+    switched = _switched(keys)
     chosen = _chosen_for(user, keys)
     return [
         ListedKey(
             api_key=api_key,
-            switched_at=switches[api_key.id][-1] if len(switches.get(api_key.id, ())) > 1 else None,
+            switched_at=switched.get(api_key.id),
             is_expired=api_key.expires_at is not None and api_key.expires_at <= now,
             old_secret_until=api_key.old_secret_until(now),
             chosen=chosen(api_key.id),
@@ -81,14 +79,26 @@ def listed(user: User, keys: Collection[APIKey], *, now: datetime) -> list[Liste
     ]
 
 
+def _switched(keys: Collection[APIKey]) -> dict[int, datetime]:
+    """When each of these keys was switched last, by its id. However often it was, the first and the last row are looked up."""
+    of_key = TrackingChange.objects.filter(api_key=OuterRef("pk")).values("effective_at")
+    first, last = of_key.order_by("effective_at")[:1], of_key.order_by("-effective_at")[:1]
+    rows = APIKey.objects.filter(pk__in=[api_key.pk for api_key in keys])
+    ends = rows.values_list("pk", Subquery(first), Subquery(last))
+    return {key_id: switched_at for key_id, made_at, switched_at in ends if switched_at != made_at}
+
+
 def _chosen_for(user: User, keys: Collection[APIKey]) -> Callable[[int], Chosen | None]:
     """What is chosen for each of these keys of the user in their default organization."""
     organization = user.default_organization
     if organization is None or not (has_projects(organization) or declared_of(organization)):
         return lambda _: None
     default, titles = default_name(organization), titles_of(organization)
-    rows = KeyAttribution.objects.filter(api_key__in=keys, organization=organization).select_related("project")
-    latest = {row.api_key_id: row for row in rows.order_by("effective_at")}
-    words = {key_id: in_words(row, default=default, titles=titles) for key_id, row in latest.items()}
+    of_key = KeyAttribution.objects.filter(api_key=OuterRef("pk"), organization=organization).order_by("-effective_at")
+    latest = APIKey.objects.filter(pk__in=[api_key.pk for api_key in keys]).values_list(
+        Subquery(of_key.values("pk")[:1])
+    )
+    rows = KeyAttribution.objects.filter(pk__in=latest).select_related("project")
+    words = {row.api_key_id: in_words(row, default=default, titles=titles) for row in rows}
     nothing = Chosen(None, default, (), None)
     return lambda key_id: words.get(key_id, nothing)

@@ -24,6 +24,7 @@ from accounts.pages.lists import page_of
 from accounts.pages.posting import back_to, post_only
 from accounts.pages.words import counted
 from accounts.periods import month_of, one_day, parse_day
+from apikeys.attribution.attribution import SHOWN
 from apikeys.coverage.coverage import (
     AskedRecentlyError,
     MemberKeys,
@@ -137,6 +138,7 @@ def key_routing(request: SignedInRequest, slug: str, public_id: str) -> HttpResp
         "is_visible": visibility_of(api_key, access.organization) == Visibility.VISIBLE,
         "visibility": visibility_of(api_key, access.organization),
         "history": history_of(api_key, access.organization, names_others=is_own, until=until),
+        "most_changes": SHOWN,
         "day": day,
         "kept_days": settings.USAGE_EVENT_RETENTION_DAYS,
         "ignored": reader.ignored,

@@ -11,12 +11,12 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.clock import database_now
 from accounts.installation import time_limits
 from accounts.periods import Period, midnight
+from apikeys.histories.histories import days_of_intake
 from metering import isolation
 from metering.rollups import partitions, run
 from metering.rollups.proof import days_with_events
@@ -51,8 +51,7 @@ SELECT EXISTS (
 def drop_old() -> list[date]:
     """Drop what is older than it is kept, and return the UTC days whose raw events were dropped."""
     today = database_now().date()
-    kept_days = max(settings.USAGE_EVENT_RETENTION_DAYS, settings.USAGE_EVENT_MAX_AGE_DAYS + 1)
-    old = _older_than(today - timedelta(days=kept_days))
+    old = _older_than(today - timedelta(days=days_of_intake()))
     dropped = [
         day.start for day, is_dropped in isolation.each(TASK, old, _drop_day, name=lambda day: day.start) if is_dropped
     ]

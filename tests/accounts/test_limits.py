@@ -15,16 +15,17 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts import limits
 from accounts.audit.audit import SYSTEM_ACTOR
 from accounts.changes import change
+from accounts.clock import database_now
 from accounts.limits import LimitReachedError
 from accounts.members import invitations as inviting
 from accounts.models import Invitation, Membership, Organization, Project, RoutingVersion, Spending, User
 from apikeys.adminkeys.adminkeys import create_admin_key
-from apikeys.models import APIKey
+from apikeys.models import APIKey, TrackingChange
 from billing.alerts import Budget, WebhookEndpoint
 from billing.notices import outbox
 from tests.engine import make_key
 from tests.usage.what_for import declare, make_project
-from tests.world import LONG_AGO, World
+from tests.world import LONG_AGO, World, join
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -255,6 +256,41 @@ def test_usable_keys_of_a_person_are_limited(world: World, client_of: SignIn, se
     assert "Revoke one you no longer need." in answer.content.decode()
     APIKey.objects.filter(pk=first.pk).update(revoked_at=first.created_at)
     assert client.post(KEYS, {"name": "Second"}).status_code == 302
+
+
+def test_a_persons_switches_of_tracking_are_limited_per_day_over_all_keys(
+    world: World, client_of: SignIn, settings: Settings
+) -> None:
+    settings.SWITCHES_PER_DAY = 3
+    one, another, his = (make_key(user, created_at=database_now()) for user in (world.rita, world.rita, world.bob))
+    client = client_of(world.rita)
+    assert [switch(client, *said) for said in ((one, "off"), (another, "off"), (one, "on"))] == [302, 302, 302]
+    answer = client.post(reverse("apikeys:tracking", args=[another.public_id]), {"tracked": "on"})
+    assert answer.status_code == 429
+    assert 1 <= int(answer["Retry-After"]) <= 24 * 3600
+    assert "switched 3 times on" in answer.content.decode()
+    assert "which is the limit of a day" in answer.content.decode()
+    another.refresh_from_db()
+    assert not another.tracked
+    assert switch(client_of(world.bob), his, "off") == 302
+    TrackingChange.objects.filter(api_key=one, tracked=False).update(effective_at=LONG_AGO)
+    assert switch(client, another, "on") == 302
+
+
+def test_a_default_organization_is_changed_so_often_a_day_and_can_always_be_left(
+    world: World, client_of: SignIn, settings: Settings
+) -> None:
+    settings.SWITCHES_PER_DAY = 1
+    join(world.rita, world.labs, role="reader")
+    client = client_of(world.rita)
+    address = "/settings/profile/default-organization/"
+    assert client.post(address, {"organization": world.labs.public_id}).status_code == 302
+    answer = client.post(address, {"organization": world.acme.public_id})
+    assert answer.status_code == 429
+    assert "which is the limit of a day" in answer.content.decode()
+    assert client.post(f"/settings/organization/{world.labs.slug}/departure/").status_code == 302
+    world.rita.refresh_from_db()
+    assert world.rita.default_organization == world.acme
 
 
 def test_what_is_refused_costs_few_queries(

@@ -17,6 +17,7 @@ from django.db import Error, IntegrityError, InterfaceError, OperationalError, c
 from accounts.audit.audit import Actor
 from accounts.changes import ForwardOnlyError
 from accounts.clock import database_now
+from accounts.limits import LimitReachedError
 from accounts.organizations import organizations
 from accounts.projects import attributes, projects
 from apikeys.attribution import attribution
@@ -43,6 +44,7 @@ CODES: Final[Mapping[type[Exception], str]] = {
     attributes.InvalidValueError: "invalid_attribution",
     keys.InvalidNameError: "invalid_name",
     keys.KeyRevokedError: "ended",
+    LimitReachedError: "limit_reached",
     ValidationError: "invalid_request",
     IntegrityError: "conflict",
     RefusedError: "",

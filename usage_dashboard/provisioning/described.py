@@ -34,6 +34,7 @@ IN_THE_WAY: Final[Errors] = {
         "invalid_price": "the price cannot be stored exactly",
         "invalid_attribution": "the key cannot have this project or these values",
         "invalid_name": "the name cannot be used",
+        "limit_reached": "this was changed as often as it may be on that day",
         "project_refused": "the project cannot be like this",
         "billed": "what it changes is billed already",
         "refused": "a rule of organizations forbids it",

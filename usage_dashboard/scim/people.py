@@ -20,6 +20,7 @@ from django.db.models import Q, QuerySet
 from accounts import changes
 from accounts.access import members_of
 from accounts.emails import normalized
+from accounts.limits import LimitReachedError
 from accounts.models import AuditEvent, Membership, Organization, User
 from accounts.organizations.many import add_members, create_users, give_first_defaults
 from accounts.organizations.organizations import (
@@ -219,10 +220,10 @@ def _join(by: Provider, user: User, row: ScimPerson, now: datetime) -> None:
     try:
         role = groups.role_of(by.organization, user)
         add_member(organization=by.organization, user=user, role=role, now=now, actor=by.actor)
-    except ChangeRefusedError as error:
+        if user.default_organization_id is None:
+            set_default_organization(user=user, organization=by.organization, now=now, actor=by.actor)
+    except (ChangeRefusedError, LimitReachedError) as error:
         raise ScimRefusedError(Why.IN_THE_WAY, str(error)) from error
-    if user.default_organization_id is None:
-        set_default_organization(user=user, organization=by.organization, now=now, actor=by.actor)
 
 
 def _has_closed(user: User, row: ScimPerson) -> bool:

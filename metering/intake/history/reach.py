@@ -9,6 +9,7 @@ from django.conf import settings
 
 from accounts.pages.words import counted
 from accounts.periods import midnight, month_of
+from apikeys.histories.histories import days_of_intake
 from metering.intake.formats.events import Refusal
 from metering.models import OrganizationDailyUsage
 from metering.rollups.proof import days_with_events
@@ -52,17 +53,12 @@ class Reach:
 
     def too_old(self, at: datetime) -> Refusal:
         """For an event from before `oldest`."""
-        days = counted(kept_days(), "day")
+        days = counted(days_of_intake(), "day")
         return Refusal(
             "too_old", f"Events are kept for {days}, so that none counts twice; this one is from {at.isoformat()}."
         )
 
 
-def kept_days() -> int:
-    """How many days single events are surely kept."""
-    return max(settings.USAGE_EVENT_RETENTION_DAYS, settings.USAGE_EVENT_MAX_AGE_DAYS + 1)
-
-
 def oldest_day(now: datetime) -> date:
     """The first UTC day whose single events are not dropped in the next hours either."""
-    return now.date() - timedelta(days=kept_days() - 1)
+    return now.date() - timedelta(days=days_of_intake() - 1)

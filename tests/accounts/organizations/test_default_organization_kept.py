@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 from django.db import IntegrityError, connection
+from pytest_django import Settings
 
 from accounts.changes import routing_change
 from accounts.clock import database_now
@@ -87,7 +88,10 @@ def make_default(world: World, ready: Barrier) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_is_removed_while_they_switch_to_the_organization_does_not_keep_it(world: World) -> None:
+def test_who_is_removed_while_they_switch_to_the_organization_does_not_keep_it(
+    world: World, settings: Settings
+) -> None:
+    settings.JOINS_PER_DAY = RACES
     join(world.rita, world.labs, role="reader")
     with ThreadPoolExecutor(2) as threads:
         for _ in range(RACES):

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from pytest_django import Settings
 
 from accounts.changes import organization_change, routing_change
 from accounts.clock import database_now
+from accounts.limits import LimitReachedError
 from accounts.models import AuditEvent, Organization, Project
 from accounts.organizations.organizations import remove_member
 from accounts.projects.attributes import AttributeRefusedError, InvalidValueError, declare, withdraw
@@ -173,6 +175,23 @@ def test_of_two_people_who_choose_at_once_the_second_is_told(world: World, key: 
         answers = list(threads.map(attempt, projects))
     assert answers.count("told") == 2
     assert KeyAttribution.objects.count() == 1
+
+
+def test_what_a_persons_keys_are_for_changes_so_often_a_day_and_one_organization_leaves_others_room(
+    world: World, key: APIKey, settings: Settings
+) -> None:
+    settings.SWITCHES_PER_DAY = 1
+    for organization in (world.labs, world.japan):
+        join(world.rita, organization, role="reader")
+    another = make_key(world.rita, "Another")
+    assert choose(key, world.acme, project_of(world.acme))
+    for again in (key, another):
+        with pytest.raises(LimitReachedError, match="limit of a day"):
+            choose(again, world.acme, project_of(world.acme, f"For {again}"))
+    assert choose(another, world.labs, project_of(world.labs))
+    with pytest.raises(LimitReachedError, match="changed 2 times"):
+        choose(another, world.japan, project_of(world.japan))
+    assert KeyAttribution.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,6 +4,7 @@ import hashlib
 from datetime import timedelta
 
 import pytest
+from pytest_django import Settings
 
 from accounts.audit.audit import OPERATOR
 from accounts.clock import database_now
@@ -107,6 +108,17 @@ def test_tracking_expiry_and_purpose_are_dated_and_go_forward(program: Operator)
     assert refusal(program.put("api_keys/k1", **wrong)) == (400, "unknown_reference")
     undeclared = {**said, "attribution": {"organization": "acme", "attributes": {"team": "x"}}}
     assert refusal(program.put("api_keys/k1", **undeclared)) == (409, "invalid_attribution")
+
+
+def test_beyond_the_switches_of_a_day_the_line_is_refused_and_others_hold(
+    program: Operator, settings: Settings
+) -> None:
+    program.made("api_keys/k1", user="rita", name="Laptop")
+    settings.SWITCHES_PER_DAY = 0  # that it was made is none
+    switched = program.put("api_keys/k1", user="rita", name="Laptop", tracked=False)
+    assert refusal(switched) == (409, "limit_reached")
+    assert APIKey.objects.get(external_id="k1").tracked
+    assert program.made("api_keys/k1", user="rita", name="Renamed")["name"] == "Renamed"
 
 
 @pytest.mark.parametrize(

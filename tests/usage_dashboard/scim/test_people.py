@@ -100,6 +100,21 @@ def test_who_is_put_out_leaves_this_organization_and_their_history_stays(
     assert roles(world)["rita@acme.test"] == "reader"
 
 
+def test_who_is_put_out_and_taken_in_again_and_again_has_to_wait_a_day(
+    world: World, acme: Ask, settings: Settings
+) -> None:
+    settings.JOINS_PER_DAY = 2
+    rita = world.rita.public_id
+    for _ in range(2):
+        assert active(acme, rita, False).status_code in {200, 204}
+        assert active(acme, rita, True).status_code in {200, 204}
+    assert active(acme, rita, False).status_code in {200, 204}
+    refused = active(acme, rita, True)
+    assert refused.status_code == 400
+    assert "limit of a day" in refused.json()["detail"]
+    assert "rita@acme.test" not in roles(world)
+
+
 def test_an_account_that_was_made_here_is_signed_out_when_its_last_organization_ends(world: World, acme: Ask) -> None:
     made = acme("POST", "/Users", person("nora@acme.test")).json()
     nora = User.objects.get(email="nora@acme.test")

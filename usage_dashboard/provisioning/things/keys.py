@@ -329,8 +329,10 @@ def _of_others(digests: list[bytes]) -> frozenset[bytes]:
 
 def _attributed(key_ids: set[int]) -> Latest:
     """What was chosen last for these keys, by key and organization."""
-    rows = KeyAttribution.objects.filter(api_key__in=key_ids).select_related("project", "organization")
-    return {(row.api_key_id, row.organization_id): row for row in rows.order_by("organization_id", "effective_at")}
+    latest = KeyAttribution.objects.filter(api_key__in=key_ids).distinct("api_key", "organization")
+    latest = latest.order_by("api_key", "organization", "-effective_at")
+    rows = KeyAttribution.objects.filter(pk__in=latest.values("pk")).select_related("project", "organization")
+    return {(row.api_key_id, row.organization_id): row for row in rows.order_by("organization_id")}
 
 
 def _open_from(places: Mapping[str, Organization], rows: list[APIKey]) -> dict[int, date]:
