@@ -1,7 +1,9 @@
 """Where the database of a backup is: one of the operator's own, or the embedded one, which is started if it does not run."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Final
 
 from django.conf import settings
 from django.db import OperationalError, connection, connections
@@ -16,6 +18,7 @@ OTHERS_SQL = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+LEAVING_SECONDS: Final = 2.0
 OF_A_CLUSTER = (
     "This database is spread over the nodes of a Citus cluster, which have no moment in common: a file would have events whose\n"
     "batches it lacks. Back up every server by PostgreSQL's own means (docs/operations.md, “More than one machine”)."
@@ -60,10 +63,18 @@ def _answers() -> bool:
 
 
 def _require_nobody_else() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(OTHERS_SQL)
-        (others,) = cursor.fetchone()
+    """A program that has just ended, as a backup before this, may leave its session there for a moment."""
+    until = time.monotonic() + LEAVING_SECONDS
+    while (others := _num_others()) and time.monotonic() < until:
+        time.sleep(0.05)
     if others:
         raise BackupError(
             f"Others are connected to this database ({others}). Stop web, workers and beat, and end other sessions."
         )
+
+
+def _num_others() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS_SQL)
+        (others,) = cursor.fetchone()
+    return int(others)

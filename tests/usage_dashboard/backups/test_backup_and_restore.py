@@ -209,6 +209,16 @@ def test_a_database_that_others_are_in_is_left_alone(world: World, file: Path) -
     assert Organization.objects.exists()
 
 
+def test_a_session_that_is_just_ending_is_waited_for(world: World, file: Path) -> None:
+    call_command("backup", str(file))
+    other = psycopg2.connect(**{**connection.get_connection_params(), "cursor_factory": None, "context": None})
+    ending = threading.Timer(0.4, other.close)
+    ending.start()
+    call_command("restore", str(file), replace=True)
+    ending.join()
+    assert Organization.objects.exists()
+
+
 def test_a_database_with_something_in_it_is_replaced_only_if_that_is_said(world: World, file: Path) -> None:
     make_key(world.rita, "before")
     call_command("backup", str(file))
