@@ -52,8 +52,8 @@ ORGANIZATION: Final = "settings/organization/<slug:slug>/"
 QUERY_PARAMETERS: Final[dict[str, dict[str, str]]] = {
     f"{ORGANIZATION}usage/activity/": VIEW,
     f"{ORGANIZATION}usage/cost/": VIEW,
-    f"{ORGANIZATION}usage/activity/export/": VIEW,
-    f"{ORGANIZATION}usage/cost/export/": VIEW,
+    f"{ORGANIZATION}usage/activity/export/": EXPORT,
+    f"{ORGANIZATION}usage/cost/export/": EXPORT,
     f"{ORGANIZATION}usage/activity/export.csv": EXPORT,
     f"{ORGANIZATION}usage/activity/export.json": EXPORT,
     f"{ORGANIZATION}usage/cost/export.csv": EXPORT,

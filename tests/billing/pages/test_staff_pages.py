@@ -170,10 +170,10 @@ def test_a_price_is_previewed_then_confirmed_then_rated(world: World, staff: Cli
     answer = staff.post(CHANGE, WANTED | {"confirm": "yes"})
     change = PriceChange.objects.get()
     assert answer["Location"] == f"{PRICES}changes/{change.pk}/"
-    assert "0 of 1 days" in staff.get(answer["Location"]).content.decode()
+    assert "0 of 1 day" in staff.get(answer["Location"]).content.decode()
     re_rate_waiting()
     done = staff.get(answer["Location"]).content.decode()
-    assert "1 of 1 days" in done
+    assert "1 of 1 day" in done
     assert "$2.00" in done
     assert DailyCost.objects.get(day="2026-11-05", line_item=LineItem.INPUT).amount == 2
     assert Price.objects.get(effective_date="2026-11-01").created_by == world.charlie
