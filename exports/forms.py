@@ -55,8 +55,9 @@ def read_period(data: QueryDict, today: date, *, max_days: int) -> Period:
     else:
         period = month_of(today)
     if period.num_days > max_days:
+        last = period.end - timedelta(days=1)
         raise RefusedExportError(
-            f"An export can have at most {max_days} days; {period.start} to {period.end} is {period.num_days}."
+            f"An export can have at most {max_days} days; {period.start} through {last} are {period.num_days}."
             " Choose a shorter range, or export in several parts."
         )
     return period

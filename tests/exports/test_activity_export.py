@@ -286,7 +286,7 @@ def test_any_other_text_comes_out_as_it_is(world: World, client_of: SignIn, text
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ("start=2026-09-01&end=2026-11-01", "at most 60 days; 2026-09-01 to 2026-11-01 is 61"),
+        ("start=2026-09-01&end=2026-11-01", "at most 60 days; 2026-09-01 through 2026-10-31 are 61"),
         ("start=2026-10-02&end=2026-10-02", "must be after the start"),
         ("start=2026-10-02&end=2026-10-01", "must be after the start"),
         ("start=2026-10-02", "“end” must be a day like 2026-11-01"),

@@ -113,7 +113,7 @@ def test_the_form_is_also_a_page_of_its_own_for_owners(usage: World, client_of: 
 def test_more_than_sixty_days_are_refused_with_a_sentence(usage: World, client_of: SignIn, page: str) -> None:
     address = f"{TAB}/{page}/export.csv?start=2026-01-01&last=2026-03-14"
     client = client_of(usage.alice)
-    sentence = "An export can have at most 60 days; 2026-01-01 to 2026-03-15 is 73."
+    sentence = "An export can have at most 60 days; 2026-01-01 through 2026-03-14 are 73."
     for_people = client.get(address, headers={"Accept": "text/html"})
     assert for_people.status_code == 400
     assert sentence in for_people.content.decode()
