@@ -95,13 +95,13 @@ def main(arguments: Sequence[str]) -> int:
                 attempt = quietly(
                     partial(FIGURES[name], world, quick=options.quick), attempts=1 if name in ONCE else MOST_ATTEMPTS
                 )
-            except Exception:  # noqa: BLE001  what others show is still worth its half hour
+            except Exception:  # noqa: BLE001 - what others show is still worth its half hour
                 traceback.print_exc()
                 failed.append(name)
-                continue
-            print(f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-            found = attempt.result if isinstance(attempt.result, list) else [attempt.result]
-            figures += [replace(figure, quietness=attempt.quietness) for figure in found]
+            else:
+                found = attempt.result if isinstance(attempt.result, list) else [attempt.result]
+                figures += [replace(figure, quietness=attempt.quietness) for figure in found]
+                print(f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             _write(figures, {**_machine(before), "failed": failed}, quick=options.quick)
     _print(figures, seconds=time.monotonic() - started)
     for name in failed:
