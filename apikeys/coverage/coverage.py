@@ -97,10 +97,12 @@ def usable_keys(users: Sequence[User], *, now: datetime) -> dict[int, list[APIKe
 def ask(*, organization: Organization, user: User, actor: Actor, now: datetime) -> None:
     """Notes that the person is asked, whom the caller then writes to. Raises AskedRecentlyError within a week.
 
-    The database refuses a second request within seven days, whoever asks, and however many at once.
+    The database refuses a second request within seven days, whoever asks. Who asks at once waits at the person: two rows
+    that are written at once and may not stand together would wait for each other.
     """
     try:
         with transaction.atomic():
+            User.objects.select_for_update(no_key=True).get(pk=user.pk)
             VisibilityRequest.objects.create(organization=organization, user=user, asked_by=actor.user, asked_at=now)
             audit.record(
                 "api_key.visibility_requested",
