@@ -202,6 +202,7 @@ def end_organization(*, organization: Organization, now: datetime, actor: Actor 
 
     Raises ChangeRefusedError while it pays for others.
     """
+    locked(organization)  # nobody is given it as their payer meanwhile
     if Organization.objects.filter(parent=organization, ended_at__isnull=True).exists():
         raise ChangeRefusedError(
             f"{organization} pays for other organizations. End these first, or let others pay for them."

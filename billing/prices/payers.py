@@ -18,6 +18,7 @@ from billing.changes.kept import BudgetLook
 from billing.models import PriceChange
 from billing.payer_history import BEGINNING, PayerSince
 from billing.prices import unrated
+from billing.prices.invoiced_months import first_open_days
 from billing.prices.rerating import find_effect, keep_adjustments
 from metering.rollups import run
 
@@ -26,20 +27,29 @@ class PayerRefusedError(ValueError):
     """A payer that an organization cannot have; the message says why."""
 
 
+class BilledMonthError(PayerRefusedError):
+    """A payer from a month that is on final invoices. `first_open_date` is the first day of a month that may change."""
+
+    def __init__(self, first_open_date: date) -> None:
+        self.first_open_date = first_open_date
+        super().__init__(f"Usage from before {first_open_date} is billed: who pays can change from then on.")
+
+
 def change_payer(
     *, organization: Organization, parent: Organization | None, actor: Actor, now: datetime
 ) -> PriceChange:
     """From this UTC month on `parent` pays for the organization; None: it pays itself.
 
-    The month is rated again where the new payer has negotiated prices. Raises PayerRefusedError: there is one level; and
-    ForwardOnlyError for a month before that of a later change.
+    The month is rated again where the new payer has negotiated prices. Raises PayerRefusedError: there is one level;
+    BilledMonthError for a month that has a final invoice, of who paid or of who shall; and ForwardOnlyError for one before
+    that of a later change.
     """
     month = month_of(now.date())
-    if parent is not None:
-        _require_one_level(organization, parent)
     with transaction.atomic(), connection.cursor() as cursor:
         run.lock(cursor, wait=True)
         unrated.lock_changes(cursor)
+        _require_one_level(organization, parent)
+        _require_open(organization, parent, month)
         _require_last(organization, month)
         _date(organization, parent or organization, month)
         Organization.objects.filter(pk=organization.pk).update(parent=parent)
@@ -73,6 +83,13 @@ def dated_payers(days: Mapping[int, date]) -> dict[int, int]:
     return {organization_id: payer_id for organization_id, first, payer_id in found if first <= days[organization_id]}
 
 
+def _require_open(organization: Organization, parent: Organization | None, month: Period) -> None:
+    """No invoice becomes final meanwhile: that waits for `unrated.lock_changes`."""
+    first_open = max(first_open_days([one.pk for one in (organization, parent) if one]).values(), default=month.start)
+    if month.start < first_open:
+        raise BilledMonthError(first_open)
+
+
 def _require_last(organization: Organization, month: Period) -> None:
     """What a later change has decided stays: the payer from then on is not the one of this change."""
     if PayerSince.objects.filter(organization=organization, first_month__gt=month.start).exists():
@@ -91,10 +108,17 @@ def _date(organization: Organization, payer: Organization, month: Period) -> Non
     PayerSince.objects.update_or_create(organization=organization, first_month=month.start, defaults={"payer": payer})
 
 
-def _require_one_level(organization: Organization, parent: Organization) -> None:
+def _require_one_level(organization: Organization, parent: Organization | None) -> None:
+    """Both stay as they are found here until the transaction ends."""
+    if parent is None:
+        return
     if parent.pk == organization.pk:
         raise PayerRefusedError(f"{organization} cannot be its own parent; without a parent it pays itself.")
-    if parent.parent_id is not None:
+    both = Organization.objects.select_for_update(no_key=True).filter(pk__in=(organization.pk, parent.pk))
+    found = {one.pk: one for one in both.order_by("pk")}[parent.pk]
+    if found.parent_id is not None:
         raise PayerRefusedError(f"{parent} is billed to another organization and cannot pay for others.")
+    if found.ended_at is not None:
+        raise PayerRefusedError(f"{parent} has ended and cannot pay for others.")
     if organization.children.exists():
         raise PayerRefusedError(f"{organization} pays for other organizations and cannot have a parent.")

@@ -11,7 +11,7 @@ from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.pages.words import counted
 from apikeys.models import IngestToken
-from billing.invoices.invoiced_months import invoiced_since
+from billing.prices.invoiced_months import invoiced_since
 from metering.intake import ingest
 from metering.intake.bodies.files import UNREADABLE
 from metering.intake.history.formats import FORMATS

@@ -11,7 +11,9 @@ from django.db.models import Sum
 from billing.invoices import closing, grants, invoices
 from billing.invoices.grants import GrantRefusedError, GrantTerms
 from billing.models import CreditGrant, Invoice, InvoiceLine, PriceChange
-from billing.prices import rerating
+from billing.payer_history import PayerSince
+from billing.prices import payers, rerating
+from billing.prices.payers import BilledMonthError
 from billing.prices.rerating import ClosedMonthError
 from tests.database.waiting import until_somebody_waits
 from tests.money import ACTOR, OCTOBER, at, set_price, terms, use
@@ -32,8 +34,8 @@ def used() -> World:
 def test_closers_at_the_same_time_make_one_invoice_for_each_payer_and_number_without_gaps() -> None:
     make_world()
     set_price("big", "0.01")
-    payers = [make_organization(f"Payer {number}") for number in range(8)]
-    for payer in payers:
+    customers = [make_organization(f"Payer {number}") for number in range(8)]
+    for payer in customers:
         use(payer, "2026-10-02", "big", input_tokens=100)
     together = Barrier(NUM_CLOSERS)
 
@@ -48,8 +50,8 @@ def test_closers_at_the_same_time_make_one_invoice_for_each_payer_and_number_wit
         for done in [pool.submit(close) for _ in range(NUM_CLOSERS)]:
             done.result()
     numbers = Invoice.objects.order_by("number").values_list("number", flat=True)
-    assert list(numbers) == [f"INV-2026-{number:04d}" for number in range(1, len(payers) + 1)]
-    assert InvoiceLine.objects.aggregate(total=Sum("amount"))["total"] == len(payers)
+    assert list(numbers) == [f"INV-2026-{number:04d}" for number in range(1, len(customers) + 1)]
+    assert InvoiceLine.objects.aggregate(total=Sum("amount"))["total"] == len(customers)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -113,3 +115,24 @@ def test_an_invoice_beside_a_price_change_is_issued_over_the_new_price() -> None
         invoice = closed.result(timeout=30)
     assert invoice is not None
     assert (invoice.state, invoice.total) == (Invoice.State.OPEN, Decimal(2))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_of_payer_beside_an_invoice_that_becomes_final_is_refused() -> None:
+    world = used()
+
+    def change() -> None:
+        try:
+            payers.change_payer(organization=world.other, parent=world.acme, actor=ACTOR, now=at("2026-10-31"))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            invoices.finalize(world.other, OCTOBER, at("2026-11-04"))
+            changed = threads.submit(change)
+            until_somebody_waits()
+        with pytest.raises(BilledMonthError, match="2026-11-01"):
+            changed.result(timeout=30)
+    assert not PayerSince.objects.exists()
+    assert not PriceChange.objects.exists()

@@ -11,8 +11,8 @@ from accounts.clock import database_now
 from accounts.periods import month_of
 from apikeys.models import APIKey
 from billing.invoices import closing
-from billing.invoices.invoiced_months import invoiced_since
 from billing.models import Invoice
+from billing.prices.invoiced_months import invoiced_since
 from metering.models import UsageEvent
 from metering.rollups import retention
 from tests.engine import days_ago, make_event, make_key, num_events, roll_up

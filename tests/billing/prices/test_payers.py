@@ -1,19 +1,23 @@
 """Who pays at a month's end pays all of that month, whenever its usage comes: the history is dated, and asked by month."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.changes import ForwardOnlyError
 from accounts.models import AuditEvent, Organization
+from accounts.organizations.organizations import end_organization
 from accounts.periods import Period, month_of
 from billing.invoices import closing, invoices, proof
 from billing.models import DailyCost, Invoice
 from billing.payer_history import BEGINNING, PayerSince
 from billing.prices import payers, rerating
-from billing.prices.payers import PayerRefusedError
+from billing.prices.payers import BilledMonthError, PayerRefusedError
+from tests.database.waiting import until_somebody_waits
 from tests.money import (
     ACTOR,
     NOVEMBER,
@@ -171,6 +175,52 @@ def test_the_proof_finds_usage_that_was_billed_to_the_payer_of_another_month(wor
         cursor.execute("UPDATE billing_invoice SET payer_id = %s", [world.labs.pk])
         cursor.execute("RESET session_replication_role")
     assert documents(SEPTEMBER) == (1, 1)
+
+
+def test_a_month_that_is_billed_gets_no_other_payer(world: World) -> None:
+    """Neither where the payer until now has its invoice, nor where the new one has."""
+    use(world.other, "2026-10-20", "m", input_tokens=100)
+    close(OCTOBER)
+    fresh = make_organization("Fresh")
+    for organization, parent in ((world.other, world.acme), (fresh, world.other)):
+        with pytest.raises(BilledMonthError, match="2026-11-01") as refused:
+            change(organization, parent, "2026-10-31")
+        assert refused.value.first_open_date == NOVEMBER.start
+    assert not PayerSince.objects.exists()
+    [october] = Invoice.objects.all()
+    invoices.void(october, actor=ACTOR, now=at("2026-11-10"))
+    change(world.other, world.acme, "2026-10-31")
+    close(OCTOBER)
+    assert ("Acme", "2026-10", Decimal("0.40")) in totals()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_changes_at_once_that_would_make_two_levels_one_is_refused() -> None:
+    payer, middle, child = (make_organization(name) for name in ("Payer", "Middle", "Child"))
+    first = partial(payers.change_payer, organization=middle, parent=payer, actor=ACTOR, now=at("2026-10-05"))
+    second = partial(payers.change_payer, organization=child, parent=middle, actor=ACTOR, now=at("2026-10-05"))
+
+    def later() -> None:
+        try:
+            second()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            first()
+            waiting = threads.submit(later)
+            until_somebody_waits()
+        with pytest.raises(PayerRefusedError, match="is billed to another organization"):
+            waiting.result(timeout=30)
+    assert Organization.objects.get(pk=child.pk).parent is None
+
+
+def test_who_has_ended_pays_for_nobody(world: World) -> None:
+    ended = make_organization("Ended")
+    end_organization(organization=ended, now=at("2026-10-04"))
+    with pytest.raises(PayerRefusedError, match="has ended"):
+        payers.change_payer(organization=world.other, parent=ended, actor=ACTOR, now=at("2026-10-05"))
 
 
 def test_there_is_one_level(world: World) -> None:

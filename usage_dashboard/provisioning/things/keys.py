@@ -27,7 +27,7 @@ from apikeys.keys.keys import (
     set_tracking,
 )
 from apikeys.models import AdminKey, APIKey, IngestToken, KeyAttribution, OperatorToken, ScimToken, TrackingChange
-from billing.invoices.invoiced_months import first_open_days
+from billing.prices.invoiced_months import first_open_days
 from usage_dashboard.provisioning.lines import (
     Decision,
     Line,

@@ -13,7 +13,7 @@ from accounts.changes import change, routing_change
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
 from accounts.organizations.many import add_members, give_first_defaults
 from accounts.organizations.organizations import remove_member, set_default_organization, set_role
-from billing.invoices.invoiced_months import first_open_days
+from billing.prices.invoiced_months import first_open_days
 from metering.models import DailyUsage, UsageEvent
 from usage_dashboard.provisioning.lines import (
     Act,

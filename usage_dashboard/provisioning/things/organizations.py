@@ -22,9 +22,8 @@ from accounts.organizations.organizations import (
 from apikeys.adminkeys.adminkeys import revoke_admin_key
 from apikeys.models import AdminKey
 from billing.invoices.details import change_details
-from billing.invoices.invoiced_months import first_open_days
 from billing.models import BillingDetails
-from billing.prices.payers import change_payer, dated_payers
+from billing.prices.payers import BilledMonthError, change_payer, dated_payers
 from usage_dashboard.provisioning.lines import (
     Decision,
     Line,
@@ -64,9 +63,7 @@ class Organizations:
             _put(decision, found, taken, payers, now)
             _put_bill(decision, details.get(decision.row.pk) if decision.row else None, known)
 
-        judged(decisions, put=put, end=lambda decision: _end(decision, now))
-        _require_open([one for one in decisions if one.line.effective_at is not None and one.is_change])
-        return decisions
+        return judged(decisions, put=put, end=lambda decision: _end(decision, now))
 
     def guard(self, decisions: list[Decision]) -> AbstractContextManager[datetime]:
         people = {user for decision in decisions for user in decision.people}
@@ -152,8 +149,16 @@ def _change(decision: Decision, row: Organization, parent: Organization | None, 
     pays_now, pays_then = row.parent_id or row.pk, payers.get(row.pk, payer_id)
     if "parent" in fields and not pays_now == pays_then == payer_id:
         decision.does(
-            lambda now, actor: change_payer(organization=row, parent=parent, actor=actor, now=line.effective_at or now)
+            lambda now, actor: _change_payer(organization=row, parent=parent, actor=actor, now=line.effective_at or now)
         )
+
+
+def _change_payer(*, organization: Organization, parent: Organization | None, actor: Actor, now: datetime) -> None:
+    """Raises RefusedError for what would hold from a moment that is billed already, beside what the domain raises."""
+    try:
+        change_payer(organization=organization, parent=parent, actor=actor, now=now)
+    except BilledMonthError as error:
+        raise billed(error.first_open_date) from error
 
 
 def _take_over(decision: Decision, taken: Mapping[str, Organization]) -> Organization:
@@ -226,17 +231,6 @@ def _end_all(organization: Organization, now: datetime, actor: Actor) -> None:
         invitations.revoke(invitation=invitation, now=now, actor=actor)
     for admin_key in AdminKey.objects.filter(organization=organization, revoked_at__isnull=True):
         revoke_admin_key(admin_key=admin_key, now=now, actor=actor)
-
-
-def _require_open(decisions: list[Decision]) -> None:
-    """Refuses what would hold from a moment that is billed already, for the payer until now or for the new one."""
-    rows = [one for decision in decisions for one in (decision.row,) if one is not None]
-    open_from = first_open_days([row.pk for row in rows])
-    for decision in decisions:
-        day = open_from.get(decision.row.pk) if decision.row else None
-        moment = decision.line.effective_at
-        if day is not None and moment is not None and moment.date() < day:
-            decision.refuse(billed(day))
 
 
 def billed(day: object) -> RefusedError:
