@@ -66,7 +66,7 @@ def spend(user: User, limit: Limit) -> None:
         is_spent, seconds_left = cursor.fetchone()
     if not is_spent:
         raise LimitReachedError(
-            f"You have made {most} {limit.things} {_this(limit.window)}, which is the limit. "
+            f"You have made {most:,} {limit.things} {_this(limit.window)}, which is the limit. "
             f"Nothing was changed; try again {_when(seconds_left)}.",
             retry_after=max(seconds_left, 1),
         )

@@ -18,6 +18,9 @@ UNWANTED: Final = {
     r"\bover (?:\$|\{\})": "for an amount",
     r"(?<![{\w])(?:\d|\}) %(?![\w(}])": "65.2%, without a space",
 }
+COUNT: Final = re.compile(r"\{\{ *([\w.]*\b(?:num_\w+|total)|[\w.]+\|length)((?:\|[^}]*)?) *\}\}")
+TEXTS: Final = {"chart.total", "document.total"}
+"""What is a text by the time that a template has it."""
 
 
 def read_by_people() -> Iterator[tuple[str, str]]:
@@ -54,3 +57,14 @@ def test_what_people_read_is_in_one_voice(pattern: str, better: str) -> None:
         for hit in re.findall(rf".{{0,40}}{pattern}.{{0,20}}", text, re.IGNORECASE)
     ]
     assert found == [], better
+
+
+def test_counts_have_thousands_separators_on_every_page() -> None:
+    found = [
+        (str(path.relative_to(ROOT)), name, filters)
+        for path in ROOT.glob("templates/**/*.html")
+        for name, filters in COUNT.findall(path.read_text(encoding="utf-8"))
+        if name not in TEXTS
+    ]
+    assert len(found) > 50
+    assert [count for count in found if not re.search(r'counted:|floatformat:"\dg"|pluralize:', count[2])] == []

@@ -125,7 +125,7 @@ def _clean_value(name: str, value: str) -> str:
     value = value.strip()
     if len(value) > MAX_VALUE_LENGTH:
         raise InvalidValueError(
-            name, f"A value can have at most {MAX_VALUE_LENGTH} characters; this one has {len(value)}."
+            name, f"A value can have at most {MAX_VALUE_LENGTH} characters; this one has {len(value):,}."
         )
     if not is_printable(value):
         raise InvalidValueError(name, "A value cannot contain control characters or line breaks.")

@@ -194,7 +194,7 @@ def clean_name(name: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
     if not name:
         raise InvalidNameError("Enter a name.")
     if len(name) > max_length:
-        raise InvalidNameError(f"A name can have at most {max_length} characters; this one has {len(name)}.")
+        raise InvalidNameError(f"A name can have at most {max_length} characters; this one has {len(name):,}.")
     if any(unicodedata.category(character) in REFUSED_CATEGORIES for character in name):
         raise InvalidNameError("A name cannot contain control characters or line breaks.")
     if secrets.contains_secret(name):

@@ -34,7 +34,7 @@ def check() -> int:
 def _tell(new: Sequence[FailedItem]) -> None:
     named = [_sentence(failed) for failed in new[:MAX_NAMED]]
     more = [f"and {len(new) - MAX_NAMED} more"] if len(new) > MAX_NAMED else []
-    subject = f"{new[0].task} failed on {new[0].item}" if len(new) == 1 else f"{len(new)} items failed"
+    subject = f"{new[0].task} failed on {new[0].item}" if len(new) == 1 else f"{len(new):,} items failed"
     outbox.tell_staff(
         TOLD,
         message_id=f"msg_failed_{new[0].pk}_{new[0].last_failed_at.timestamp():.6f}",

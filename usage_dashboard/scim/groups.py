@@ -48,7 +48,7 @@ def add(by: Provider, said: GroupSaid, *, now: datetime) -> ScimGroup:
     """A new group without a role: an owner gives it one. Raises ScimRefusedError."""
     locked(by.organization)
     if groups_of(by.organization).count() >= settings.SCIM_MAX_GROUPS:
-        raise ScimRefusedError(Why.IN_THE_WAY, f"There are {settings.SCIM_MAX_GROUPS} groups, which is the limit.")
+        raise ScimRefusedError(Why.IN_THE_WAY, f"There are {settings.SCIM_MAX_GROUPS:,} groups, which is the limit.")
     _require_free(by.organization, said.name)
     group = ScimGroup.objects.create(
         organization=by.organization, name=said.name, external_id=said.external_id, updated_at=now

@@ -283,7 +283,7 @@ def _require_to_name(by: Provider, user: User, row: ScimPerson) -> None:
 
 def _require_room(organization: Organization) -> None:
     if ScimPerson.objects.filter(organization=organization).count() >= settings.SCIM_MAX_PEOPLE:
-        raise ScimRefusedError(Why.IN_THE_WAY, f"There are {settings.SCIM_MAX_PEOPLE} people, which is the limit.")
+        raise ScimRefusedError(Why.IN_THE_WAY, f"There are {settings.SCIM_MAX_PEOPLE:,} people, which is the limit.")
 
 
 def _taken(email: str) -> ScimRefusedError:

@@ -56,7 +56,7 @@ class Command(BaseCommand):
         for failure in failures:
             self.stderr.write(f"Failed: {failure.closing}: {failure.failed.last_error}")
         if failures:
-            raise CommandError(f"Closings that failed: {len(failures)}. All others are done.")
+            raise CommandError(f"Closings that failed: {len(failures):,}. All others are done.")
 
     def _close_payer(self, slug: str, month: Period) -> None:
         organization = Organization.objects.filter(slug=slug).first()

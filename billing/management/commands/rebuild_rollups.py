@@ -20,6 +20,6 @@ class Command(BaseCommand):
         try:
             days = [one_day(day) for day in Period(start, end).days()]
             for number, day in enumerate(proof.rebuild(days), start=1):
-                self.stdout.write(f"{day.start}  rebuilt ({number} of {len(days)})")
+                self.stdout.write(f"{day.start}  rebuilt ({number:,} of {len(days):,})")
         except (ValueError, proof.RawEventsGoneError) as error:
             raise CommandError(str(error)) from error

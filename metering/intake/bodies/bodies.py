@@ -65,7 +65,7 @@ def _packed(environ: Mapping[str, Any], read: Callable[[int], bytes]) -> bytes:
     except BadRequest as error:
         raise UnreadableError("incomplete_body", str(error)) from error
     if len(body) < declared:
-        raise UnreadableError("incomplete_body", f"The body ended after {len(body)} of {declared} bytes.")
+        raise UnreadableError("incomplete_body", f"The body ended after {len(body):,} of {declared:,} bytes.")
     return body
 
 

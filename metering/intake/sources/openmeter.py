@@ -19,7 +19,7 @@ def stored(environ: Environ, decoded: Decoded, outcomes: list[Outcome]) -> Answe
     problems = [
         {"index": index, "code": outcome.code, "message": outcome.message} for index, outcome in refused[:MAX_PROBLEMS]
     ]
-    detail = f"{len(refused)} of {len(outcomes)} events were refused; the others are stored, and can be sent again."
+    detail = f"{len(refused):,} of {len(outcomes):,} events were refused; the others are stored, and can be sent again."
     return _problem(400, "Bad Request", detail, code=problems[0]["code"], events=problems)
 
 
