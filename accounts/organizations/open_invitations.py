@@ -50,12 +50,16 @@ def end_those_beyond(organization: Organization, user: User, role: str, *, actor
     _end_all(sent.filter(role=Role.OWNER) if role == Role.ADMIN else sent, actor)
 
 
+def lock_organizations_of(user: User) -> None:
+    """Those that the person is in, or to which somebody holds an open invitation of theirs. Before the person is locked."""
+    sent, current = _open().filter(invited_by=user), Membership.objects.filter(user=user, left_at__isnull=True)
+    of_theirs = Q(pk__in=sent.values("organization")) | Q(pk__in=current.values("organization"))
+    list(Organization.objects.select_for_update(no_key=True).filter(of_theirs).order_by("pk"))
+
+
 def end_those_sent_by(user: User, *, actor: Actor) -> None:
-    """The person's account is closed: those that they sent, of all organizations."""
-    sent = _open().filter(invited_by=user)
-    organizations = Organization.objects.filter(pk__in=sent.values("organization"))
-    list(organizations.select_for_update(no_key=True).order_by("pk"))
-    _end_all(sent, actor)
+    """The person's account is closed: those that they sent, of all organizations (`lock_organizations_of`)."""
+    _end_all(_open().filter(invited_by=user), actor)
 
 
 def end(invitation: Invitation, *, now: datetime) -> None:

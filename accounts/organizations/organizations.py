@@ -193,6 +193,8 @@ def require_may_invite(*, by: User | None, organization: Organization, role: str
     inviter = _require_current(organization, by)
     if inviter.role == Membership.Role.READER:
         raise OwnersOnlyError("Only owners and admins can invite people.")
+    if not User.objects.filter(pk=by.pk, is_active=True).exists():  # closed at this moment, and with it what they sent
+        raise OwnersOnlyError("This account has just been closed.")
     if role == Membership.Role.OWNER and inviter.role != Membership.Role.OWNER:
         raise OwnersOnlyError("Only owners can invite owners.")
 

@@ -18,7 +18,7 @@ from accounts.entrance.log import METHODS, record, tell_organizations
 from accounts.entrance.sessions import end_sessions
 from accounts.installation.site import address_of
 from accounts.models import User
-from accounts.organizations.open_invitations import end_those_sent_by
+from accounts.organizations.open_invitations import end_those_sent_by, lock_organizations_of
 from accounts.staff.superusers import LastSuperuserError, require_another
 
 BY_STAFF: Final = "by staff"
@@ -37,10 +37,21 @@ def require_may_support(*, by: User, user: User) -> None:
         raise SupportRefusedError("Only superusers can change accounts of staff.")
 
 
+def locked(user: User) -> User:
+    """The person as they are; until the end of the transaction nobody else changes them."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def locked_to_deactivate(user: User) -> User:
+    """The same, and the organizations in which that ends something. They come first, as in every change of their members."""
+    lock_organizations_of(user)
+    return locked(user)
+
+
 def deactivate(user: User, *, actor: Actor) -> None:
     """The person is signed out everywhere and cannot sign in, and invitations that they sent let nobody in; all else stays.
 
-    Raises SupportRefusedError for the last superuser.
+    They are `locked_to_deactivate`. Raises SupportRefusedError for the last superuser.
     """
     end_those_sent_by(user, actor=actor)
     try:

@@ -1,5 +1,6 @@
 """The Users pages of staff: everybody with an account here, one of them, and what support does for them."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
@@ -80,7 +81,7 @@ def deactivation(request: SignedInRequest, public_id: str) -> HttpResponse:
     """The question before an account is closed; POST closes it."""
     if request.method != "POST":
         return _question(request, public_id, "deactivation")
-    person = _supported(request, public_id, support.deactivate)
+    person = _supported(request, public_id, support.deactivate, lock=support.locked_to_deactivate)
     if person is not None:
         messages.success(request, f"{person.email} is deactivated and signed out.")
     return redirect(ONE, public_id)
@@ -161,12 +162,14 @@ def _question(request: SignedInRequest, public_id: str, action: str) -> HttpResp
     return render(request, "accounts/people/question.html", context)
 
 
-def _supported(request: SignedInRequest, public_id: str, act: Act) -> User | None:
+def _supported(
+    request: SignedInRequest, public_id: str, act: Act, *, lock: Callable[[User], User] = support.locked
+) -> User | None:
     """The person for whom it was done; None, with the reason as a message, if it was not."""
     found = _found(public_id)
     try:
         with change(by=request.user):
-            person = User.objects.select_for_update(no_key=True).get(pk=found.pk)
+            person = lock(found)
             support.require_may_support(by=request.user, user=person)
             act(person, actor=actor_of(request))
     except SupportRefusedError as error:
