@@ -16,10 +16,12 @@ from accounts.models import User
 def release(email: str, *, owner: User | None) -> None:
     """End what others than its owner hold of an address without having confirmed it.
 
-    An account that was never confirmed loses its address and stays closed: nobody could ever sign in to it.
+    An account that was never confirmed loses its address and stays closed: nobody could ever sign in to it. Of two who
+    confirm one address at once, the second waits here and then finds it taken.
     """
     with transaction.atomic():
         claims = EmailAddress.objects.filter(email=email, verified=False)
+        list(claims.select_for_update().order_by("pk"))  # the owner's too: each would hold what the other one ends
         others = User.objects.exclude(pk=owner.pk) if owner else User.objects.all()
         claims.filter(user__in=others).delete()
         confirmed = Q(pk__in=EmailAddress.objects.filter(email=email, verified=True).values("user"))

@@ -7,7 +7,7 @@ from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
 from allauth.core import context
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from accounts.emails import normalized
@@ -45,6 +45,17 @@ class SignUpForm(forms.SignupForm):  # type: ignore[misc]
                 "For another one, ask for an invitation to it."
             )
         return str(super().clean_email())
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """Of two clicks at once on “Sign up”, the second is answered as one that comes later: the address is taken."""
+        try:
+            found: tuple[User | None, HttpResponse | None] = super().try_save(request)
+        except IntegrityError:
+            self.validate_unique_email(self.cleaned_data["email"])
+            if not self.account_already_exists:
+                raise
+            found = super().try_save(request)
+        return found
 
     @transaction.atomic
     def save(self, request: HttpRequest) -> User:
