@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import Organization
+from accounts.organizations.organizations import locked
 from billing.models import BillingDetails
 
 
 def change_details(*, organization: Organization, fields: Mapping[str, object], actor: Actor) -> bool:
     """Gives these fields other values, for invoices that are not final. Returns whether anything changed.
 
-    To be called inside a transaction.
+    To be called inside a transaction. Two at once come one after the other, also where there are no details yet.
     """
-    found = BillingDetails.objects.select_for_update().filter(organization=organization).first()
+    locked(organization)
+    found = BillingDetails.objects.filter(organization=organization).first()
     details = found or BillingDetails(organization=organization)
     changed = [name for name, value in fields.items() if getattr(details, name) != value]
     if not changed:

@@ -11,12 +11,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.access import Access, find_seen, judge_again, open_organization
-from accounts.audit import audit
 from accounts.audit.audit import actor_of
 from accounts.changes import change
 from accounts.clock import database_now
 from accounts.pages.frame import SignedInRequest, organization_frame
 from accounts.pages.posting import back_to, post_only
+from billing.invoices.details import change_details
 from billing.invoices.documents import document_of
 from billing.invoices.pdf import invoice_pdf
 from billing.models import BillingDetails, Invoice
@@ -48,8 +48,7 @@ def details(request: SignedInRequest, slug: str) -> HttpResponse:
         return billing_page(request, access, details_form=form)
     with change(by=request.user):
         judge_again(access)
-        form.save()
-        _record(request, access, "billing_details.changed", fields=form.changed_data)
+        change_details(organization=access.organization, fields=form.cleaned_data, actor=actor_of(request))
     messages.success(request, "Billing details saved. They apply to invoices that are not final.")
     return back_to(request, PAGE, slug)
 
@@ -113,15 +112,3 @@ def billing_page(request: SignedInRequest, access: Access, **forms: BaseForm) ->
         pages = webhooks_of(access)
         context |= {"webhook_form": pages.form(), **pages.context(request.GET)}
     return render(request, "billing/billing.html", {**context, **forms})
-
-
-def _record(request: SignedInRequest, access: Access, event: str, **details: object) -> None:
-    organization = access.organization
-    audit.record(
-        event,
-        actor=actor_of(request),
-        organization=organization,
-        target_id=organization.public_id,
-        target_name=organization.name,
-        details=details,
-    )
