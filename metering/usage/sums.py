@@ -34,6 +34,8 @@ RANKED_BY: Final = tuple(
 """The measures that they are made of."""
 RANKS: Final = {name: re.sub(r"usage\.\w+", r"\g<0>::float8", expression) for name, expression in QUANTITIES.items()}
 """The same in half of the time: exact up to 2^53, and near enough to rank by beyond."""
+OF_KINDS: Final = frozenset({"context_tokens", "cached_tokens", "generated_tokens"})
+"""Quantities that are drawn as they are, and never told apart by parts: nothing is ranked by them."""
 # Whether any row has some of each quantity.
 HAS_BARS: Final = tuple(f"bool_or({expression.replace('sum(', '(')} <> 0)" for expression in QUANTITIES.values())
 
@@ -51,7 +53,8 @@ class PartSums:
 class Activity:
     """The bars of a period, and for each quantity how many parts have any of it, and its sum in the compared period.
 
-    A part has some of a quantity if one of its bars has, though corrections may bring all of them together down to nothing.
+    Of what is no kind of tokens the largest parts have bars of their own. A part has some of a quantity if one of its bars has,
+    though corrections may bring all of them together down to nothing.
     """
 
     rows: tuple[PartSums, ...]
@@ -84,7 +87,8 @@ def activity_of(query: UsageQuery, compared_with: Period | None = None) -> Activ
     leaders = {name: found.leaders for name, found in ranked.items()}
     num_parts = {name: found.number for name, found in ranked.items()}
     rows = _bars(query, present, leaders)
-    if hidden := [name for name in present if num_parts[name] <= SHOWN_PARTS and _has_rest(rows, name)]:
+    told_apart = [name for name in present if name not in OF_KINDS]
+    if hidden := [name for name in told_apart if num_parts[name] <= SHOWN_PARTS and _has_rest(rows, name)]:
         for name, parts in _parts_with_bars(query, hidden).items():
             leaders[name] += sorted(parts - set(leaders[name]))
             num_parts[name] = len(leaders[name])
@@ -148,7 +152,7 @@ def _ranked_parts(
         parameters |= {"compared_start": compared_with.start, "compared_end": compared_with.end}
     found = {kind: (numbers, leaders) for kind, numbers, leaders in fetch(sql, parameters)}
     num_parts, has_any, before = (_by_quantity(found.get(kind)) for kind in ("parts", "whole", "before"))
-    ranked = {name: Ranked(number, found[name][1]) for name, number in num_parts.items()}
+    ranked = {name: Ranked(number, found[name][1] if name in found else []) for name, number in num_parts.items()}
     return ranked, [name for name in QUANTITIES if num_parts[name] or has_any.get(name)], before
 
 
@@ -158,18 +162,22 @@ def _by_quantity(row: tuple[Sequence[int | None], object] | None) -> dict[str, i
 
 def _ranking_sql(whole: Source, has: Iterable[str]) -> str:
     """kind, numbers, parts: of the kind `parts` how many have any of each quantity; of a quantity's name the largest of them.
-    Of thousands of parts those few are all that leaves the database."""
+    Of thousands of parts those few are all that leaves the database, and for what no part has any of they are not looked through.
+    """
     near = ", ".join(f"{expression} AS {name}" for name, expression in RANKS.items())
     owned = ", ".join(f"{condition} AS has_{name}" for name, condition in zip(QUANTITIES, has, strict=True))
-    numbers = ", ".join(f"count(*) FILTER (WHERE has_{name})" for name in QUANTITIES)
+    numbers = ", ".join(f"count(*) FILTER (WHERE has_{name}) AS {name}" for name in QUANTITIES)
     largest = " ".join(
-        f"UNION ALL SELECT '{name}', NULL, ARRAY("
-        f"SELECT part FROM ranked WHERE has_{name} ORDER BY {name} DESC, part LIMIT {SHOWN_PARTS})"
+        f"UNION ALL SELECT '{name}', NULL, ARRAY(SELECT part FROM ranked"
+        f" WHERE has_{name} AND (SELECT {name} > 0 FROM numbers) ORDER BY {name} DESC, part LIMIT {SHOWN_PARTS})"
         for name in QUANTITIES
+        if name not in OF_KINDS
     )
     return f"""
-        WITH ranked AS MATERIALIZED (SELECT {whole.part}::bigint AS part, {near}, {owned} {whole.from_where} GROUP BY 1)
-        SELECT 'parts' AS kind, ARRAY[{numbers}]::numeric[] AS numbers, NULL::bigint[] AS parts FROM ranked {largest}
+        WITH ranked AS MATERIALIZED (SELECT {whole.part}::bigint AS part, {near}, {owned} {whole.from_where} GROUP BY 1),
+        numbers AS MATERIALIZED (SELECT {numbers} FROM ranked)
+        SELECT 'parts' AS kind, ARRAY[{", ".join(QUANTITIES)}]::numeric[] AS numbers, NULL::bigint[] AS parts
+        FROM numbers {largest}
     """
 
 
