@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -69,7 +70,9 @@ plotly.io.templates[TEMPLATE] = go.layout.Template(
     },
 )
 TEMPLATE_JSON: Final = plotly.io.templates[TEMPLATE].to_plotly_json()
-TRACES: Final = {"bar": go.Bar, "scatter": go.Scatter}
+TOTAL: Final = go.Scatter(name="Total", meta={"label": "Total"}).to_plotly_json()
+NUM_LOOKS: Final = 64
+"""Colours and axes of figures, of which a page has few."""
 TEMPLATE_TEXT: Final = msgspec.Raw(msgspec.json.encode(TEMPLATE_JSON))
 # None of them is JSON's own: within strings they mean the same, and no name can end the script element.
 ESCAPES: Final = {"&": "\\u0026", "<": "\\u003C", ">": "\\u003E"}
@@ -115,26 +118,37 @@ def figure_script(axis: Axis, series: Sequence[Series], unit: Unit) -> SafeStrin
 def stacked_bars(axis: Axis, series: Sequence[Series], unit: Unit) -> dict[str, Any]:
     """Bars stacked in the order of `series`, the first at the bottom; before them an unseen trace, the tooltip's total.
 
-    A figure in Plotly's JSON. Its parts are Plotly's, put together here: a `go.Figure` would copy the template and check
-    every property for each chart anew, which takes five times as long. The tests check them.
+    A figure in Plotly's JSON. What figures have in common is built and checked by Plotly, once; the numbers are put in here: a
+    `go.Figure` would copy the template and check every property for each chart anew. The tests check whole figures.
     """
     ticks = _ticks(series, unit)
-    named = axis.slots[:: TICK_EVERY[axis.step]]
-    layout = {
-        "xaxis": {
-            "range": [_moment(axis.slots[0]), _moment(axis.slots[-1] + axis.width)],
-            "tickvals": [_middle(axis, slot) for slot in named],
-            "ticktext": [label(slot) for slot in named],
-            "unifiedhovertitle": {"text": f"%{{x|{TITLES[axis.step]}}}{_hint(axis, series)}"},
-        },
-        "yaxis": {
-            "tickvals": [float(tick) for tick in ticks],
-            "ticktext": [unit.axis_text(tick) for tick in ticks],
-            "range": _range(series),
-        },
+    y_axis = {
+        "tickvals": [float(tick) for tick in ticks],
+        "ticktext": [unit.axis_text(tick) for tick in ticks],
+        "range": _range(series),
     }
-    data = [TRACES[trace["type"]](trace, _validate=False).to_plotly_json() for trace in _traces(axis, series, unit)]
-    return {"data": data, "layout": {**go.Layout(layout, _validate=False).to_plotly_json(), "template": TEMPLATE_JSON}}
+    layout = {"xaxis": _x_axis(axis, _hint(axis, series)), "yaxis": y_axis, "template": TEMPLATE_JSON}
+    return {"data": _traces(axis, series, unit), "layout": layout}
+
+
+@lru_cache(maxsize=NUM_LOOKS)
+def _x_axis(axis: Axis, hint: str) -> dict[str, Any]:
+    """The same for all charts of a page. Nobody changes it."""
+    named = axis.slots[:: TICK_EVERY[axis.step]]
+    found: dict[str, Any] = go.layout.XAxis(
+        range=[_moment(axis.slots[0]), _moment(axis.slots[-1] + axis.width)],
+        tickvals=[_middle(axis, slot) for slot in named],
+        ticktext=[label(slot) for slot in named],
+        unifiedhovertitle={"text": f"%{{x|{TITLES[axis.step]}}}{hint}"},
+    ).to_plotly_json()
+    return found
+
+
+@lru_cache(maxsize=NUM_LOOKS)
+def _bars(color: str) -> dict[str, Any]:
+    """Bars without numbers. Nobody changes them."""
+    found: dict[str, Any] = go.Bar(marker={"color": f"var(--{color})"}).to_plotly_json()
+    return found
 
 
 def as_shown(name: str) -> str:
@@ -150,22 +164,20 @@ def _traces(axis: Axis, series: Sequence[Series], unit: Unit) -> list[dict[str, 
     texts = _columns(rows, totals if has_total else (), unit)
     bars = [
         {
-            "type": "bar",
-            "marker": {"color": f"var(--{item.color})"},
+            **_bars(item.color),
+            "name": as_shown(item.name),
             "meta": {"address": item.address, "label": _cut(item.name)},
-            **_line(item.name, item.values, own),
+            **_numbers(item.values, own),
             **where,
         }
         for item, own in zip(series, texts, strict=False)
     ]
-    if not has_total:
-        return bars
-    return [{"type": "scatter", "meta": {"label": "Total"}, **_line("Total", totals, texts[-1]), **where}, *bars]
+    return [{**TOTAL, **_numbers(totals, texts[-1]), **where}, *bars] if has_total else bars
 
 
-def _line(name: str, values: Sequence[Number], texts: Sequence[str]) -> dict[str, Any]:
-    """A trace's figures in the tooltip, and where its values stand."""
-    return {"name": as_shown(name), "y": [float(value) for value in values], "customdata": list(texts)}
+def _numbers(values: Sequence[Number], texts: Sequence[str]) -> dict[str, Any]:
+    """Where a trace's values stand, and how the tooltip tells them."""
+    return {"y": [float(value) for value in values], "customdata": list(texts)}
 
 
 def _columns(rows: Sequence[Sequence[Number]], totals: Sequence[Number], unit: Unit) -> list[list[str]]:
