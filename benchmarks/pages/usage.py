@@ -4,6 +4,7 @@ Two organizations with the same people, keys and models; one has 100 times (quic
 events are made in PostgreSQL and rolled up by the product.
 """
 
+import gc
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -151,11 +152,14 @@ def fill(world: World, day: date, num_events: int, *, with_purpose: bool = False
 
 
 def settle() -> None:
-    """As autovacuum would leave it after a while."""
+    """As autovacuum would leave the tables after a while, and web its process (`usage_dashboard.wsgi`): to look through what
+    stays for good again and again would take as long as several pages."""
     with connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute(f"VACUUM ANALYZE {table}")
         cursor.execute("CHECKPOINT")
+    gc.collect()
+    gc.freeze()
 
 
 def _visitor(world: World) -> Client:
