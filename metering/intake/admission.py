@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final, Self
@@ -19,7 +19,7 @@ from metering.attributions.purpose import InvalidAttributeError, UnknownProjectE
 from metering.intake import copy_rows, skus
 from metering.intake.checks import check, utc
 from metering.intake.copy_rows import ACCEPTED, Outcome, RowParts, Undeclared, microseconds, plain_row
-from metering.intake.formats.events import NO_ATTRIBUTES, Correction, Event, Refusal
+from metering.intake.formats.events import NO_ATTRIBUTES, Correction, PlainEvent, Refusal, is_plain
 from metering.intake.history.reach import Reach
 from metering.intake.skus import SaidOfSku, SkuKey
 from metering.measures import CONTEXT_BANDS, MEASURES
@@ -156,27 +156,15 @@ class Admission:
         others = []
         for place, event in enumerate(events):
             if (
-                type(event) is Event
-                and event.usage_type == "completions"
+                (type(event) is PlainEvent or is_plain(event))
                 and (sku := plain_parts.get((event.model, event.service_tier, event.batch, event.provider))) is not None
                 and (parts := parts_of.get(event.api_key_id)) is not None
-                and event.organization is None
-                and type(at := event.timestamp) is datetime
-                and at.tzinfo is UTC
-                and oldest <= (moment := microseconds(at)) <= newest
+                and oldest <= (moment := microseconds(event.timestamp)) <= newest
                 and parts.since <= moment
                 and parts.memory is memory
-                and event.num_model_requests == 1
-                and 0 < (output_tokens := event.output_tokens) <= most
+                and (output_tokens := event.output_tokens) <= most
                 and (cached := event.input_cached_tokens) <= (tokens := event.input_tokens) <= short
-                and tokens
-                and not (
-                    event.input_cache_write_tokens or event.input_cache_write_long_tokens or event.input_audio_tokens
-                )
-                and not (event.input_image_tokens or event.input_video_tokens or event.output_audio_tokens)
                 and (reasoning := event.output_reasoning_tokens) <= output_tokens
-                and not (event.output_image_tokens or event.speed or event.region)
-                and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
                 and " " not in (caller_id := event.id)
                 and caller_id.isprintable()
                 and (

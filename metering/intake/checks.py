@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from metering import price_words, service_tiers
-from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.formats.events import Correction, Event, PlainEvent, Refusal
 from metering.intake.skus import SkuKey, context_band
 from metering.measures import (
     ALLOWED_MEASURES,
@@ -35,7 +35,7 @@ _foreign_measures: Final[dict[UsageType, Callable[[Any], tuple[int, ...]]]] = {
 }
 
 
-def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one return per reason reads best
+def check(event: PlainEvent | Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one return per reason reads best
     """The key of the event's SKU, or why the event is refused.
 
     A correction has the context band of what it corrects, which is not known yet: 0 stands in its place.
@@ -73,7 +73,7 @@ def check(event: Event | Correction) -> SkuKey | Refusal:  # noqa: PLR0911 - one
     return SkuKey(model, usage_type, service_tier, is_batch, *words, band, in_both_units, output_is_split)
 
 
-def _tier(event: Event | Correction) -> tuple[int | str, bool]:
+def _tier(event: PlainEvent | Event | Correction) -> tuple[int | str, bool]:
     """(the tier's number, or the word that stands for it if this process does not know it; whether it is a batch)."""
     word = event.service_tier or "default"
     if word.lower() == BATCH_TIER:
@@ -87,7 +87,7 @@ def is_word(text: str) -> bool:
     return _is_name(text, service_tiers.MAX_LENGTH)
 
 
-def _price_words(event: Event | Correction) -> tuple[int | str, int | str, int | str] | Refusal:
+def _price_words(event: PlainEvent | Event | Correction) -> tuple[int | str, int | str, int | str] | Refusal:
     """For provider, speed and region the number, or the word that stands for it if this process does not know it."""
     if not (event.provider or event.speed or event.region):
         return NOT_SAID, NOT_SAID, NOT_SAID
@@ -159,6 +159,6 @@ def _sum_of(measures: Mapping[str, int], parts: Sequence[str]) -> str:
     return named[0] if len(named) == 1 else f"{' and '.join(named)}, together {sum(measures[part] for part in parts)},"
 
 
-def _foreign_measure(event: Event | Correction, usage_type: UsageType) -> Refusal:
+def _foreign_measure(event: PlainEvent | Event | Correction, usage_type: UsageType) -> Refusal:
     names = [name for name in MEASURES if name not in ALLOWED_MEASURES[usage_type] and getattr(event, name)]
     return Refusal("foreign_measure", f"`{'`, `'.join(names)}` does not belong to usage of type {usage_type.label}.")

@@ -12,7 +12,7 @@ from struct import Struct
 from typing import Final, Literal
 
 from metering.attributions.memory import Memory
-from metering.intake.formats.events import NO_ATTRIBUTES, Event, Refusal
+from metering.intake.formats.events import NO_ATTRIBUTES, Event, PlainEvent, Refusal
 from metering.measures import MEASURES
 
 COLUMNS: Final = ", ".join(
@@ -82,7 +82,7 @@ class RowParts:
     of_projects: dict[tuple[str | None, bytes], bytes] = field(default_factory=dict)
     undeclared: dict[tuple[str | None, bytes], Undeclared] = field(default_factory=dict)
 
-    def said(self, event: Event, undeclared: list[Undeclared]) -> bytes | None:
+    def said(self, event: PlainEvent | Event, undeclared: list[Undeclared]) -> bytes | None:
         """The second part of the row of an event that says what it is for, if that was said before; notes what it drops."""
         attributes = bytes(event.attributes)
         if not event.project and (found := self.callers.get(attributes)) is not None:
@@ -93,7 +93,7 @@ class RowParts:
             undeclared.append(self.undeclared[said])
         return found
 
-    def remember(self, event: Event, caller: bytes, undeclared: Undeclared | None) -> int:
+    def remember(self, event: PlainEvent | Event, caller: bytes, undeclared: Undeclared | None) -> int:
         """For events that say what this one says; returns how many entries are new."""
         if not event.project and event.attributes is NO_ATTRIBUTES:
             self.plain = caller

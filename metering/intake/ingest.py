@@ -30,7 +30,7 @@ from metering.intake import copy_rows, corrections, duplicates, skus
 from metering.intake.admission import Admission, Window
 from metering.intake.back_pressure import pace
 from metering.intake.copy_rows import COLUMNS, DAY_MICROSECONDS, EPOCH, Outcome
-from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.formats.events import Item
 from metering.intake.group_commit import GroupCommit
 from metering.intake.history.reach import Reach
 from metering.intake.short_transaction import COPY_BYTES, ShortTransaction, short_transaction
@@ -79,7 +79,7 @@ class UnauthenticatedError(Exception):
 class Request:
     """The events that one sender reports at once, and what became of them."""
 
-    events: Sequence[Event | Correction | Refusal]
+    events: Sequence[Item]
     secret_digest: bytes
     reach: Reach | None = None
     """For history that may be older than other events."""
@@ -91,9 +91,7 @@ class Request:
     """(organization, names of attributes that it has not declared) of its events."""
 
 
-def store(
-    events: Sequence[Event | Correction | Refusal], *, secret_digest: bytes, reach: Reach | None = None
-) -> list[Outcome]:
+def store(events: Sequence[Item], *, secret_digest: bytes, reach: Reach | None = None) -> list[Outcome]:
     """Store the events that the holder of a secret reports; one outcome per event, in their order, after the commit.
 
     Raises UnauthenticatedError, or django.db.OperationalError when the database cannot take the events: then nothing of

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.db import connection
@@ -22,7 +22,7 @@ from django.db import connection
 from metering.intake import ingest
 from metering.intake.checks import check
 from metering.intake.copy_rows import ACCEPTED, Outcome
-from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.formats.events import Correction, Event, Item, PlainEvent, Refusal
 
 UNITS_EACH: Final = 1_000
 BYTES_IN_UNIT: Final = 1_000_000
@@ -98,9 +98,7 @@ class Purses:
 purses: Final = Purses()
 
 
-def store_own_usage(
-    events: Sequence[Event | Correction | Refusal], *, api_key_id: int, secret_digest: bytes
-) -> list[Outcome]:
+def store_own_usage(events: Sequence[Item], *, api_key_id: int, secret_digest: bytes) -> list[Outcome]:
     """`ingest.store` for a key that reports its own usage: the first events up to its limit are taken, the others refused.
 
     What is not stored, because it was stored already or is refused for another reason, does not count.
@@ -118,9 +116,9 @@ def store_own_usage(
     return outcomes
 
 
-def _units(event: Any) -> int:
+def _units(event: Item) -> int:
     """What an event counts. Corrections are not for API keys, and count nothing."""
-    if type(event) is not Event:
+    if isinstance(event, Correction | Refusal):
         return 0
     tokens: int = sum(_one_each(event)) + UNITS_EACH * sum(_thousand_each(event))
     return tokens + event.usage_bytes // BYTES_IN_UNIT
@@ -151,15 +149,13 @@ def _ask(purse: Purse, api_key_id: int, asked: Amount, limit: Amount) -> Amount:
     return given
 
 
-def _limited(
-    events: Sequence[Event | Correction | Refusal], units: Sequence[int], granted: Amount
-) -> Sequence[Event | Correction | Refusal]:
+def _limited(events: Sequence[Item], units: Sequence[int], granted: Amount) -> Sequence[Item]:
     """The events, with a refusal in the place of each that what is granted does not cover. What is wrong with an event by
     itself is told first."""
     num_events, num_units = granted
     if num_events >= len(events) and num_units >= sum(units):
         return events
-    limited: list[Event | Correction | Refusal] = []
+    limited: list[Item] = []
     for event, cost in zip(events, units, strict=True):
         if num_events and cost <= num_units:
             num_events, num_units = num_events - 1, num_units - cost
@@ -169,7 +165,7 @@ def _limited(
     return limited
 
 
-def _refusal(event: Event | Correction, cost: int) -> Event | Correction | Refusal:
+def _refusal(event: PlainEvent | Event | Correction, cost: int) -> Item:
     if isinstance(check(event), Refusal):
         return event
     return TOO_LARGE if cost > _limit()[1] else OVER_THE_LIMIT

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -12,6 +12,7 @@ from metering.measures import MAX_MEASURE
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_MEASURE)]
 SignedCount = Annotated[int, msgspec.Meta(ge=-MAX_MEASURE, le=MAX_MEASURE)]
+SomeTokens = Annotated[int, msgspec.Meta(gt=0, le=MAX_MEASURE)]
 CallerId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 ModelName = Annotated[str, msgspec.Meta(max_length=128)]
 NO_ATTRIBUTES: Final = msgspec.Raw(b"")
@@ -54,6 +55,63 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     characters: Count = 0
     usage_bytes: Count = 0
     num_sessions: Count = 0
+
+
+class PlainEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """What most events are: one request for completions with input and output, for the caller's own organization, at the usual
+    speed, anywhere, without rare measures.
+
+    It reads like an Event. Its type says what else had to be asked of each, and half as many fields have to be filled.
+    """
+
+    id: CallerId
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    usage_type: Literal["completions"]
+    model: ModelName
+    api_key_id: str | None = None
+    organization: ClassVar[None] = None
+    project: str | None = None
+    attributes: msgspec.Raw = NO_ATTRIBUTES
+    service_tier: str | None = None
+    batch: bool = False
+    provider: str | None = None
+    speed: ClassVar[None] = None
+    region: ClassVar[None] = None
+    num_model_requests: Literal[1] = 1
+    input_tokens: SomeTokens
+    input_cached_tokens: Count = 0
+    input_cache_write_tokens: ClassVar[int] = 0
+    input_cache_write_long_tokens: ClassVar[int] = 0
+    input_audio_tokens: ClassVar[int] = 0
+    input_image_tokens: ClassVar[int] = 0
+    input_video_tokens: ClassVar[int] = 0
+    output_tokens: SomeTokens
+    output_audio_tokens: ClassVar[int] = 0
+    output_image_tokens: ClassVar[int] = 0
+    output_reasoning_tokens: Count = 0
+    images: ClassVar[int] = 0
+    seconds: ClassVar[int] = 0
+    characters: ClassVar[int] = 0
+    usage_bytes: ClassVar[int] = 0
+    num_sessions: ClassVar[int] = 0
+
+
+def is_plain(event: object) -> bool:
+    """Whether it is an Event, as other formats make them, that could be a PlainEvent."""
+    return (
+        type(event) is Event
+        and event.usage_type == "completions"
+        and type(event.timestamp) is datetime
+        and event.timestamp.tzinfo is UTC
+        and event.num_model_requests == 1
+        and event.input_tokens > 0
+        and event.output_tokens > 0
+        and not (event.organization or event.speed or event.region)
+        and not (event.input_cache_write_tokens or event.input_cache_write_long_tokens or event.input_audio_tokens)
+        and not (event.input_image_tokens or event.input_video_tokens)
+        and not (event.output_audio_tokens or event.output_image_tokens)
+        and not (event.images or event.seconds or event.characters or event.usage_bytes or event.num_sessions)
+    )
 
 
 class Correction(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
@@ -110,6 +168,10 @@ class Refusal:
     organization: ClassVar[None] = None
 
 
+Item: TypeAlias = PlainEvent | Event | Correction | Refusal
+"""What an item of a body is read as."""
+
+
 class UnreadableError(Exception):
     """The request as a whole cannot be read, so that no event of it was looked at. `retry_after` is in seconds, if it helps;
     a server that is busy is asked again at once."""
@@ -131,7 +193,7 @@ class Decoded:
     or what others say, by rule: they are neither events nor refused.
     """
 
-    events: Sequence[Event | Correction | Refusal]
+    events: Sequence[Item]
     sizes: Sequence[int] | None = None
     changes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     ignored: Mapping[str, int] = field(default_factory=dict)

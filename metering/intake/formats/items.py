@@ -5,7 +5,7 @@ Python's time and memory each, and ten kilobytes of gzip hold millions.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Final, TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from metering.intake.formats.events import UnreadableError
 
 T = TypeVar("T")
+Some = TypeVar("Some", bound=Sized)
 MAX_EVENTS: Final = 10_000
 MAX_FIELDS: Final = 40  # more than an event has, with its attributes
 MAX_LINES: Final = 2 * MAX_EVENTS  # of which some may be empty
@@ -98,7 +99,7 @@ def patiently_decoded(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T:
         return decoder.decode(marked(text))
 
 
-def limited(found: list[T]) -> list[T]:
+def limited(found: Some) -> Some:
     """The same, unless there are too many: then it raises UnreadableError."""
     if len(found) > MAX_EVENTS:
         raise too_many(f"{MAX_EVENTS:,} events, not {len(found):,}")

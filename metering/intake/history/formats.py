@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from metering.intake.formats import native
-from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.formats.events import Item
 from metering.intake.history import litellm_spend_logs, openai_usage
 from metering.intake.history.rows import Columns
 from metering.measures import MEASURES
@@ -16,7 +16,7 @@ from metering.measures import MEASURES
 class Reading:
     """What became of a row: events or a refusal, or nothing for the reason that `ignored` names; by which rules it changed."""
 
-    events: Sequence[Event | Correction | Refusal]
+    events: Sequence[Item]
     ignored: str = ""
     changes: Sequence[str] = ()
 

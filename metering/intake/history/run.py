@@ -22,7 +22,7 @@ from metering.intake import ingest
 from metering.intake.admission import Admission, Window
 from metering.intake.bodies.files import unpacked
 from metering.intake.copy_rows import Outcome
-from metering.intake.formats.events import Correction, Event, Refusal
+from metering.intake.formats.events import Correction, Event, Item, Refusal
 from metering.intake.history import progress as progresses
 from metering.intake.history.formats import FORMATS, Format, Reading
 from metering.intake.history.keys import Keys
@@ -140,9 +140,7 @@ def _take(order: Order, chunk: Sequence[tuple[int, Reading]]) -> tuple[list[Outc
     return outcomes, counts
 
 
-def _rehearsed(
-    events: Sequence[Event | Correction | Refusal], caller: Caller | None, reach: Reach | None
-) -> list[Outcome]:
+def _rehearsed(events: Sequence[Item], caller: Caller | None, reach: Reach | None) -> list[Outcome]:
     """What would become of the events, as far as can be told without storing them: whether they are stored already cannot."""
     known, now = current_directory()
     if caller is None or not caller.may_call(now):
@@ -169,7 +167,7 @@ def _write_refused(file: BinaryIO, chunk: Sequence[tuple[int, Reading]], outcome
         file.flush()
 
 
-def _described(event: Event | Correction | Refusal, refusal: Refusal) -> tuple[str, str, str, str]:
+def _described(event: Item, refusal: Refusal) -> tuple[str, str, str, str]:
     """(id, key, code, sentence)."""
     event_id = refusal.event_id or getattr(event, "id", "")
     key = refusal.key or getattr(event, "api_key_id", None)

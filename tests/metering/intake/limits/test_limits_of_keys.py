@@ -164,6 +164,7 @@ def test_bad_events_keep_their_own_code_and_do_not_count(secret: str, settings: 
 def test_each_measure_counts_its_units(secret: str, settings: Any, fields: dict[str, Any], units: int) -> None:
     settings.API_KEY_UNITS_PER_MINUTE = units - 1
     assert send(make_event(**fields), secret) == ["too_large_for_key"]
+    assert send(many(2, **fields), secret) == ["too_large_for_key"] * 2
     settings.API_KEY_UNITS_PER_MINUTE = units
     in_another_process()
     KeyMinute.objects.all().delete()
