@@ -35,6 +35,8 @@ running AS MATERIALIZED (
     SELECT *, {to_cents_sql("amount_to_date")} - {to_cents_sql("(amount_to_date - amount)")} AS cents FROM to_date
 )
 """
+# What documents charge is looked up by key (OFFSET): the close of a month writes thousands of them, of which statistics know
+# nothing yet, and to read them all for each payer takes the longer the more payers there are.
 LINES_SQL: Final = f"""
 WITH owned AS ({OWNED_SQL}), {RUNNING_SQL},
 billed AS (
@@ -45,9 +47,12 @@ charged AS (
     SELECT line.organization_id, line.model_id, line.line_item, line.usage_month AS month,
         sum(line.quantity) AS quantity, sum(line.amount) AS amount
     FROM owned
-    JOIN billing_invoiceline AS line
-        ON line.organization_id = owned.organization_id
-        AND line.usage_month >= owned.first_month AND line.usage_month < owned.end_month
+    CROSS JOIN LATERAL (
+        SELECT * FROM billing_invoiceline AS stored
+        WHERE stored.organization_id = owned.organization_id
+          AND stored.usage_month >= owned.first_month AND stored.usage_month < owned.end_month
+        OFFSET 0
+    ) AS line
     JOIN billing_invoice AS invoice ON invoice.id = line.invoice_id AND invoice.state <> 'draft'
     GROUP BY 1, 2, 3, 4
 ),
@@ -60,8 +65,12 @@ change AS (
 day_charged AS (
     SELECT day.organization_id, day.day, sum(day.amount) AS amount
     FROM owned
-    JOIN billing_billedday AS day ON day.organization_id = owned.organization_id
-        AND day.day >= owned.first_month AND day.day < owned.end_month
+    CROSS JOIN LATERAL (
+        SELECT * FROM billing_billedday AS stored
+        WHERE stored.organization_id = owned.organization_id
+          AND stored.day >= owned.first_month AND stored.day < owned.end_month
+        OFFSET 0
+    ) AS day
     JOIN billing_invoice AS invoice ON invoice.id = day.invoice_id AND invoice.state <> 'draft'
     GROUP BY 1, 2
 ),
@@ -82,8 +91,8 @@ ORDER BY 2, 3, 4, 5
 DAYS_SQL: Final = f"WITH owned AS ({OWNED_SQL}), {RUNNING_SQL} SELECT day, sum(cents) FROM running GROUP BY day"
 CHARGED_DAYS_SQL: Final = """
 SELECT day.day, sum(day.amount)
-FROM billing_billedday AS day
-JOIN billing_invoice AS invoice ON invoice.id = day.invoice_id
+FROM billing_invoice AS invoice
+CROSS JOIN LATERAL (SELECT day, amount FROM billing_billedday AS stored WHERE stored.invoice_id = invoice.id OFFSET 0) AS day
 WHERE invoice.payer_id = %(payer)s
   AND (invoice.place <= coalesce(%(last_place)s::integer, invoice.place) OR invoice.id = %(draft)s::bigint)
 GROUP BY 1
