@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from tests.database.plans import Plan, nodes_of, outermost, plan_in
+from tests.database.plans import SHARD, Plan, nodes_of, outermost, plan_in
 
 CHANGES: Final = re.compile(r"\s*(MERGE|INSERT|UPDATE|DELETE|WITH|CREATE TEMPORARY TABLE \w+ (ON COMMIT DROP )?AS)\b")
 
@@ -29,6 +29,11 @@ class Work:
         """How many rows were written to tables."""
         written = [plan["Plans"][0] for plan in self.plans if plan["Node Type"] == "ModifyTable"]
         return sum(int(rows["Actual Rows"] * rows["Actual Loops"]) for rows in written)
+
+    def pages_for(self, table: str) -> int:
+        """How often a page was asked for to change this table."""
+        plans = (plan for plan in self.plans if SHARD.sub("", plan.get("Relation Name", "")) == table)
+        return sum(int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]) for plan in plans)
 
     def scans_of(self, alias: str) -> int:
         """How often a table was looked into, under the name that it has in the statement."""

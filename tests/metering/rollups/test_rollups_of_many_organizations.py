@@ -10,7 +10,16 @@ from django.db import connection, transaction
 from apikeys.routing import ATTRIBUTED
 from billing.models import DailyCost
 from billing.prices import rating
-from metering.models import HourlyUsage, IngestBatch, OrganizationDailyUsage, Sku, UsageEvent
+from metering.cluster.state import is_distributed
+from metering.models import (
+    AttributedDailyUsage,
+    DailyUsage,
+    HourlyUsage,
+    IngestBatch,
+    OrganizationDailyUsage,
+    Sku,
+    UsageEvent,
+)
 from metering.rollups import partitions
 from tests.database.work import Work, counted
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
@@ -21,8 +30,8 @@ from tests.world import World
 NUM_KEYS = 600
 
 
-def batch(sku: Sku, at: datetime, organization_of: Callable[[int], int]) -> None:
-    """An event of each of NUM_KEYS keys, which waits."""
+def batch(sku: Sku, at: datetime, organization_of: Callable[[int], int], **same: int) -> None:
+    """An event of each of NUM_KEYS keys, which waits; `same` are fields in which all are alike."""
     partitions.ensure([at.date()])
     with transaction.atomic():  # as in a transaction of its own: a cluster's runs claim what no open one has written
         stored = IngestBatch.objects.create(first_occurred_at=at, last_occurred_at=at, num_events=NUM_KEYS)
@@ -32,13 +41,13 @@ def batch(sku: Sku, at: datetime, organization_of: Callable[[int], int]) -> None
             occurred_at=at,
             event_id=uuid.uuid4(),
             batch_id=stored.pk,
-            user_id=number,
             api_key_id=number,
             sku_id=sku.pk,
             routing=int(ATTRIBUTED),
             num_model_requests=1,
             input_tokens=100,
             output_tokens=10,
+            **({"user_id": number} | same),
         )
         for number in range(1, NUM_KEYS + 1)
     )
@@ -75,6 +84,19 @@ def test_rows_to_add_to_are_looked_up_and_no_others_are_read() -> None:
         cursor.execute("SET LOCAL enable_nestloop = off")  # what follows would now rather read whole tables
     work = work_of_a_run(NUM_KEYS, day=5)
     assert NUM_KEYS <= work.rows_read_of("total") <= work.num_rows
+
+
+@pytest.mark.django_db
+def test_days_are_looked_up_by_their_whole_key_where_smaller_indexes_lead_to_all_rows_of_a_day() -> None:
+    sku, at = sku_of("m"), days_ago(2)
+    purpose = 0 if is_distributed() else 1  # a cluster cannot explain how it adds up by what usage was for
+    for minute in range(2):
+        batch(sku, at + timedelta(minutes=minute), lambda _: 1, user_id=1, attribution_id=purpose)
+        with counted() as work:
+            assert rating.roll_up_and_rate() == NUM_KEYS
+    for days in (DailyUsage, AttributedDailyUsage)[: purpose + 1]:
+        assert NUM_KEYS <= work.pages_for(days._meta.db_table) <= 12 * NUM_KEYS
+        assert [*days.objects.values_list("num_model_requests", "input_tokens")] == [(2, 200)] * NUM_KEYS
 
 
 @pytest.mark.django_db
