@@ -152,6 +152,11 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (SELECT * FROM metering_sku AS found WHERE found.id = touched.sku_id OFFSET 0) AS sku
 """
 TOUCHED_COST_SQL: Final = cost_of(TOUCHED_USAGE)
+# Statistics know neither how few prices a run asks for, so that rows would be sorted by them, nor that hardly two rows are of the
+# same quantities, so that each would be remembered.
+_NOT_OF_USE: Final = ("enable_mergejoin", "enable_memoize")
+PLAN: Final = "; ".join(f"SET LOCAL {plan} = off" for plan in _NOT_OF_USE)
+PLAN_AGAIN: Final = "; ".join(f"SET LOCAL {plan} TO DEFAULT" for plan in _NOT_OF_USE)
 UPSERT_SQL: Final = f"""
 INSERT INTO billing_dailycost (organization_id, day, sku_id, line_item, quantity, unit_price, amount, price_id)
 {TOUCHED_COST_SQL}
@@ -265,7 +270,9 @@ def rate(cursor: Any, touched: Touched) -> BudgetLook | None:
 
     Rows of models that were not looked up in the default price list yet are noted for `new_models`, which rates them again.
     """
+    cursor.execute(PLAN)
     cursor.execute(UPSERT_SQL.format(touched=touched.table))
+    cursor.execute(PLAN_AGAIN)
     costs.note(cursor, touched.table)
     cursor.execute(WAITING_SQL.format(touched=touched.table))
     return looks.note(cursor, touched.table)

@@ -11,6 +11,7 @@ from billing.prices import rating
 from metering.measures import MEASURES
 from metering.models import OrganizationDailyUsage, Sku
 from metering.rollups.touched import Touched, touch
+from tests.database.plans import nodes_of
 from tests.database.work import counted
 from tests.money import set_price
 from tests.usage.rollup_rows import sku_of
@@ -53,6 +54,16 @@ def test_a_price_is_looked_up_once_for_all_organizations_that_have_the_same() ->
         rate(touched)
     assert DailyCost.objects.filter(line_item=LineItem.INPUT, amount=50).count() == 300
     assert 1 <= work.scans_of("price") <= len(LineItem)
+
+
+def test_rows_are_neither_sorted_by_their_prices_nor_remembered_by_their_quantities() -> None:
+    touched = used(300, sku_of("m"))
+    with counted() as work:
+        rate(touched)
+    [costs] = [plan for plan in work.plans if plan.get("Relation Name") == DailyCost._meta.db_table]
+    ways = {node["Node Type"] for node in nodes_of(costs)}
+    assert "Hash Join" in ways
+    assert not ways & {"Merge Join", "Memoize"}
 
 
 def test_costs_change_in_place_and_leave_indexes_alone() -> None:

@@ -100,6 +100,17 @@ def test_a_row_is_touched_once_however_often_it_is_named(key: APIKey, token: str
         assert rows_of(touch(cursor, "metering_organizationdailyusage WHERE day > %s", [tomorrow])) == []
 
 
+def test_touched_rows_lie_in_the_order_of_their_keys(key: APIKey, token: str) -> None:
+    send_of_two_days(key, token)
+    roll_up()
+    named = "(SELECT * FROM metering_organizationdailyusage ORDER BY day DESC, sku_id DESC) AS unsorted"
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_sort = off")
+        touched = touch(cursor, named)
+        cursor.execute(f"SELECT organization_id, day, sku_id FROM {touched.table}")
+        assert list(cursor.fetchall()) == stored_rows()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_touched_rows_end_with_the_transaction_and_without_one_there_are_none(world: World) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
