@@ -19,6 +19,12 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11 p
 # The lock files name every package; what extras of them need (pydantic[email]), pip would not find pinned.
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
 
+# Tests start dozens of programs, and pytest rewrites thousands of modules: what was compiled is kept, also where images say not to.
+export PYTHONDONTWRITEBYTECODE :=
+
+# Where the tests that kill servers lie; collecting all the others takes as long as many of them.
+FAULTS = tests/faults tests/usage_dashboard/machine
+
 # The check of migrations compares files with files; that no database is there to ask as well is no news.
 WITHOUT_DATABASE = -W "ignore:Got an error checking a consistent migration history:RuntimeWarning"
 
@@ -43,8 +49,8 @@ ifdef PYTEST_ARGS
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 else
 	.venv/bin/python -m pytest -m "not faults" --numprocesses auto --dist loadfile
-	.venv/bin/python -m pytest -m "faults and not alone" --numprocesses auto --maxprocesses 4 --dist loadfile
-	.venv/bin/python -m pytest -m alone
+	.venv/bin/python -m pytest -m "faults and not alone" --numprocesses auto --maxprocesses 4 --dist loadfile $(FAULTS)
+	.venv/bin/python -m pytest -m alone $(FAULTS)
 endif
 
 # On a coordinator that knows its workers; its servers, which are on this machine, are killed afterwards. What starts PostgreSQL
