@@ -62,15 +62,27 @@ def stack(running_stack: Stack, django_db_blocker: DjangoDbBlocker) -> Iterator[
         yield running_stack
 
 
+@pytest.fixture(scope="module")
+def web_environment() -> dict[str, str]:
+    """With what web of a module that asks for `own_web` is started: it shows pages without collected static files."""
+    return {"DEBUG": "1"}
+
+
+@pytest.fixture(scope="module")
+def own_web(running_stack: Stack, web_environment: dict[str, str]) -> Iterator[None]:
+    """Web has the environment of the module, and is started once for all of its tests; whoever comes next starts their own."""
+    running_stack.start_what_is_missing()
+    running_stack.stop("web")
+    running_stack.start("web", environment=web_environment)
+    yield
+    running_stack.stop("web")
+
+
 @pytest.fixture
-def paged(stack: Stack, settings: Settings) -> Iterator[Stack]:
-    """Web that shows pages without collected static files, to sessions that are made here."""
-    stack.stop("web")
-    stack.start("web", environment={"DEBUG": "1"})
+def paged(own_web: None, stack: Stack, settings: Settings) -> Stack:
+    """Web that shows pages to sessions that are made here."""
     settings.SECRET_KEY = (stack.plan.data_dir / "secret_key").read_text().strip()
-    yield stack
-    stack.stop("web")
-    stack.start("web")
+    return stack
 
 
 @pytest.fixture

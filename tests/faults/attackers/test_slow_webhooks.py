@@ -18,7 +18,7 @@ from tests.machines.slow_receivers import SlowReceiver, slow_receivers
 from tests.world import make_organization
 from usage_dashboard.machine.processes import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.alone]
+pytestmark = pytest.mark.faults
 NUM_SLOW = 4
 NUM_MESSAGES = 20
 TIMEOUT_SECONDS = 2.0
@@ -72,6 +72,7 @@ def add(url: str, number: int) -> None:
     )
 
 
+@pytest.mark.alone
 def test_rollups_and_others_webhooks_go_on_beside_slow_receivers(
     stack: Stack, scenario: Scenario, num_events: int, slow: list[SlowReceiver], quick: Receiver
 ) -> None:

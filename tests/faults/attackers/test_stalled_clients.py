@@ -15,7 +15,7 @@ from tests.faults.load import Client, head
 from tests.faults.proof import Scenario
 from usage_dashboard.machine.processes import wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.alone]
+pytestmark = pytest.mark.faults
 NUM_STALLED = 64  # twice as many as web has threads
 NUM_POOLED = 32  # the threads of both processes, which start with the first request that needs one
 TIMEOUT_SECONDS = 8.0
@@ -28,14 +28,15 @@ ENVIRONMENT = {
 SIGN_IN = "/accounts/login/"
 
 
+@pytest.fixture(scope="module")
+def web_environment() -> dict[str, str]:
+    return ENVIRONMENT
+
+
 @pytest.fixture
-def impatient(stack: Stack) -> Iterator[Stack]:
+def impatient(own_web: None, stack: Stack) -> Stack:
     """Web with a short time for bodies."""
-    stack.stop("web")
-    stack.start("web", environment=ENVIRONMENT)
-    yield stack
-    stack.stop("web")
-    stack.start("web")
+    return stack
 
 
 def test_more_clients_stall_in_mid_body_than_there_are_threads(
@@ -66,6 +67,7 @@ def test_clients_stall_in_the_middle_of_signing_in(impatient: Stack, scenario: S
     scenario.require_exactly_once()
 
 
+@pytest.mark.alone
 def test_a_client_that_trickles_has_no_more_time(impatient: Stack, scenario: Scenario) -> None:
     with stalled(half_a_batch(scenario), impatient.plan.port, count=1) as (connection,):
         began_at = time.monotonic()
@@ -78,6 +80,7 @@ def test_a_client_that_trickles_has_no_more_time(impatient: Stack, scenario: Sce
     scenario.require_exactly_once()
 
 
+@pytest.mark.alone
 def test_hundreds_of_stalled_forms_of_strangers_slow_down_nobody(impatient: Stack, scenario: Scenario) -> None:
     @contextmanager
     def stalled_forms() -> Iterator[None]:
