@@ -1,6 +1,7 @@
 """Fixtures over the named world (`tests.world`)."""
 
 from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import pytest
 from django.apps import apps
@@ -14,14 +15,20 @@ from tests.engine import make_key, make_token
 from tests.world import World, make_world
 from usage_dashboard.doctor import programs
 
+QUICK: Final[dict[str, Any]] = {
+    "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+    "CACHES": {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}},  # no rate limits
+    "STAFF_SECOND_FACTOR": False,
+    "INGESTION_WRITE_SECONDS": 0.0,
+    "METRICS_WRITE_SECONDS": 0.0,
+}
+
 
 @pytest.fixture(autouse=True)
 def quick_settings(settings: Settings) -> None:
     """Passwords hashed fast, staff known by a password alone, and no thread that writes beside a test's transaction."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}  # no rate limits
-    settings.STAFF_SECOND_FACTOR = False
-    settings.INGESTION_WRITE_SECONDS = settings.METRICS_WRITE_SECONDS = 0.0
+    for name, value in QUICK.items():
+        setattr(settings, name, value)
 
 
 @pytest.fixture(autouse=True, scope="session")

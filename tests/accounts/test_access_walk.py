@@ -8,20 +8,15 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.audit.audit import Actor
-from accounts.changes import organization_change, routing_change
-from accounts.members import invitations
-from accounts.models import Invitation, Organization, User
-from accounts.projects.attributes import declare
-from accounts.projects.projects import make_project
-from apikeys.adminkeys.adminkeys import create_admin_key
-from apikeys.keys import keys
+from accounts.models import Organization, User
+from tests.accounts.walked import Walked, make_walked
 from tests.database.undone import undone
-from tests.world import LONG_AGO, World, make_organization, make_user
+from tests.world import LONG_AGO
 
 ROLES = (
     "anonymous",
@@ -290,71 +285,27 @@ def test_every_address_has_a_row_and_every_row_an_address() -> None:
     assert set(project_patterns()) == set(EXPECTED)
 
 
+@pytest.fixture(scope="module")
+def walked(kept: None) -> Walked:
+    return make_walked()
+
+
 @pytest.fixture
-def ask(world: World, client_of: Callable[[User], Client]) -> Ask:
+def ask(db: None, walked: Walked) -> Ask:
     """Ask for an address as a role with a method."""
-    api_key, _ = keys.create_api_key(user=world.bob, name="Laptop", created_at=LONG_AGO)
-    member = make_user("mia@acme.test", name="Mia", role="reader", organization=world.acme)
-    with routing_change() as now:
-        token = invitations.invite(
-            organization=world.acme,
-            email="nobody@example.test",
-            role="reader",
-            invited_by=world.alice,
-            now=now,
-            actor=Actor(),
-        )
-    with organization_change(world.acme) as now:
-        project = make_project(organization=world.acme, name="Checkout")
-        declare(organization=world.acme, name="team", title="Team", now=now)
-    admin_key, _ = create_admin_key(organization=world.acme, name="Grafana", scopes=["usage"], now=now)
-    people = {
-        "outsider": world.charlie,
-        "admin": world.bob,
-        "owner": world.alice,
-        "parent_owner": make_user("paula@parent.test", name="Paula", role="owner", organization=parent_of(world.acme)),
-        "staff": make_staff(world.other),
-    }
-    ids = {
-        "members/<slug:public_id>": member.public_id,
-        "users/<slug:public_id>": member.public_id,
-        "requests/<slug:public_id>": member.public_id,
-        "invitations/<slug:public_id>": Invitation.objects.get().public_id,
-        "projects/<slug:public_id>": project.public_id,
-        "admin-keys/<slug:public_id>": admin_key.public_id,
-        "<slug:name>": "team",
-        "<slug:step>": "mail",
-        "<slug:public_id>": api_key.public_id,
-        "<slug:token>": token,
-        "<slug:digest>": "0" * 64,
-        "<slug:slug>": "acme",
-        "<str:number>": "INV-2026-0001",
-    }
 
     def answer(role: str, pattern: str, method: str) -> HttpResponse:
         if role == "reader_without_visibility":
-            Organization.objects.filter(pk=world.acme.pk).update(usage_visibility="owners_and_admins")
-        client = Client() if role == "anonymous" else client_of(people.get(role, world.rita))
-        for placeholder, value in ids.items():
+            Organization.objects.filter(pk=walked.world.acme.pk).update(usage_visibility="owners_and_admins")
+        client = Client()
+        if role in walked.sessions:
+            client.cookies[settings.SESSION_COOKIE_NAME] = walked.sessions[role]
+        for placeholder, value in walked.ids.items():
             kind = placeholder.rpartition("/")[0]
             pattern = pattern.replace(placeholder, f"{kind}/{value}" if kind else value)
         return client.generic(method, "/" + re.sub("<int:[a-z_]+>", "1", pattern))  # type: ignore[return-value]
 
     return answer
-
-
-def parent_of(organization: Organization) -> Organization:
-    """A new organization that pays for this one; what it paid for before is its own again."""
-    organization.children.update(parent=None)
-    parent = make_organization("Parent")
-    Organization.objects.filter(pk=organization.pk).update(parent=parent)
-    return parent
-
-
-def make_staff(organization: Organization) -> User:
-    user = make_user("sam@operator.test", name="Sam", role="reader", organization=organization)
-    User.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
-    return user
 
 
 @pytest.mark.parametrize("pattern", EXPECTED)
@@ -374,9 +325,10 @@ def test_no_address_knows_other_methods(ask: Ask) -> None:
             assert ask("owner", pattern, method).status_code == expected, f"{method} {pattern}"
 
 
-def test_a_former_member_is_an_outsider(world: World, ask: Ask) -> None:
-    User.objects.filter(pk=world.rita.pk).update(default_organization=None)
-    world.rita.memberships.update(left_at=LONG_AGO.replace(year=2024))
+def test_a_former_member_is_an_outsider(walked: Walked, ask: Ask) -> None:
+    rita = walked.world.rita
+    User.objects.filter(pk=rita.pk).update(default_organization=None)
+    rita.memberships.update(left_at=LONG_AGO.replace(year=2024))
     for pattern, (reading, _) in EXPECTED.items():
         if "<slug:slug>" in pattern and reading not in (NOBODY, LED_BACK):
             assert ask("reader", pattern, "GET").status_code == 404, pattern

@@ -1,6 +1,10 @@
 """What the process remembers of the database is forgotten before each test, because the database forgets it as well."""
 
+from collections.abc import Iterator
+
 import pytest
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import RoutingVersion
 from apikeys import directory, refusals
@@ -11,6 +15,8 @@ from metering.intake import key_limits, skus
 from metering.intake.back_pressure import pace
 from metering.intake.received.tally import tally
 from metering.rollups import partitions
+from tests.database.undone import undone
+from tests.fixtures import QUICK
 from usage_dashboard.monitoring.timings import timings
 
 
@@ -37,3 +43,15 @@ def fresh_memories(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("django_db") or {"db", "live_server"} & set(request.fixturenames):
         request.getfixturevalue("db")
         RoutingVersion.objects.get_or_create(id=1)
+
+
+@pytest.fixture(scope="module")
+def kept(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """What other fixtures of a module make with it is there for all of its tests, which ask for `db` to take back their own.
+
+    It is taken back when the module ends, so no test of it may commit.
+    """
+    forget()
+    with django_db_blocker.unblock(), override_settings(**QUICK), undone():
+        RoutingVersion.objects.get_or_create(id=1)
+        yield

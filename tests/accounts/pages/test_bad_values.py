@@ -10,7 +10,8 @@ from django.urls import get_resolver
 
 from accounts.models import User
 from apikeys.keys import keys
-from tests.accounts.test_access_walk import make_staff, patterns_of
+from tests.accounts.test_access_walk import patterns_of
+from tests.accounts.walked import make_staff
 from tests.parameters import QUERY_PARAMETERS
 from tests.world import LONG_AGO, World
 

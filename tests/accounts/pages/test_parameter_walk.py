@@ -4,6 +4,7 @@ The parameters are found by looking on while pages read their query strings; one
 """
 
 import html
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -25,12 +26,13 @@ from apikeys.models import APIKey
 from apikeys.scimtokens.scimtokens import create_scim_token
 from billing.alerts import Budget, Delivery, WebhookEndpoint
 from billing.models import Invoice
-from tests.accounts.test_access_walk import make_staff, project_patterns
+from tests.accounts.test_access_walk import project_patterns
+from tests.accounts.walked import make_staff
 from tests.database.undone import undone
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.parameters import OPEN_TO_THEIR_READERS, ORGANIZATION, PATH_PARAMETERS, PLAIN, QUERY_PARAMETERS, WORDS
 from tests.usage.attributions import declare, say
-from tests.world import LONG_AGO, World
+from tests.world import LONG_AGO, World, make_world
 from usage_dashboard.models import ScimGroup
 
 ROLES = ("owner", "reader", "reader_without_visibility")
@@ -89,9 +91,28 @@ NUMBER: Final = 987_654_321
 """An id that stands nowhere else on a page: small numbers do, in “utf-8” for one."""
 
 
+Ids = dict[str, list[tuple[str, str]]]
+"""Kind of parameter → (who must not see it, what exists all the same). Colleagues' are hidden from some readers alone."""
+
+
+@pytest.fixture(scope="module")
+def filled(kept: None) -> tuple[World, Ids]:
+    """The world, and what there is in it, for all tests."""
+    world = make_world()
+    return world, make_ids(world)
+
+
 @pytest.fixture
-def ids(world: World) -> dict[str, list[tuple[str, str]]]:
-    """Kind of parameter → (who must not see it, what exists all the same). Colleagues' are hidden from some readers alone."""
+def world(db: None, filled: tuple[World, Ids]) -> World:
+    return filled[0]
+
+
+@pytest.fixture
+def ids(db: None, filled: tuple[World, Ids]) -> Ids:
+    return filled[1]
+
+
+def make_ids(world: World) -> Ids:
     theirs = make_key(world.charlie, "Charlies key")
     bobs = make_key(world.bob, "Bobs key")
     untracked = make_key(world.bob, "Bobs untracked key", created_at=LONG_AGO)
@@ -238,39 +259,35 @@ def test_each_parameter_that_a_page_reads_is_in_the_table(world: World, monkeypa
 
 
 @pytest.mark.parametrize("pattern", QUERY_PARAMETERS)
-def test_a_foreign_id_in_a_query_string_reads_like_none(
-    world: World, ids: dict[str, list[tuple[str, str]]], pattern: str
-) -> None:
+def test_a_foreign_id_in_a_query_string_reads_like_none(world: World, ids: Ids, pattern: str) -> None:
     for role in ROLES:
         with undone():
             require_alike_queries(world, ids, pattern, role)
 
 
-def require_alike_queries(world: World, ids: dict[str, list[tuple[str, str]]], pattern: str, role: str) -> None:
+def require_alike_queries(world: World, ids: Ids, pattern: str, role: str) -> None:
     client = client_as(world, role)
     own_key = make_key(world.alice if role == "owner" else world.rita)
     address = "/" + pattern.replace("<slug:slug>", "acme").replace("<slug:public_id>", own_key.public_id)
     for name, kind in QUERY_PARAMETERS[pattern].items():
         kinds = {PLAIN: (), WORDS: ("user", "api_key", "organization", "slug")}.get(kind, (kind,))
-        for never, (hidden_from, value) in ((NEVER[found], row) for found in kinds for row in ids[found]):
-            if hidden_from in ("everyone", role) or (hidden_from == "query" and kind != WORDS):
-                for beside in ("", "list=user&", "list=api_key&") if name == "q" else ("",):
-                    asked = f"{address}?{beside}{name}="
-                    expected = answer(client, "GET", f"{asked}{never}", {}, value=never)
-                    found = answer(client, "GET", f"{asked}{value}", {}, value=value)
-                    assert found == expected, (role, name, value)
+        hidden = {"everyone", role, *(() if kind == WORDS else ("query",))}
+        for found, beside in itertools.product(kinds, ("", "list=user&", "list=api_key&") if name == "q" else ("",)):
+            if values := [value for hidden_from, value in ids[found] if hidden_from in hidden]:
+                asked = f"{address}?{beside}{name}="
+                expected = answer(client, "GET", f"{asked}{NEVER[found]}", {}, value=NEVER[found])
+                for value in values:
+                    assert answer(client, "GET", f"{asked}{value}", {}, value=value) == expected, (role, name, value)
 
 
 @pytest.mark.parametrize("pattern", [pattern for pattern in project_patterns() if any(path_parameters(pattern))])
-def test_a_foreign_id_in_an_address_reads_like_none(
-    world: World, ids: dict[str, list[tuple[str, str]]], pattern: str
-) -> None:
+def test_a_foreign_id_in_an_address_reads_like_none(world: World, ids: Ids, pattern: str) -> None:
     for role in ROLES:
         with undone():
             require_alike_addresses(world, ids, pattern, role)
 
 
-def require_alike_addresses(world: World, ids: dict[str, list[tuple[str, str]]], pattern: str, role: str) -> None:
+def require_alike_addresses(world: World, ids: Ids, pattern: str, role: str) -> None:
     client = client_as(world, role)
     parts = dict(path_parameters(pattern))
     for part, kind in parts.items():
@@ -286,7 +303,7 @@ def require_alike_addresses(world: World, ids: dict[str, list[tuple[str, str]]],
                 assert answers[0] == answers[1], (role, method, part, value)
 
 
-def test_an_email_that_is_not_shown_finds_nobody(world: World, ids: dict[str, list[tuple[str, str]]]) -> None:
+def test_an_email_that_is_not_shown_finds_nobody(world: World, ids: Ids) -> None:
     client = client_as(world, "owner")
     for page in ("activity", "cost"):
         address = f"/{ORGANIZATION.replace('<slug:slug>', 'acme')}usage/{page}/?list=user&q="
@@ -294,9 +311,7 @@ def test_an_email_that_is_not_shown_finds_nobody(world: World, ids: dict[str, li
         assert "Bob Byrd" not in answer(client, "GET", f"{address}bob@acme.test", {}, value="bob@acme.test")[1]
 
 
-def test_the_tag_of_a_page_tells_nothing_of_others_to_who_sees_their_own_usage(
-    world: World, ids: dict[str, list[tuple[str, str]]]
-) -> None:
+def test_the_tag_of_a_page_tells_nothing_of_others_to_who_sees_their_own_usage(world: World, ids: Ids) -> None:
     client = client_as(world, "reader_without_visibility")
     ritas, bobs = make_key(world.rita, "Ritas"), make_key(world.bob, "Another of Bobs")
 
