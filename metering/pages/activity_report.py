@@ -33,7 +33,7 @@ from metering.usage.breakdown import Number
 from metering.usage.groupings import Grouping
 from metering.usage.names import Names
 from metering.usage.rankings import TopRow, top_lists
-from metering.usage.sums import Activity, activity_of
+from metering.usage.sums import Activity, activity_of, tells_top
 
 TOKEN_KINDS: Final = (
     ("Context", "context_tokens", color(0)),
@@ -90,12 +90,13 @@ def activity_report(asked: Asked) -> ActivityReport:
     """The report of the form's month, day or hour."""
     if asked.form.listed is not None:
         return ActivityReport(list_page=all_parts(asked, asked.form.listed))
-    compared = days_to_compare(asked)
-    activity = activity_of(asked.query, compared.before if compared else None)
+    compared, groups, rank = days_to_compare(asked), top_groups(asked.form), asked.form.rank
+    known = {asked.group} if tells_top(asked.query) else set()
+    activity = activity_of(asked.query, compared.before if compared else None, top_by=rank if known else None)
     if not activity.rows:
         return ActivityReport(is_new=asked.is_new())
-    groups = top_groups(asked.form)
-    top = top_lists(asked.query, asked.form.rank, [group for group in groups if not group.is_told_by_keys])
+    others = [group for group in groups if not group.is_told_by_keys and group not in known]
+    top = (*activity.top, *top_lists(asked.query, rank, others))
     names = _names(asked, activity, top)
     pen = _Pen(asked, activity, names, compared)
     list_pen = ListPen(asked, names)

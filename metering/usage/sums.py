@@ -9,8 +9,9 @@ from accounts.access import Access
 from accounts.periods import Period
 from metering.measures import MEASURES
 from metering.usage.breakdown import Amount, Breakdown, break_down
-from metering.usage.groupings import Grouping
-from metering.usage.queries import SHOWN_PARTS, Slot, Step, UsageQuery, fetch
+from metering.usage.groupings import NONE, Grouping
+from metering.usage.queries import SHOWN_PARTS, Rank, Slot, Step, UsageQuery, fetch
+from metering.usage.rankings import TOP_ROWS, TopRow
 from metering.usage.sources import Source, bars_by_part, bars_of, is_wide, leading_bars, other_days, totals_of
 
 # What the charts show, each a sum over usage rows. Context is all input that was not read from the cache.
@@ -28,16 +29,17 @@ QUANTITIES: Final = {
     "reasoning_tokens": "sum(usage.output_reasoning_tokens)",
     "searches": "sum(CASE WHEN sku.usage_type IN (9, 10) THEN usage.num_model_requests ELSE 0 END)",
 }
+KINDS_OF_TOKENS: Final = frozenset({"context_tokens", "cached_tokens", "generated_tokens"})
+"""Quantities that are drawn where there are tokens, all parts together: nothing is ranked by them."""
+BY_PART: Final = tuple(name for name in QUANTITIES if name not in KINDS_OF_TOKENS)
 RANKED_BY: Final = tuple(
-    measure for measure in MEASURES if any(f"usage.{measure})" in of for of in QUANTITIES.values())
+    measure for measure in MEASURES if any(f"usage.{measure})" in QUANTITIES[name] for name in BY_PART)
 )
 """The measures that they are made of."""
-RANKS: Final = {name: re.sub(r"usage\.\w+", r"\g<0>::float8", expression) for name, expression in QUANTITIES.items()}
+RANKS: Final = {name: re.sub(r"usage\.\w+", r"\g<0>::float8", QUANTITIES[name]) for name in BY_PART}
 """The same in half of the time: exact up to 2^53, and near enough to rank by beyond."""
-OF_KINDS: Final = frozenset({"context_tokens", "cached_tokens", "generated_tokens"})
-"""Quantities that are drawn as they are, and never told apart by parts: nothing is ranked by them."""
-# Whether any row has some of each quantity.
-HAS_BARS: Final = tuple(f"bool_or({expression.replace('sum(', '(')} <> 0)" for expression in QUANTITIES.values())
+HAS_BARS: Final = {name: f"bool_or({QUANTITIES[name].replace('sum(', '(')} <> 0)" for name in BY_PART}
+"""Whether any row has some of each quantity."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,17 @@ class PartSums:
 
 @dataclass(frozen=True)
 class Activity:
-    """The bars of a period, and for each quantity how many parts have any of it, and its sum in the compared period.
+    """The bars of a period, and for each quantity that is no kind of tokens how many parts have any of it, and its sum in the
+    compared period.
 
-    Of what is no kind of tokens the largest parts have bars of their own. A part has some of a quantity if one of its bars has,
-    though corrections may bring all of them together down to nothing.
+    A part has some of a quantity if one of its bars has, though corrections may bring all of them together down to nothing.
+    `top` is the list of the group's largest parts, where that was asked for.
     """
 
     rows: tuple[PartSums, ...]
     num_parts: dict[str, int]
     compared: dict[str, int] = field(default_factory=dict)
+    top: tuple[TopRow, ...] = ()
 
     def total(self, quantity: str) -> int:
         """The sum of one quantity over all bars and parts."""
@@ -78,22 +82,27 @@ class Activity:
         return break_down(group, slots, amounts, num_parts=self.num_parts[quantity])
 
 
-def activity_of(query: UsageQuery, compared_with: Period | None = None) -> Activity:
+def tells_top(query: UsageQuery) -> bool:
+    """Whether what ranks the parts of the query's group knows their Top list as well: `top_lists` would read the same rows."""
+    return bool(query.group.attribute) and not query.values
+
+
+def activity_of(query: UsageQuery, compared_with: Period | None = None, *, top_by: Rank | None = None) -> Activity:
     """Per bar and part all quantities; parts that lead in no quantity are summed as one, so the answer stays small.
 
     The parts are ranked by the sums of the whole period first. What is drawn, and every total, comes from one statement.
+    With `top_by` the Top list of the group is made along the way, of a query that `tells_top`.
     """
-    ranked, present, compared = _ranked_parts(query, compared_with)
+    ranked, present, compared, top = _ranked_parts(query, compared_with, top_by)
     leaders = {name: found.leaders for name, found in ranked.items()}
     num_parts = {name: found.number for name, found in ranked.items()}
     rows = _bars(query, present, leaders)
-    told_apart = [name for name in present if name not in OF_KINDS]
-    if hidden := [name for name in told_apart if num_parts[name] <= SHOWN_PARTS and _has_rest(rows, name)]:
+    if hidden := [name for name in leaders if num_parts[name] <= SHOWN_PARTS and _has_rest(rows, name)]:
         for name, parts in _parts_with_bars(query, hidden).items():
             leaders[name] += sorted(parts - set(leaders[name]))
             num_parts[name] = len(leaders[name])
         rows = _bars(query, present, leaders)
-    return Activity(rows, num_parts, compared)
+    return Activity(rows, num_parts, compared, top)
 
 
 def _bars(query: UsageQuery, present: Sequence[str], leaders: Mapping[str, Sequence[int]]) -> tuple[PartSums, ...]:
@@ -135,49 +144,67 @@ class Ranked:
 
 
 def _ranked_parts(
-    query: UsageQuery, compared_with: Period | None
-) -> tuple[dict[str, Ranked], list[str], dict[str, int]]:
-    """Each quantity's parts; the quantities that there are, of parts or of the whole; and those of the compared period."""
+    query: UsageQuery, compared_with: Period | None, top_by: Rank | None
+) -> tuple[dict[str, Ranked], list[str], dict[str, int], tuple[TopRow, ...]]:
+    """Each quantity's parts; the quantities that there are, of parts or of the whole; those of the compared period; and the
+    Top list of the group."""
     knows_bars = query.step == Step.DAY and not query.group.has_many_parts
-    whole = bars_by_part(query) if knows_bars else totals_of(query, RANKED_BY)
-    sql = _ranking_sql(whole, HAS_BARS if knows_bars else [f"{expression} <> 0" for expression in RANKS.values()])
+    sql = _ranking_sql(bars_by_part(query) if knows_bars else totals_of(query, RANKED_BY), knows_bars=knows_bars)
     parameters = query.parameters()
     if not knows_bars and query.step != Step.MINUTE:
-        has = ", ".join(f"({expression})::integer" for expression in HAS_BARS)
+        has = ", ".join(f"({expression})::integer" for expression in HAS_BARS.values())
         sql += f" UNION ALL SELECT 'whole', ARRAY[{has}]::numeric[], NULL {bars_of(query).from_where}"
     if compared_with is not None:
         days = other_days(query, "compared_start", "compared_end")
-        sums = ", ".join(QUANTITIES.values())
+        sums = ", ".join(QUANTITIES[name] for name in BY_PART)
         sql += f" UNION ALL SELECT 'before', ARRAY[{sums}]::numeric[], NULL {days.from_where}"
         parameters |= {"compared_start": compared_with.start, "compared_end": compared_with.end}
-    found = {kind: (numbers, leaders) for kind, numbers, leaders in fetch(sql, parameters)}
+    if top_by is not None:
+        sql += f" UNION ALL ({_top_sql(top_by)})"
+    rows = fetch(sql, parameters)
+    top = (TopRow(query.group, *map(int, numbers)) for kind, numbers, _ in rows if kind == "top")
+    found = {kind: (numbers, leaders) for kind, numbers, leaders in rows}
     num_parts, has_any, before = (_by_quantity(found.get(kind)) for kind in ("parts", "whole", "before"))
-    ranked = {name: Ranked(number, found[name][1] if name in found else []) for name, number in num_parts.items()}
-    return ranked, [name for name in QUANTITIES if num_parts[name] or has_any.get(name)], before
+    ranked = {name: Ranked(number, found[name][1]) for name, number in num_parts.items()}
+    present = {name for name in BY_PART if num_parts[name] or has_any.get(name)}
+    if "tokens" in present:
+        present |= KINDS_OF_TOKENS
+    return ranked, [name for name in QUANTITIES if name in present], before, tuple(top)
 
 
 def _by_quantity(row: tuple[Sequence[int | None], object] | None) -> dict[str, int]:
-    return {} if row is None else {name: int(number or 0) for name, number in zip(QUANTITIES, row[0], strict=True)}
+    return {} if row is None else {name: int(number or 0) for name, number in zip(BY_PART, row[0], strict=True)}
 
 
-def _ranking_sql(whole: Source, has: Iterable[str]) -> str:
+def _ranking_sql(whole: Source, *, knows_bars: bool) -> str:
     """kind, numbers, parts: of the kind `parts` how many have any of each quantity; of a quantity's name the largest of them.
-    Of thousands of parts those few are all that leaves the database, and for what no part has any of they are not looked through.
+    Of thousands of parts those few are all that leaves the database, and for what no part has any of they are not looked
+    through. `knows_bars`: the rows are bars, and a part has what one of them has.
     """
-    near = ", ".join(f"{expression} AS {name}" for name, expression in RANKS.items())
-    owned = ", ".join(f"{condition} AS has_{name}" for name, condition in zip(QUANTITIES, has, strict=True))
-    numbers = ", ".join(f"count(*) FILTER (WHERE has_{name}) AS {name}" for name in QUANTITIES)
+    near = "".join(f", {expression} AS {name}" for name, expression in RANKS.items())
+    owned = "".join(f", {condition} AS has_{name}" for name, condition in HAS_BARS.items()) if knows_bars else ""
+    has = {name: f"has_{name}" if knows_bars else f"{name} <> 0" for name in BY_PART}
+    numbers = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in has.items())
     largest = " ".join(
         f"UNION ALL SELECT '{name}', NULL, ARRAY(SELECT part FROM ranked"
-        f" WHERE has_{name} AND (SELECT {name} > 0 FROM numbers) ORDER BY {name} DESC, part LIMIT {SHOWN_PARTS})"
-        for name in QUANTITIES
-        if name not in OF_KINDS
+        f" WHERE {condition} AND (SELECT {name} > 0 FROM numbers) ORDER BY {name} DESC, part LIMIT {SHOWN_PARTS})"
+        for name, condition in has.items()
     )
     return f"""
-        WITH ranked AS MATERIALIZED (SELECT {whole.part}::bigint AS part, {near}, {owned} {whole.from_where} GROUP BY 1),
+        WITH ranked AS MATERIALIZED (SELECT {whole.part}::bigint AS part{near}{owned} {whole.from_where} GROUP BY 1),
         numbers AS MATERIALIZED (SELECT {numbers} FROM ranked)
-        SELECT 'parts' AS kind, ARRAY[{", ".join(QUANTITIES)}]::numeric[] AS numbers, NULL::bigint[] AS parts
+        SELECT 'parts' AS kind, ARRAY[{", ".join(BY_PART)}]::numeric[] AS numbers, NULL::bigint[] AS parts
         FROM numbers {largest}
+    """
+
+
+def _top_sql(rank: Rank) -> str:
+    """The largest of `ranked`, how much each has, and how many there are; what has no value is among them if anything of it is
+    ranked by, as in `top_lists`."""
+    is_listed = f"(part <> {NONE} OR {' OR '.join(f'{rank.value} <> 0' for rank in Rank)})"
+    return f"""
+        SELECT 'top', ARRAY[part, {rank.value}, (SELECT count(*) FROM ranked WHERE {is_listed})]::numeric[], NULL
+        FROM ranked WHERE {is_listed} ORDER BY {rank.value} DESC, part LIMIT {TOP_ROWS}
     """
 
 

@@ -26,7 +26,7 @@ from metering.usage.groupings import API_KEY, MODEL, NONE, PROJECT, UNTRACKED, U
 from metering.usage.queries import Rank, Step, UsageQuery, ValueFilter
 from metering.usage.rankings import ids_named, ranking_page, top_lists
 from metering.usage.sources import has_totals
-from metering.usage.sums import activity_of
+from metering.usage.sums import activity_of, tells_top
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.usage.attributions import OTHER_VALUES, attribution_of, declare
 from tests.world import World, join, make_user
@@ -272,6 +272,34 @@ def test_lists(world: World, used: list[Used]) -> None:
             assert len(shown) == min(8, len(largest)), (group, query)
             page = ranking_page(query, group, Rank.REQUESTS, search="", page=1)
             assert [(row.id, Decimal(row.requests)) for row in page.rows] == largest, (group, query)
+
+
+def test_what_ranks_the_values_makes_their_top_list_as_the_others_are_made(world: World, used: list[Used]) -> None:
+    ranked = [query for query in every_query(world, used) if tells_top(query)]
+    assert len(ranked) > 8
+    for query in random.Random(7).sample(ranked, k=20):
+        for rank in Rank:
+            alone = tuple(row for row in top_lists(query, rank, [query.group]) if row.group == query.group)
+            assert alone, query
+            assert activity_of(query, top_by=rank).top == alone, (rank, query)
+
+
+def test_usage_without_a_value_is_in_no_top_list_of_what_it_has_nothing_of(world: World) -> None:
+    declare(world.acme, "team", "Team")
+    key = make_key(world.alice).public_id
+    stored = {"usage_type": "vector_stores", "num_model_requests": 0, "input_tokens": None, "usage_bytes": 10**9}
+    events = [
+        make_event(id="red", api_key_id=key, timestamp=days_ago(1), attributes={"team": "red"}),
+        make_event(id="store", api_key_id=key, timestamp=days_ago(1), output_tokens=None, **stored),
+    ]
+    assert set(send(events, make_token())) == {"accepted"}
+    roll_up()
+    (group,) = declared_in([world.acme]).attributes
+    query = UsageQuery((world.acme.pk,), month_of(days_ago(1).date()), group=group)
+    found = activity_of(query, top_by=Rank.REQUESTS)
+    assert found.num_parts["usage_bytes"] == 1
+    assert [(row.value, row.list_size) for row in found.top] == [(1, 1)]
+    assert found.top == tuple(row for row in top_lists(query, Rank.REQUESTS, [group]) if row.group == group)
 
 
 def test_lists_of_a_month_narrowed_to_values_are_right_and_read_no_days_of_combinations(
