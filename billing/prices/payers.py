@@ -46,9 +46,9 @@ def change_payer(
     """
     month = month_of(now.date())
     with transaction.atomic(), connection.cursor() as cursor:
+        _lock(organization, parent)
         run.lock(cursor, wait=True)
         unrated.lock_changes(cursor)
-        _require_one_level(organization, parent)
         _require_open(organization, parent, month)
         _require_last(organization, month)
         _date(organization, parent or organization, month)
@@ -101,24 +101,28 @@ def _require_last(organization: Organization, month: Period) -> None:
 def _date(organization: Organization, payer: Organization, month: Period) -> None:
     """From the month on it is `payer`; before the first change it was who it is now."""
     if not PayerSince.objects.filter(organization=organization).exists():
-        before = Organization.objects.select_for_update().get(pk=organization.pk)
+        before = Organization.objects.get(pk=organization.pk)
         PayerSince.objects.create(
             organization=organization, first_month=BEGINNING, payer_id=before.parent_id or organization.pk
         )
     PayerSince.objects.update_or_create(organization=organization, first_month=month.start, defaults={"payer": payer})
 
 
-def _require_one_level(organization: Organization, parent: Organization | None) -> None:
-    """Both stay as they are found here until the transaction ends."""
-    if parent is None:
-        return
+def _lock(organization: Organization, parent: Organization | None) -> None:
+    """Both stay as they are found here until the transaction ends. Raises PayerRefusedError."""
+    ids = {organization.pk} if parent is None else {organization.pk, parent.pk}
+    rows = Organization.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
+    found = {row.pk: row for row in rows}
+    if parent is not None:
+        _require_one_level(found[organization.pk], found[parent.pk])
+
+
+def _require_one_level(organization: Organization, parent: Organization) -> None:
     if parent.pk == organization.pk:
         raise PayerRefusedError(f"{organization} cannot be its own parent; without a parent it pays itself.")
-    both = Organization.objects.select_for_update(no_key=True).filter(pk__in=(organization.pk, parent.pk))
-    found = {one.pk: one for one in both.order_by("pk")}[parent.pk]
-    if found.parent_id is not None:
+    if parent.parent_id is not None:
         raise PayerRefusedError(f"{parent} is billed to another organization and cannot pay for others.")
-    if found.ended_at is not None:
+    if parent.ended_at is not None:
         raise PayerRefusedError(f"{parent} has ended and cannot pay for others.")
     if organization.children.exists():
         raise PayerRefusedError(f"{organization} pays for other organizations and cannot have a parent.")

@@ -2,8 +2,8 @@
 issued over them.
 
 So that no change comes between that question and the invoice, changes are made alone, and invoices issued side by side. Who
-takes several locks takes that of rollups (`metering.rollups.run`) first, then the one here, then a payer's
-(`billing.invoices.balance`).
+takes several locks takes the rows of organizations first, in the order of their ids, then that of rollups
+(`metering.rollups.run`), then the one here, then a payer's (`billing.invoices.balance`).
 """
 
 from typing import Any, Final

@@ -9,15 +9,26 @@ PATIENCE_SECONDS: Final = 20
 WAITING_SQL: Final = (
     "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 )
+IN_LINE_SQL: Final = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 
 
 def until_somebody_waits() -> None:
     """Returns when another connection waits for what this one holds."""
+    _until(WAITING_SQL, 1)
+
+
+def until_in_line(number: int) -> None:
+    """Returns when so many wait for a lock, whoever holds it."""
+    _until(IN_LINE_SQL, number)
+
+
+def _until(sql: str, number: int) -> None:
     until = monotonic() + PATIENCE_SECONDS
     with connection.cursor() as cursor:
         while monotonic() < until:
-            cursor.execute(WAITING_SQL)
-            if cursor.fetchone() != (0,):
+            cursor.execute(sql)
+            (found,) = cursor.fetchone()
+            if found >= number:
                 return
             sleep(0.01)
-    raise AssertionError("Nobody waited.")
+    raise AssertionError(f"Fewer than {number} waited.")

@@ -51,7 +51,7 @@ class Line:
 @dataclass
 class Decision:
     """What a line comes to: a `new` row, `acts` on the one that there is, or neither. `people` are those whose usage it may
-    lead elsewhere, `organizations` those whose projects it changes."""
+    lead elsewhere, `organizations` those of which it changes something."""
 
     line: Line
     status: Status = Status.UNCHANGED

@@ -12,7 +12,6 @@ from django.db.models import Max, Q, QuerySet
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
-from accounts.changes import change, routing_change
 from accounts.models import Organization, Project, User
 from apikeys import secrets
 from apikeys.attribution.attribution import set_attribution
@@ -28,6 +27,7 @@ from apikeys.keys.keys import (
 )
 from apikeys.models import AdminKey, APIKey, IngestToken, KeyAttribution, OperatorToken, ScimToken, TrackingChange
 from billing.prices.invoiced_months import first_open_days
+from usage_dashboard.provisioning.guards import alone_with
 from usage_dashboard.provisioning.lines import (
     Decision,
     Line,
@@ -100,8 +100,7 @@ class APIKeys:
         return judged(decisions, put=put, end=_end)
 
     def guard(self, decisions: list[Decision]) -> AbstractContextManager[datetime]:
-        people = {user for decision in decisions for user in decision.people}
-        return routing_change(*people) if people else change()
+        return alone_with(decisions)
 
     def create(self, decisions: list[Decision], now: datetime, actor: Actor) -> None:
         for decision in decisions:
@@ -253,6 +252,7 @@ def _attribute(decision: Decision, user: User, known: Known) -> None:
         return
     _require_forward(line, before.effective_at if before else None, known.open_from.get(organization.pk))
     decision.people = (user,) if decision.new is None else decision.people
+    decision.organizations = (organization,)
 
     def attribute(now: datetime, actor: Actor) -> None:
         moment = line.effective_at or now

@@ -9,12 +9,12 @@ from django.db.models import Max, QuerySet
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
-from accounts.changes import change, routing_change
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
 from accounts.organizations.many import add_members, give_first_defaults
 from accounts.organizations.organizations import remove_member, set_default_organization, set_role
 from billing.prices.invoiced_months import first_open_days
 from metering.models import DailyUsage, UsageEvent
+from usage_dashboard.provisioning.guards import alone_with
 from usage_dashboard.provisioning.lines import (
     Act,
     Decision,
@@ -90,8 +90,7 @@ class Memberships:
         return decisions
 
     def guard(self, decisions: list[Decision]) -> AbstractContextManager[datetime]:
-        people = {user for decision in decisions for user in decision.people}
-        return routing_change(*people) if people else change()
+        return alone_with(decisions)
 
     def create(self, decisions: list[Decision], now: datetime, actor: Actor) -> None:
         for decision in decisions:
@@ -127,6 +126,7 @@ def _put(decision: Decision, known: Known, now: datetime, homes: dict[int, Decis
         raise unknown("user", fields["user"])
     if organization is None:
         raise unknown("organization", fields["organization"])
+    decision.organizations = (organization,)
     row: Membership | None = decision.row
     if row is not None and (row.user_id, row.organization_id) != (user.pk, organization.pk):
         raise immutable(
@@ -221,7 +221,7 @@ def _end(decision: Decision, known: Known, now: datetime) -> None:
         _require_open(line, known, row.organization)
         _require_dated(line, known, row.user, row.organization, now)
         decision.does(_unstored(row.user, line.effective_at), status=Status.ENDED)
-    decision.people = (row.user,)
+    decision.people, decision.organizations = (row.user,), (row.organization,)
 
     def leave(at: datetime, actor: Actor) -> None:
         moment = line.effective_at or at

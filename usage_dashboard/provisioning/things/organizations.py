@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
-from accounts.changes import change, routing_change
 from accounts.members import invitations
 from accounts.models import Organization, User
 from accounts.organizations.many import create_organizations
@@ -24,6 +23,7 @@ from apikeys.models import AdminKey
 from billing.invoices.details import change_details
 from billing.models import BillingDetails
 from billing.prices.payers import BilledMonthError, change_payer, dated_payers
+from usage_dashboard.provisioning.guards import alone_with
 from usage_dashboard.provisioning.lines import (
     Decision,
     Line,
@@ -66,8 +66,7 @@ class Organizations:
         return judged(decisions, put=put, end=lambda decision: _end(decision, now))
 
     def guard(self, decisions: list[Decision]) -> AbstractContextManager[datetime]:
-        people = {user for decision in decisions for user in decision.people}
-        return routing_change(*people) if people else change()
+        return alone_with(decisions)
 
     def create(self, decisions: list[Decision], now: datetime, actor: Actor) -> None:  # noqa: ARG002 - one signature
         create_organizations([decision.new for decision in decisions], actor=actor)
@@ -122,6 +121,7 @@ def _put(
     row = decision.row
     if "id" in fields and (row is None or row.public_id != fields["id"]):
         row = decision.row = _take_over(decision, taken)
+    decision.organizations = tuple(one for one in (row, parent) if one is not None)
     if row is None:
         decision.status = Status.CREATED
         decision.new = Organization(
@@ -220,7 +220,7 @@ def _end(decision: Decision, now: datetime) -> None:
         )
     if row.ended_at is None:
         people = User.objects.filter(memberships__organization=row, memberships__left_at__isnull=True)
-        decision.people = tuple(people)
+        decision.people, decision.organizations = tuple(people), (row,)
         decision.does(lambda at, actor: _end_all(row, at, actor), status=Status.ENDED)
 
 

@@ -1,7 +1,7 @@
 """Prices of an organization's own, as the lines of organizations say them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -123,7 +123,6 @@ def _is_there(terms: Terms, known: Known) -> bool:
 
 def _act(terms: Terms) -> Act:
     def change(_now: datetime, actor: Actor) -> None:
-        stored = Model.objects.filter(name=terms.model.name).first()  # two prices may be the first of one model
-        change_price(replace(terms, model=stored) if stored else terms, actor=actor, source=SOURCE)
+        change_price(terms, actor=actor, source=SOURCE)
 
     return change

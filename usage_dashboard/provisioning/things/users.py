@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 
 from accounts.audit import audit
 from accounts.audit.audit import Actor
-from accounts.changes import change, routing_change
 from accounts.emails import normalized
 from accounts.entrance import claims
 from accounts.entrance.log import tell_organizations
@@ -21,6 +20,7 @@ from accounts.organizations.many import create_users
 from accounts.organizations.organizations import remove_member
 from apikeys.keys.keys import revoke_api_key
 from apikeys.models import APIKey
+from usage_dashboard.provisioning.guards import alone_with
 from usage_dashboard.provisioning.lines import (
     Decision,
     Line,
@@ -59,8 +59,7 @@ class Users:
         )
 
     def guard(self, decisions: list[Decision]) -> AbstractContextManager[datetime]:
-        people = {user for decision in decisions for user in decision.people}
-        return routing_change(*people) if people else change()
+        return alone_with(decisions)
 
     def create(self, decisions: list[Decision], now: datetime, actor: Actor) -> None:  # noqa: ARG002 - one signature
         users = [decision.new for decision in decisions]
