@@ -5,7 +5,7 @@ their start alone, so no change can make them overlap. What was rated and is on 
 without a price may get one at any time, and what it then costs is a “late usage” line of the next invoice.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -250,8 +250,8 @@ def change_price(terms: Terms, *, actor: Actor, source: str = "") -> PriceChange
     with transaction.atomic(), connection.cursor() as cursor:
         run.lock(cursor, wait=True)
         unrated.lock_changes(cursor)
-        if terms.model.pk is None:
-            terms.model.save()
+        if terms.model.pk is None:  # unless usage has brought it meanwhile
+            terms = replace(terms, model=Model.objects.get_or_create(name=terms.model.name)[0])
         old_unit_price = _write(terms, source=source or f"set by {actor.name}"[:120], actor=actor)
         find_effect(cursor, start=terms.effective_date, terms=terms, organization=terms.organization)
         if closed := _closed(cursor):
@@ -333,21 +333,13 @@ def _re_rate_next_day(change_id: int) -> bool:
 
 
 def _write(terms: Terms, *, source: str, actor: Actor | None = None) -> Decimal | None:
-    """Put the row into the book; returns the price that the book had for that very day."""
-    found = rows_of_scope(terms).filter(effective_date=terms.effective_date).first()
-    user = actor.user if actor else None
-    if found is None:
-        Price.objects.create(
-            **terms.scope,
-            effective_date=terms.effective_date,
-            unit_price=terms.unit_price,
-            source=source,
-            created_by=user,
-        )
+    """Put the row into the book; returns the price that the book had for that very day, also if it came just now."""
+    said = {"unit_price": terms.unit_price, "source": source, "created_by": actor.user if actor else None}
+    found, is_new = Price.objects.get_or_create(**terms.scope, effective_date=terms.effective_date, defaults=said)
+    if is_new:
         return None
-    old_unit_price = found.unit_price
-    Price.objects.filter(pk=found.pk).update(unit_price=terms.unit_price, source=source, created_by=user)
-    return old_unit_price
+    Price.objects.filter(pk=found.pk).update(**said)
+    return found.unit_price
 
 
 def rows_of_scope(terms: Terms) -> "QuerySet[Price]":
