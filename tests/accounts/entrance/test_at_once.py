@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from tests.database.at_once import at_once
-from tests.entrance import SIGN_UP
-from tests.world import PASSWORD
+from tests.entrance import SIGN_UP, confirm, sign_in
+from tests.world import PASSWORD, make_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 8  # of two each, within the limit of sign-ups
@@ -46,3 +46,23 @@ def test_of_two_accounts_that_confirm_one_address_at_once_one_has_it() -> None:
     assert {status for both in answers for status in both} <= {302, 404}  # 404: the other one was quicker
     shared = EmailAddress.objects.filter(email__startswith="shared")
     assert [row.verified for row in shared] == [True] * 20
+
+
+def test_a_person_who_chooses_two_main_addresses_at_once_has_one_of_them() -> None:
+    rita = make_world().rita
+    for number in range(ROUNDS):
+        EmailAddress.objects.create(user=rita, email=f"rita{number}@company.test", verified=True)
+    windows = [sign_in(rita.email)[0] for _ in range(2)]
+    for window in windows:
+        confirm(window)
+
+    def choose(window: Client, number: int) -> int:
+        sent = {"email": f"rita{number % ROUNDS}@company.test", "action_primary": ""}
+        return window.post("/accounts/email/", sent).status_code
+
+    answers = at_once(
+        lambda number: choose(windows[0], number), lambda number: choose(windows[1], number + 1), rounds=ROUNDS
+    )
+    assert answers == [(302, 302)] * ROUNDS
+    rita.refresh_from_db()
+    assert EmailAddress.objects.get(user=rita, primary=True).email == rita.email
