@@ -15,6 +15,7 @@ import pytest
 from django.conf import settings
 
 from usage_dashboard.machine.servers import start_postgres, start_redis
+from usage_dashboard.machine.tuning.postgresql import LEAST_CONNECTIONS, settings_of
 
 if settings.configured and not os.environ.get("DATABASE_URL"):
     raise pytest.UsageError("Django's settings were read before the tests could choose a DATA_DIR of their own.")
@@ -45,10 +46,11 @@ def pytest_xdist_setupnodes() -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[None]:
-    """PostgreSQL is running while this fixture is in use."""
+    """PostgreSQL is running while this fixture is in use. It waits for no disk: what it holds ends with the session anyway."""
+    own = settings_of(memory_bytes=settings.POSTGRES_MEMORY, connections=LEAST_CONNECTIONS)
     with ExitStack() as stack:
         if not os.environ.get("DATABASE_URL"):
-            stack.callback(start_postgres(DATA_DIR).stop)
+            stack.callback(start_postgres(DATA_DIR, own={**own, "fsync": "off"}).stop)
         yield
 
 
