@@ -278,14 +278,19 @@ class Admission:
 
     def _part_instead(self, sku_key: SkuKey, organization_id: int) -> bytes | Refusal | None:
         """The part of the row for a SKU that is not to be had; None if that is not known."""
-        found = self.instead.get((organization_id, sku_key))
+        found = self._instead(sku_key, organization_id)
         return skus.part_of(found) if isinstance(found, SkuKey) else found
+
+    def _instead(self, sku_key: SkuKey, organization_id: int) -> SkuKey | Refusal | None:
+        """What is said of a SKU that is not to be had, for this request or for one a short time ago."""
+        found = self.instead.get((organization_id, sku_key))
+        return skus.over_share.get(organization_id, sku_key) if found is None else found
 
     def _correct(self, place: int, event: Correction, sku_key: SkuKey, found: Destination) -> Outcome:
         if sku_key.has_numbers:
             return self._postpone(place, event, sku_key, found)
         organization_id = found.organization_ids[0]
-        other = self.instead.get((organization_id, sku_key))
+        other = self._instead(sku_key, organization_id)
         if other is None:
             return self._miss(sku_key, organization_id)
         return other if isinstance(other, Refusal) else self._postpone(place, event, other, found)

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from metering import price_words, service_tiers
+from metering.dictionaries.over_share import OverShare
 from metering.dictionaries.shares import NOBODYS, brought_today, share
 from metering.dictionaries.words import OVER_THE_BOUND
 from metering.intake import new_models
@@ -72,6 +73,8 @@ _numbers_of: Final[Mapping[str, Callable[[str], int | None]]] = {
 }
 """Parts of a key that are words."""
 
+over_share: Final = OverShare[SkuKey](seconds=5, most=1_000, most_each=100)
+"""What keys with words that are not stored were taken for lately."""
 _parts: dict[SkuKey, bytes] = {}
 plain_parts: dict[tuple[str, str | None, bool, str | None], bytes] = {}
 """(model, service tier as sent, batch, provider as sent) of completions with a short context and of no speed or region → the
@@ -123,6 +126,9 @@ def adopt(organizations: Mapping[SkuKey, AbstractSet[int]]) -> Instead:
             found = OVER_THE_LIMIT
         if found != said:
             instead.update({(organization_id, said): found for organization_id in ids})
+            if isinstance(found, SkuKey):
+                for organization_id in ids:
+                    over_share.remember(organization_id, said, found)
     return instead
 
 
@@ -207,6 +213,7 @@ def _tiers_as_sent(key: SkuKey) -> list[str | None]:
 def forget() -> None:
     """Drop this process's memory (for tests, whose transactions are rolled back)."""
     _forget_parts()
+    over_share.forget()
     service_tiers.forget()
     price_words.forget()
 

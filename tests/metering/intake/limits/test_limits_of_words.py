@@ -1,6 +1,7 @@
 """Words over a bound: however many come, the process remembers those that are stored, and counts all others as “other”; and no
 organization takes the room of the others."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -141,3 +142,53 @@ def test_what_was_stored_without_its_word_can_be_corrected_when_the_word_has_a_n
     assert send({**correction, "region": None}, token) == ["corrects_other_sku"]
     assert send(correction, token) == ["accepted"]
     assert send(correction, token) == ["duplicate"]
+
+
+def asks_for_words(event: dict[str, Any], token: str) -> int:
+    """How many statements about words it takes to accept the event."""
+    with CaptureQueriesContext(connection) as asked:
+        assert send(event, token) == ["accepted"]
+    return sum("metering_priceword" in one["sql"] or "metering_servicetierword" in one["sql"] for one in asked)
+
+
+@pytest.mark.parametrize("name", ["service_tier", "provider", "speed", "region"])
+def test_a_word_over_the_share_is_not_asked_for_by_each_request(
+    token: str, key: APIKey, world: World, settings: Settings, name: str
+) -> None:
+    settings.WORDS_PER_ORGANIZATION = 0
+    events = [make_event(id=str(n), api_key_id=key.public_id, **{name: "theirs"}) for n in range(3)]
+    assert asks_for_words(events[0], token) > 0
+    assert asks_for_words(events[1], token) == 0
+    assert asks_for_words({**events[2], "model": "another"}, token) > 0
+    assert set(send(events[:2], token)) == {"duplicate"}
+    assert Sku.objects.filter(**{name: price_words.OTHER}).count() == 2
+    settings.WORDS_PER_ORGANIZATION = 1
+    charlies = make_event(id="charlies", api_key_id=make_key(world.charlie).public_id, **{name: "theirs"})
+    assert send(charlies, token) == ["accepted"]
+    assert Sku.objects.exclude(**{name: price_words.OTHER}).count() == 1
+
+
+def test_a_word_is_accepted_when_the_share_has_grown(
+    token: str, key: APIKey, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(skus.over_share, "seconds", 0.01)
+    settings.WORDS_PER_ORGANIZATION = 0
+    events = [make_event(id=str(n), api_key_id=key.public_id, region="moon") for n in range(2)]
+    assert send(events[0], token) == ["accepted"]
+    settings.WORDS_PER_ORGANIZATION = 1
+    time.sleep(0.02)
+    assert send(events[1], token) == ["accepted"]
+    assert PriceWord.objects.filter(word="moon").exists()
+
+
+def test_who_sends_millions_of_words_fills_a_bounded_place_of_their_own(
+    token: str, key: APIKey, world: World, settings: Settings
+) -> None:
+    settings.WORDS_PER_ORGANIZATION = 0
+    most = skus.over_share.most_each
+    assert set(send(of_words(key, most + 50, "region"), token)) == {"accepted"}
+    assert len(skus.over_share) == most
+    charlies = make_key(world.charlie).public_id
+    events = [make_event(id=str(n), api_key_id=charlies, region="moon") for n in range(2)]
+    assert asks_for_words(events[0], token) > 0
+    assert asks_for_words(events[1], token) == 0
