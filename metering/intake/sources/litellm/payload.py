@@ -48,6 +48,7 @@ class Usage(msgspec.Struct, gc=False):
     inference_geo: str | None = None
     iterations: list[Iteration] | None = None
     seconds: Seconds | None = None
+    output_image_count: MaybeCount = None
 
 
 class Metadata(msgspec.Struct, gc=False):

@@ -145,6 +145,7 @@ def _says_something(usage: Usage) -> bool:
         or usage.output_tokens
         or usage.total_tokens
         or usage.seconds
+        or usage.output_image_count
         or inside.character_count
         or inside.image_count
     )
@@ -190,7 +191,7 @@ def _units(usage: Usage, response: Response, usage_type: str) -> dict[str, int]:
     inside = _inside(usage)
     if usage_type == "images":
         pictures = _part(_pictures, response.data)
-        number = len(pictures) if pictures else inside.image_count
+        number = len(pictures) if pictures else usage.output_image_count or inside.image_count
         return {"images": number} if number else {}
     if usage_type == "audio_transcriptions":
         seconds = usage.seconds or (None if usage.total_tokens else _part(_seconds, response.duration))

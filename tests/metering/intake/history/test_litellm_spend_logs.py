@@ -67,6 +67,14 @@ def stored() -> dict[str, int]:
     return {name: getattr(event, name) for name in names if getattr(event, name)}
 
 
+def test_a_row_of_pictures_has_their_number(tmp_path: Path, hashed: str) -> None:
+    """The table keeps no answers."""
+    usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, "output_image_count": 3}
+    cells = {"total_tokens": 0, "prompt_tokens": 0, "completion_tokens": 0, "metadata": {"usage_object": usage}}
+    assert run(write(tmp_path, [log(hashed, call_type="aimage_generation", **cells)]), LITELLM)[0] == 0
+    assert UsageEvent.objects.get().images == 3
+
+
 def test_a_row_becomes_the_event_of_its_request(tmp_path: Path, hashed: str) -> None:
     assert run(write(tmp_path, [log(hashed)]), LITELLM)[0] == 0
     assert UsageEvent.objects.get().occurred_at == days_ago(2, 11).replace(microsecond=345_000)

@@ -54,6 +54,15 @@ MESSAGES: Final = {
     "cache_creation": {"ephemeral_5m_input_tokens": 600, "ephemeral_1h_input_tokens": 100},
     "output_tokens": 393,
 }
+# `ImageUsage` of LiteLLM 1.110 for a model that is charged by the picture, and what its logging adds.
+TWO_PICTURES: Final = {
+    "input_tokens": 0,
+    "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+    "output_tokens": 0,
+    "total_tokens": 0,
+    "output_image_count": 2,
+}
+WITHOUT_TOKENS: Final = {"response": None, "total_tokens": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
 
 @pytest.mark.parametrize(
@@ -165,6 +174,11 @@ def test_usage_is_read_from_the_first_place_that_has_it(
                 "completion_tokens": 0,
                 "metadata": {"usage_object": None},
             },
+            ("usage_type", "images", "output_tokens"),
+            (4, 2, None),
+        ),
+        (
+            {"call_type": "aimage_generation", **WITHOUT_TOKENS, "metadata": {"usage_object": TWO_PICTURES}},
             ("usage_type", "images", "output_tokens"),
             (4, 2, None),
         ),
