@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
+from django.shortcuts import render
 from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -91,13 +92,16 @@ def revocation(request: SignedInRequest, slug: str, public_id: str) -> HttpRespo
 @post_only(PAGE, "slug")
 @login_required
 def group_role(request: SignedInRequest, slug: str, public_id: str) -> HttpResponse:
-    """The role that the people of a group have from now on."""
+    """The role that the people of a group have from now on; before it makes them owners, the question whether it shall."""
     access = _owned(request, slug)
     group = find_seen(groups.groups_of(access.organization).select_related("organization"), public_id=public_id)
     form = GroupRoleForm(request.POST)
     if not form.is_valid():
         messages.error(request, "There is no such role.")
         return back_to(request, PAGE, slug)
+    if form.is_in_question and group.role != Membership.Role.OWNER:
+        size = groups.sizes_of([group]).get(group.pk, 0)
+        return render(request, "new_owners.html", _context(access) | {"group": group, "num_people": size})
     try:
         with change(by=request.user):
             judge_again(access)

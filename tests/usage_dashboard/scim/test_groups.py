@@ -23,7 +23,8 @@ def group(name: str, *ids: str) -> dict[str, Any]:
 
 
 def give(client: Any, group_id: str, role: str) -> str:
-    page = client.post(f"{PAGE}groups/{group_id}/role/", {"role": role}, follow=True)
+    """As an owner of the organization does it, who says yes where they are asked."""
+    page = client.post(f"{PAGE}groups/{group_id}/role/", {"role": role, "confirmed": "on"}, follow=True)
     return " ".join(page.content.decode().split())
 
 
@@ -60,6 +61,20 @@ def test_members_come_and_go_in_the_shapes_of_entra_and_okta(world: World, acme:
         "Resources"
     ]
     assert "members" not in found
+
+
+def test_before_a_group_makes_owners_the_page_asks(world: World, acme: Ask, client_of: Any) -> None:
+    made = acme("POST", "/Groups", group("Platform", world.rita.public_id, world.bob.public_id)).json()
+    client, address = client_of(world.alice), f"{PAGE}groups/{made['id']}/role/"
+    asked = client.post(f"{address}?groups=2", {"role": "owner"})
+    page = " ".join(asked.content.decode().split())
+    assert "Make the people of “<bdi>Platform</bdi>” owners of <bdi>Acme</bdi>?" in page
+    assert "The group has 2 people now" in page
+    assert f'href="{PAGE}?groups=2"' in page
+    assert roles(world)["rita@acme.test"] == "reader"
+    client.post(address, {"role": "owner", "confirmed": "on"})
+    assert roles(world)["rita@acme.test"] == roles(world)["bob@acme.test"] == "owner"
+    assert client.post(address, {"role": "owner"}).status_code == 302  # it is so already
 
 
 def test_the_highest_role_of_several_groups_counts(world: World, acme: Ask, client_of: Any) -> None:
