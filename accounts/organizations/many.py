@@ -4,7 +4,7 @@ Called inside `accounts.changes.change`, or `routing_change` for people who have
 the caller looked fails as a whole, with IntegrityError where the database says it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from allauth.account.models import EmailAddress
@@ -13,7 +13,13 @@ from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.models import DefaultOrganizationChange, Membership, Organization, User
 from accounts.organizations import open_invitations
-from accounts.organizations.organizations import random_slug, require_may_pay, require_not_ended
+from accounts.organizations.organizations import (
+    LastOwnerError,
+    locked,
+    random_slug,
+    require_may_pay,
+    require_not_ended,
+)
 
 BATCH_SIZE: Final = 1_000
 
@@ -69,6 +75,38 @@ def add_members(memberships: Sequence[Membership], *, actor: Actor) -> None:
         for one in memberships
     )
     open_invitations.end_those_to(memberships, actor=actor)
+
+
+def set_roles(*, organization: Organization, roles: Mapping[int, str], actor: Actor) -> None:
+    """People, by their ids, have these roles from now on, as far as they are members; open invitations that they could not
+    send with these end.
+
+    Raises LastOwnerError, with nothing changed.
+    """
+    locked(organization)
+    owner, members = Membership.Role.OWNER, Membership.objects.filter(organization=organization, left_at__isnull=True)
+    found = members.filter(user__in=roles).select_related("user").order_by("pk")
+    changed = [one for one in found if one.role != roles[one.user_id]]
+    demoted = [one for one in changed if one.role == owner]
+    is_kept = any(roles[one.user_id] == owner for one in changed)
+    if demoted and not is_kept and members.filter(role=owner).count() == len(demoted):
+        raise LastOwnerError(
+            f"{demoted[-1].user} is the last owner of {organization}. Make someone else an owner first."
+        )
+    for role in sorted({roles[one.user_id] for one in changed}):
+        members.filter(pk__in=[one.pk for one in changed if roles[one.user_id] == role]).update(role=role)
+    audit.record_all(
+        audit.entry(
+            "user.updated",
+            actor=actor,
+            organization=organization,
+            target_id=one.user.public_id,
+            target_name=one.user.email,
+            details={"role": roles[one.user_id], "role_before": one.role},
+        )
+        for one in changed
+    )
+    open_invitations.end_those_beyond(organization, {one.user_id: roles[one.user_id] for one in changed}, actor=actor)
 
 
 def give_first_defaults(memberships: Sequence[Membership], *, actor: Actor) -> None:

@@ -6,7 +6,7 @@ one organization are called while it is locked. They end at that moment, whateve
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
@@ -42,12 +42,12 @@ def end_those_of(organization: Organization, user: User, *, actor: Actor) -> Non
     _end_all(open_invitations(organization).filter(theirs), actor)
 
 
-def end_those_beyond(organization: Organization, user: User, role: str, *, actor: Actor) -> None:
-    """The person has this role now: those that they sent with a role that they may not give with it."""
-    if role == Role.OWNER:
-        return
-    sent = open_invitations(organization).filter(invited_by=user)
-    _end_all(sent.filter(role=Role.OWNER) if role == Role.ADMIN else sent, actor)
+def end_those_beyond(organization: Organization, roles: Mapping[int, str], *, actor: Actor) -> None:
+    """People, by their ids, have these roles now: those that they sent with a role that they may not give with theirs."""
+    sent = open_invitations(organization).filter(
+        invited_by__in=[pk for pk, role in roles.items() if role != Role.OWNER]
+    )
+    _end_all((one for one in sent if one.role == Role.OWNER or roles[one.invited_by_id] == Role.READER), actor)
 
 
 def lock_organizations_of(user: User) -> None:

@@ -163,7 +163,7 @@ def set_role(*, organization: Organization, user: User, role: str, actor: Actor 
     before, membership.role = membership.role, role
     membership.save(update_fields=["role"])
     _record("user.updated", organization, actor, user=user, role=role, role_before=before)
-    open_invitations.end_those_beyond(organization, user, role, actor=actor)
+    open_invitations.end_those_beyond(organization, {user.pk: role}, actor=actor)
     return True
 
 

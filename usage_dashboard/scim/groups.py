@@ -13,12 +13,12 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Count, QuerySet
 
-from accounts.access import members_of
 from accounts.audit import audit
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
 from accounts.models import Membership, Organization, User
-from accounts.organizations.organizations import LastOwnerError, locked, set_role
+from accounts.organizations.many import set_roles
+from accounts.organizations.organizations import LastOwnerError, locked
 from usage_dashboard.models import ScimGroup
 from usage_dashboard.scim.providers import Provider, ScimRefusedError, Why
 
@@ -143,20 +143,12 @@ def _mapped_roles(organization: Organization, user_ids: Collection[int]) -> dict
 
 def _settle(organization: Organization, people: Iterable[User], before: Mapping[int, str], actor: Actor) -> None:
     """These people, whose groups have changed, have the role that their groups give now."""
-    people = list(people)
-    after = _mapped_roles(organization, {user.pk for user in people})
-    here = set(members_of(organization).filter(pk__in=[user.pk for user in people]).values_list("pk", flat=True))
-    rising = sorted(
-        people, key=lambda user: -RISING.index(after.get(user.pk, "reader"))
-    )  # a new owner before the old one goes
-    for user in rising:
-        wanted = after.get(user.pk) or (Membership.Role.READER if user.pk in before else None)
-        if wanted is None or user.pk not in here:
-            continue
-        try:
-            set_role(organization=organization, user=user, role=wanted, actor=actor)
-        except LastOwnerError as error:
-            raise ScimRefusedError(Why.IN_THE_WAY, str(error)) from error
+    ids = {user.pk for user in people}
+    after = dict.fromkeys(ids & before.keys(), str(Membership.Role.READER)) | _mapped_roles(organization, ids)
+    try:
+        set_roles(organization=organization, roles=after, actor=actor)
+    except LastOwnerError as error:
+        raise ScimRefusedError(Why.IN_THE_WAY, str(error)) from error
 
 
 def _require_free(organization: Organization, name: str) -> None:

@@ -1,16 +1,18 @@
 """`/scim/v2/Groups`: groups come from the provider, and owners choose which role each of them gives."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Membership, Organization
+from accounts.clock import database_now
+from accounts.models import AuditEvent, Invitation, Membership, Organization, User
 from accounts.organizations.organizations import locked
 from tests.usage_dashboard.scim.conftest import GROUP, Ask, patch, person
 from tests.usage_dashboard.scim.test_people import roles
-from tests.world import World
+from tests.world import LONG_AGO, World
 from usage_dashboard.models import ScimGroup
 from usage_dashboard.scim import groups
 
@@ -26,6 +28,20 @@ def give(client: Any, group_id: str, role: str) -> str:
     """As an owner of the organization does it, who says yes where they are asked."""
     page = client.post(f"{PAGE}groups/{group_id}/role/", {"role": role, "confirmed": "on"}, follow=True)
     return " ".join(page.content.decode().split())
+
+
+def invite(organization: Organization, email: str, *, by: User, role: str) -> None:
+    now = database_now()
+    Invitation.objects.create(
+        organization=organization,
+        email=email,
+        role=role,
+        digest=b"digest",
+        invited_by=by,
+        created_at=now,
+        sent_at=now,
+        expires_at=now + timedelta(days=7),
+    )
 
 
 def test_a_group_gives_nobody_a_role_until_an_owner_says_so(world: World, acme: Ask, client_of: Any) -> None:
@@ -90,6 +106,50 @@ def test_the_last_owner_is_not_demoted(world: World, acme: Ask, client_of: Any) 
     assert "last owner" in give(client_of(world.alice), made["id"], "reader")
     assert roles(world)["alice@acme.test"] == "owner"
     assert ScimGroup.objects.get().role == ""
+
+
+def test_a_role_for_many_takes_as_many_statements_as_for_few(world: World, acme: Ask, client_of: Any) -> None:
+    """Locking the organization all the while, so that nobody else waits long for it."""
+    number: list[int] = []
+    for size in (3, 60):
+        people = User.objects.bulk_create(
+            User(email=f"{size}-{n}@acme.test", default_organization=world.acme) for n in range(size)
+        )
+        Membership.objects.bulk_create(
+            Membership(user=one, organization=world.acme, role="reader", joined_at=LONG_AGO) for one in people
+        )
+        made = acme("POST", "/Groups", group(f"All {size}", *(one.public_id for one in people))).json()
+        with CaptureQueriesContext(connection) as asked:
+            give(client_of(world.alice), made["id"], "admin")
+        number.append(len(asked))
+        of_them = Membership.objects.filter(user__in=people)
+        assert set(of_them.values_list("role", flat=True)) == {"admin"}
+        events = AuditEvent.objects.filter(target_id__in=[one.public_id for one in people])
+        assert [one.details for one in events] == [{"role": "admin", "role_before": "reader"}] * size
+    assert number[1] <= number[0]
+
+
+def test_invitations_that_a_group_forbids_end(world: World, acme: Ask, client_of: Any) -> None:
+    """Bob was an admin who had invited an admin, and is a reader by his group."""
+    invite(world.acme, "new@acme.test", by=world.bob, role="admin")
+    made = acme("POST", "/Groups", group("Everyone", world.bob.public_id)).json()
+    give(client_of(world.alice), made["id"], "admin")
+    assert Invitation.objects.get().revoked_at is None
+    give(client_of(world.alice), made["id"], "reader")
+    assert Invitation.objects.get().revoked_at is not None
+
+
+def test_owners_change_places_in_one_go(world: World, acme: Ask, client_of: Any) -> None:
+    made = acme("POST", "/Groups", group("Owners", world.alice.public_id)).json()
+    give(client_of(world.alice), made["id"], "owner")
+    members = [{"value": world.rita.public_id}]
+    said = {"schemas": [GROUP], "displayName": "Owners", "members": members}
+    assert acme("PUT", f"/Groups/{made['id']}", said).status_code == 200
+    assert (roles(world)["rita@acme.test"], roles(world)["alice@acme.test"]) == ("owner", "reader")
+    refused = acme("PUT", f"/Groups/{made['id']}", {**said, "members": []})
+    assert refused.status_code == 400
+    assert "rita@acme.test is the last owner" in refused.json()["detail"]
+    assert roles(world)["rita@acme.test"] == "owner"
 
 
 def test_who_comes_back_has_the_role_of_their_groups(world: World, acme: Ask, client_of: Any) -> None:
