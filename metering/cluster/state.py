@@ -53,6 +53,15 @@ def gathered() -> str:
     return "OFFSET 0" if is_distributed() else ""
 
 
+def expected_many(column: str) -> str:
+    """A column more, for which PostgreSQL expects a thousand times as many rows as there are of a run's sums. For a cluster.
+
+    Their tables stay there, and are empty whenever statistics of them are made. For the one row that is expected then, to read
+    all of an index seems as cheap as to look the row up in it.
+    """
+    return f", generate_series({column}, {column}) AS once" if is_distributed() else ""
+
+
 def set_local(cursor: Any, *settings: str) -> None:
     """Set what PostgreSQL plans by, until the transaction ends, on the nodes of a cluster as well.
 

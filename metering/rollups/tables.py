@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from metering.attribution_models import ALL
-from metering.cluster.state import is_distributed
+from metering.cluster.state import expected_many, is_distributed
 from metering.measures import MEASURES
 
 COLUMNS: Final = ", ".join(MEASURES)
@@ -61,11 +61,12 @@ class Rollup:
     def _merge(self, new: str, values: str, used: Sequence[str]) -> str:
         """The caller is the one writer, so that MERGE is safe. It costs a fifth less than INSERT … ON CONFLICT, which locks each
         row before it changes it."""
-        same = " AND ".join(f"total.{name} = new.{name}" for name in self.key.split(", "))
+        keys = self.key.split(", ")
+        same, many = " AND ".join(f"total.{name} = new.{name}" for name in keys), expected_many(keys[0])
         changes = ", ".join(f"{measure} = total.{measure} + new.{measure}" for measure in used)
         return f"""
         MERGE INTO {self.table} AS total
-        USING (SELECT * FROM ({new}) AS unsorted ORDER BY {self.key}) AS new ON {same}
+        USING (SELECT *{many} FROM ({new}) AS unsorted ORDER BY {self.key}) AS new ON {same}
         WHEN MATCHED THEN UPDATE SET {changes}
         WHEN NOT MATCHED THEN INSERT ({self.key}, {COLUMNS}) VALUES ({values})
         """

@@ -21,6 +21,9 @@ from metering.models import (
     UsageEvent,
 )
 from metering.rollups import partitions
+from metering.rollups.deltas import CLUSTER_TABLES
+from metering.rollups.tables import ALL_DAILY, ALL_HOURLY, MONTHLY
+from tests.database.statistics import analyze_beside
 from tests.database.work import Work, counted
 from tests.engine import days_ago, make_event, make_key, make_token, roll_up, send
 from tests.usage.rollup_proof import drift
@@ -68,6 +71,10 @@ def work_of_a_run(num_organizations: int, day: int) -> Work:
     return work
 
 
+def deltas_that_stay() -> list[str]:
+    return [*CLUSTER_TABLES] if is_distributed() else []
+
+
 @pytest.mark.django_db
 def test_a_run_of_many_organizations_does_hardly_more_for_each_row_than_one_of_few() -> None:
     few, many = work_of_a_run(6, day=2), work_of_a_run(NUM_KEYS, day=3)
@@ -97,6 +104,16 @@ def test_days_are_looked_up_by_their_whole_key_where_smaller_indexes_lead_to_all
     for days in (DailyUsage, AttributedDailyUsage)[: purpose + 1]:
         assert NUM_KEYS <= work.pages_for(days._meta.db_table) <= 12 * NUM_KEYS
         assert [*days.objects.values_list("num_model_requests", "input_tokens")] == [(2, 200)] * NUM_KEYS
+
+
+@pytest.mark.django_db
+def test_statistics_that_were_made_while_a_run_was_open_do_not_change_how_rows_are_looked_up() -> None:
+    for day in range(2, 5):
+        work_of_a_run(NUM_KEYS, day)
+    for table in (*(rollup.table for rollup in (*ALL_HOURLY, *ALL_DAILY, MONTHLY)), *deltas_that_stay()):
+        analyze_beside(table)
+    work = work_of_a_run(NUM_KEYS, day=5)
+    assert NUM_KEYS <= work.rows_read_of("total") <= work.num_rows
 
 
 @pytest.mark.django_db
