@@ -5,6 +5,7 @@
 writes those of the short life time. Reasoning is output as any other.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from billing.models import LineItem
@@ -64,10 +65,14 @@ WIDER_SQL: Final = (
 _BY_THE_MILLION: Final = frozenset({"tokens", "characters", "byte-days"})
 # How many units prices are said for: nobody thinks in dollars for a single token.
 UNITS_OF_A_PRICE: Final = {line_item: 1_000_000 if unit in _BY_THE_MILLION else 1 for line_item, unit in UNITS.items()}
-# For `CROSS JOIN LATERAL (…) AS item (line_item, quantity)`.
-QUANTITIES_SQL: Final = "VALUES " + ", ".join(
-    f"({line_item.value}::smallint, {expression})" for line_item, expression in QUANTITIES.items()
-)
+
+
+def quantities_sql(line_items: Iterable[LineItem]) -> str:
+    """For `CROSS JOIN LATERAL (…) AS item (line_item, quantity)`: at least one."""
+    return "VALUES " + ", ".join(f"({item.value}::smallint, {QUANTITIES[item]})" for item in line_items)
+
+
+QUANTITIES_SQL: Final = quantities_sql(QUANTITIES)
 
 TOKENS: Final = tuple(line_item for line_item, unit in UNITS.items() if unit == "tokens")
 # What usage of a type is charged for. Any other line item is charged only where someone set a price for it.

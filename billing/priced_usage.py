@@ -36,12 +36,12 @@ def amount(prices: str, line_items: Iterable[LineItem]) -> str:
     return f"CASE WHEN {is_priced} THEN {total} END"
 
 
-def sum_of_amounts(prices: str) -> str:
+def sum_of_amounts(prices: str, line_items: Iterable[LineItem] = ALL) -> str:
     """What usage rows cost in all, in one pass. A sum for each line item, of the rows that have its price: adding zeros takes
     longer, and floats are no quicker."""
     return " + ".join(
-        f"coalesce(sum(({quantity}) * {prices}.{_column(item)}) FILTER (WHERE {prices}.{_column(item)} IS NOT NULL), 0)"
-        for item, quantity in QUANTITIES.items()
+        f"coalesce(sum(({QUANTITIES[item]}) * {prices}.{_column(item)}) FILTER (WHERE {prices}.{_column(item)} IS NOT NULL), 0)"
+        for item in line_items
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from billing.cost import bounds_sql
 from billing.cost import sql as cost_sql
 from billing.models import LineItem
+from billing.priced_usage import ALL
 from metering.usage import sources
 from metering.usage.queries import UsageQuery, fetch
 
@@ -36,17 +37,25 @@ class Leading:
     beside: list[int]
 
 
+def charged_for(query: UsageQuery) -> tuple[LineItem, ...]:
+    """The line items that anything of the query's organizations and days was charged for; all, where nothing was."""
+    if not query.group.has_many_parts:
+        return ALL
+    found = sorted(LineItem(item) for (item,) in fetch(cost_sql.CHARGED, query.parameters()))
+    return tuple(found) or ALL
+
+
 def all_parts(query: UsageQuery) -> list[int]:
     """All parts of the query's group that have a cost or are unpriced, the dearest first."""
     return _in_order(fetch(cost_sql.ranking(query), query.parameters()))
 
 
-def leading_parts(query: UsageQuery, most: int) -> Leading:
-    """The dearest parts, `most` at most."""
-    found = _by_bounds(query, most) if sources.has_totals(query) else None
+def leading_parts(query: UsageQuery, most: int, charged: Sequence[LineItem] = ALL) -> Leading:
+    """The dearest parts, `most` at most, of what is `charged_for`."""
+    found = _by_bounds(query, most, charged) if sources.has_totals(query) else None
     if found is not None:
         return found
-    parts = all_parts(query)
+    parts = _in_order(fetch(cost_sql.ranking(query, charged), query.parameters()))
     beside = [part for part in parts if query.group.attribute and not query.group.is_value(part)]
     return _leading(query, parts[:most], len(parts), beside)
 
@@ -56,7 +65,7 @@ def _leading(query: UsageQuery, parts: list[int], num_parts: int, beside: list[i
     return Leading(parts, num_parts, num_values, beside if num_values else [])
 
 
-def _by_bounds(query: UsageQuery, most: int) -> Leading | None:
+def _by_bounds(query: UsageQuery, most: int, charged: Sequence[LineItem]) -> Leading | None:
     """None where bounds do not tell, or not enough of them."""
     *priced, (_, _, _, is_free) = fetch(bounds_sql.highest_prices(query), query.parameters())
     prices = {(kind, LineItem(item)): price for kind, item, price, _ in priced if price}
@@ -68,17 +77,17 @@ def _by_bounds(query: UsageQuery, most: int) -> Leading | None:
     num_parts = max((number for _, _, number in rows if number is not None), default=0)
     beside = [part for part, _, number in rows if number is None and query.group.attribute]
     first = [part for part, _ in bounds[:FIRST]]
-    costs = _costs(query, first)
+    costs = _costs(query, first, charged)
     least = _least(costs, most)
     others = [part for part, bound in bounds[FIRST:] if bound * MARGIN >= least]
     if len(bounds) < num_parts and bounds[-1][1] * MARGIN >= least:
         return None
-    costs += _costs(query, others) if others else []
+    costs += _costs(query, others, charged) if others else []
     return _leading(query, _in_order(costs)[:most], num_parts, beside)
 
 
-def _costs(query: UsageQuery, parts: Sequence[int]) -> list[Cost]:
-    return fetch(cost_sql.ranking(query, only="wanted"), query.parameters() | {"wanted": list(parts)})
+def _costs(query: UsageQuery, parts: Sequence[int], charged: Sequence[LineItem]) -> list[Cost]:
+    return fetch(cost_sql.ranking(query, charged, only="wanted"), query.parameters() | {"wanted": list(parts)})
 
 
 def _least(costs: Sequence[Cost], most: int) -> Decimal:

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from accounts.periods import Period, month_of, previous_month
 from billing.cost import sql as cost_sql
-from billing.cost.leaders import leading_parts
+from billing.cost.leaders import charged_for, leading_parts
 from billing.models import CreditGrant, LineItem
+from billing.priced_usage import ALL
 from metering.usage import sources
 from metering.usage.breakdown import Amount
 from metering.usage.queries import UsageQuery, fetch
@@ -90,12 +91,20 @@ def spending(query: UsageQuery) -> Spending:
 
     The parts are ranked first; every number that is shown comes from one statement.
     """
-    leading = leading_parts(query, TABLE_PARTS)
-    beside = [part for part in leading.beside if part not in leading.parts]
-    return spending_of(query, [*leading.parts, *beside], num_parts=leading.num_parts, num_values=leading.num_values)
+    charged = charged_for(query)
+    leading = leading_parts(query, TABLE_PARTS, charged)
+    table = [*leading.parts, *(part for part in leading.beside if part not in leading.parts)]
+    return spending_of(query, table, num_parts=leading.num_parts, num_values=leading.num_values, charged=charged)
 
 
-def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int, num_values: int = 0) -> Spending:
+def spending_of(
+    query: UsageQuery,
+    table: Sequence[int],
+    *,
+    num_parts: int,
+    num_values: int = 0,
+    charged: Sequence[LineItem] = ALL,
+) -> Spending:
     """The costs, told apart for the parts of the table, and in the bars for the first of them. The parts that are no values,
     where any are, are in the table."""
     before = previous_month(month_of(query.period.start))
@@ -109,7 +118,7 @@ def spending_of(query: UsageQuery, table: Sequence[int], *, num_parts: int, num_
         }
     )
     found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for kind, *columns in fetch(cost_sql.spending(query), parameters):
+    for kind, *columns in fetch(cost_sql.spending(query, charged), parameters):
         found[kind].append(tuple(columns))
     named = _without_nothing([_part_cost(columns) for columns in found["part"]])
     rest = _rest([_part_cost(columns) for columns in found["whole"]], named) if num_parts > len(table) else []

@@ -5,13 +5,13 @@ outer ones, because PostgreSQL expects so few rows of an inner join with a commo
 built from constants of this code base alone; every value travels as a parameter.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from billing.line_items import QUANTITIES_SQL, UNITS
+from billing.line_items import UNITS, quantities_sql
 from billing.models import LineItem
-from billing.priced_usage import quantity_of, side_by_side, sum_of_amounts
+from billing.priced_usage import ALL, quantity_of, side_by_side, sum_of_amounts
 from metering.usage import sources
 from metering.usage.groupings import LINE_ITEM
 from metering.usage.queries import Step, UsageQuery
@@ -31,7 +31,6 @@ UNPRICED: Final = """
         IN (SELECT organization_id, sku_id, slot FROM costs WHERE amount IS NULL)) IS TRUE
     GROUP BY sku.model_id
 """
-AMOUNT: Final = sum_of_amounts("wide")
 # What has a price in all its quantities: only of that is known what a unit of it costs. (NOT IN is looked up in a table of
 # hashes; NOT EXISTS would compare each row with each, because so few rows are expected.)
 PRICED: Final = (
@@ -50,7 +49,16 @@ UNIT_COSTS: Final = f"""
 """
 
 
-def ranking(query: UsageQuery, *, only: str = "") -> str:
+NEAR_PRICE: Final = "CASE WHEN is_steady THEN unit_price ELSE mean_price END"
+CHARGED: Final = """
+    SELECT DISTINCT line_item FROM billing_dailycost
+    WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s
+"""
+"""The line items that anything was charged for, with or without a price: where there are many parts the others, of which nothing
+comes, need not be reckoned for each."""
+
+
+def ranking(query: UsageQuery, charged: Sequence[LineItem] = ALL, *, only: str = "") -> str:
     """part, amount: every part with what it cost; users and keys at the month's mean price where a price changed within it,
     which is near enough to rank them by. `only`: the parameter with the parts that are asked for, of many."""
     if not query.group.has_many_parts:
@@ -62,19 +70,19 @@ def ranking(query: UsageQuery, *, only: str = "") -> str:
     if only:
         parts = parts.narrowed(f"{parts.part} = ANY(%({only})s)")
     return f"""
-        WITH {_prices(query)},
+        WITH {_prices(query, charged)},
         wide AS MATERIALIZED (
-            SELECT organization_id, sku_id, {", ".join(side_by_side("CASE WHEN is_steady THEN unit_price ELSE mean_price END"))}
+            SELECT organization_id, sku_id, {", ".join(side_by_side(NEAR_PRICE, charged))}
             FROM prices WHERE is_charged GROUP BY 1, 2
         )
-        SELECT {parts.part} AS part, {AMOUNT} AS amount
+        SELECT {parts.part} AS part, {sum_of_amounts("wide", charged)} AS amount
         FROM {parts.rows} AS usage {parts.sku_join}
         LEFT JOIN wide ON wide.organization_id = usage.organization_id AND wide.sku_id = usage.sku_id
         WHERE {parts.conditions} GROUP BY 1 HAVING bool_or(wide.sku_id IS NOT NULL)
     """
 
 
-def spending(query: UsageQuery) -> str:
+def spending(query: UsageQuery, charged: Sequence[LineItem] = ALL) -> str:
     """kind, slot, part, line_item, quantity, amount, unpriced quantity; the kinds are
 
     - slot: the amount of a bar and leading part; of the whole bar without a part
@@ -87,7 +95,7 @@ def spending(query: UsageQuery) -> str:
     wide = sources.is_wide(query)
     bars = sources.bars_of(query) if wide else sources.bars_by_part(query)
     return f"""
-        WITH {_costs(query, bars, sources.NO_PARTS if wide else _shown_part(bars))} {_leading(query) if wide else ""}
+        WITH {_costs(query, bars, sources.NO_PARTS if wide else _shown_part(bars))} {_leading(query, charged) if wide else ""}
         SELECT 'slot' AS kind, slot, NULL::bigint AS part, NULL::smallint AS line_item, NULL::numeric AS quantity,
             coalesce(sum(amount), 0) AS amount, NULL::numeric AS unpriced_quantity
         FROM costs GROUP BY slot
@@ -162,7 +170,7 @@ def _days_before(query: UsageQuery) -> str:
     """
 
 
-def _prices(query: UsageQuery) -> str:
+def _prices(query: UsageQuery, charged: Sequence[LineItem]) -> str:
     """`prices`: the unit prices of the month, or of the day that is open.
 
     A price is steady if it held on every day with such usage; `is_charged` if such usage is in the daily cost at all.
@@ -175,7 +183,7 @@ def _prices(query: UsageQuery) -> str:
                     AND coalesce(min(price.unit_price) = max(price.unit_price), true) AS is_steady,
                 sum(price.amount) / nullif(sum(price.quantity), 0) AS mean_price
             FROM metering_organizationdailyusage usage {sources.SKU_JOIN}
-            CROSS JOIN LATERAL ({QUANTITIES_SQL}) AS item (line_item, quantity)
+            CROSS JOIN LATERAL ({quantities_sql(charged)}) AS item (line_item, quantity)
             LEFT JOIN billing_dailycost price ON {PRICE_OF_DAY} AND price.line_item = item.line_item
             WHERE {sources.IN_DAYS} AND {query.filters("usage", by_user=False, by_key=False)} AND item.quantity <> 0
             GROUP BY 1, 2, 3
@@ -202,7 +210,7 @@ def _changed_days(query: UsageQuery) -> str:
     """
 
 
-def _leading(query: UsageQuery) -> str:
+def _leading(query: UsageQuery, charged: Sequence[LineItem]) -> str:
     """`leading_costs`: the costs of the leading parts by bar; `part_costs`: what the table of parts is made of.
 
     The rows are materialized before they meet their prices, of which PostgreSQL expects too few to look them up by key.
@@ -211,14 +219,14 @@ def _leading(query: UsageQuery) -> str:
     rows = " UNION ALL ".join(bars.rows_by_sku(_day(query)) for bars in sources.leading_bars(query))
     shown = parts.narrowed(f"{parts.part} = ANY(%(table)s)")
     return f"""
-        , {_prices(query)}, {_changed_days(query)},
+        , {_prices(query, charged)}, {_changed_days(query)},
         wide AS MATERIALIZED (
-            SELECT organization_id, day, sku_id, {", ".join(side_by_side("unit_price"))} FROM billing_dailycost
+            SELECT organization_id, day, sku_id, {", ".join(side_by_side("unit_price", charged))} FROM billing_dailycost
             WHERE organization_id = ANY(%(organization_ids)s) AND day >= %(start)s AND day < %(end)s GROUP BY 1, 2, 3
         ),
         leading_rows AS MATERIALIZED ({rows}),
         leading_costs AS MATERIALIZED (
-            SELECT usage.slot, usage.part, {AMOUNT} AS amount
+            SELECT usage.slot, usage.part, {sum_of_amounts("wide", charged)} AS amount
             FROM leading_rows AS usage
             LEFT JOIN wide ON wide.organization_id = usage.organization_id AND wide.day = usage.day
                 AND wide.sku_id = usage.sku_id
