@@ -12,13 +12,16 @@ from django.db import connections
 
 ARE_YOU_THERE: Final = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
+COMPILES_NOTHING: Final = "-c jit=off"
+"""PostgreSQL with LLVM compiles what it expects to be expensive, which takes longer than any statement of a page."""
+
 
 def limit_connections() -> None:
-    """Every connection that this process opens from now on has the limits of the settings; 0 is none."""
+    """Every connection that this process opens from now on has the limits of the settings; 0 is none. It compiles nothing."""
     own = (
         f"-c statement_timeout={_milliseconds(settings.DATABASE_STATEMENT_TIMEOUT_SECONDS)}"
         f" -c idle_in_transaction_session_timeout={_milliseconds(settings.DATABASE_IDLE_TRANSACTION_TIMEOUT_SECONDS)}"
-        f" {ARE_YOU_THERE}"
+        f" {ARE_YOU_THERE} {COMPILES_NOTHING}"
     )
     options = connections.settings["default"]["OPTIONS"]
     options["options"] = f"{own} {options.get('options', '')}".strip()  # an operator's own come later and hold

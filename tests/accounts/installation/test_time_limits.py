@@ -38,6 +38,10 @@ def shown(name: str) -> str:
         return str(cursor.fetchone()[0])
 
 
+def test_no_statement_waits_for_its_compilation(limited: None) -> None:
+    assert shown("jit") == "off"
+
+
 def test_a_statement_that_takes_too_long_is_ended(limited: None) -> None:
     assert (shown("statement_timeout"), shown("idle_in_transaction_session_timeout")) == ("200ms", "5s")
     with pytest.raises(OperationalError, match="statement timeout"), connection.cursor() as cursor:
