@@ -1,7 +1,9 @@
 """Only budgets whose costs changed are looked at each minute, and none of those is missed."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,7 +12,7 @@ from accounts.clock import database_now
 from accounts.models import Organization
 from accounts.periods import month_of
 from billing.alerts import Budget, BudgetAlert
-from billing.budgets import budgets, looks
+from billing.budgets import budgets, checks, looks
 from billing.changes.kept import BudgetLook
 from billing.prices import payers
 from metering import isolation
@@ -71,6 +73,21 @@ def test_usage_of_a_month_that_is_over_is_no_reason_to_look(world: World, today:
     set_budget(world.acme)
     use(world.acme, month_of(today).start - timedelta(days=1), "m", input_tokens=5_000)
     assert not BudgetLook.objects.exists()
+
+
+def test_thousands_of_organizations_are_one_parameter_of_a_look(world: World, today: date) -> None:
+    set_budget(world.acme)
+    use(world.labs, today, "m", input_tokens=1_000)
+    numbers: list[int] = []
+
+    def ask(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]) -> Any:
+        numbers.append(len(parameters or ()))
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(ask):
+        assert checks.check([world.labs.pk, *range(1_000_000, 1_005_000)]) == 1
+    assert told() == {world.acme.pk}
+    assert max(numbers) < 100
 
 
 def test_a_childs_usage_is_a_reason_to_look_at_its_payers_budget(world: World, today: date) -> None:
