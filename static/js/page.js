@@ -5,6 +5,7 @@ import { bindCopy } from "./copy.js";
 import { bindDialogs } from "./dialog.js";
 import { bindLive } from "./live.js";
 import { bindMenus } from "./menu.js";
+import { bindOnce } from "./once.js";
 import { bindSaveWhenChanged } from "./save-when-changed.js";
 import { bindSwap } from "./swap.js";
 import { bindThemeSwitch } from "./theme-switch.js";
@@ -20,6 +21,7 @@ const bind = () => {
 bindDialogs();
 bindLive();
 bindMenus();
+bindOnce();
 bindOpened();
 bindSwap();
 bindThemeSwitch();

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.db import transaction
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from accounts.audit.audit import Actor
 from accounts.clock import database_now
@@ -61,6 +61,26 @@ def test_an_owner_is_asked_for_and_a_reload_of_the_question_asks_again(
     page.goto(page.url)
     expect(page.get_by_role("heading", name="Members", exact=True)).to_be_visible()
     assert role_of_rita(scene) == "reader"
+
+
+def test_what_is_clicked_again_before_the_answer_is_sent_once(browse: OpenBrowser, scene: Scene) -> None:
+    page = browse(scene.world.rita).open("/settings/api-keys/")
+    page.get_by_label("Name", exact=True).fill("once")
+    on_the_way: list[Route] = []
+
+    def hold(route: Route) -> None:
+        on_the_way.append(route)
+
+    page.route("**/settings/api-keys/**", hold)
+    button = page.get_by_role("button", name="Create key").bounding_box()
+    assert button is not None
+    for _ in range(3):
+        page.mouse.click(button["x"] + 9, button["y"] + 9)
+        page.wait_for_timeout(150)
+    (request,) = on_the_way
+    request.continue_()
+    expect(page.locator(".copyable code")).to_be_visible()
+    assert APIKey.objects.filter(name="once").count() == 1
 
 
 def test_reloading_the_page_of_a_secret_makes_no_other_one(browse: OpenBrowser, scene: Scene) -> None:
