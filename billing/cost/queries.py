@@ -117,9 +117,9 @@ def spending_of(
             "before_end": before.end,
         }
     )
-    found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for kind, *columns in fetch(cost_sql.spending(query, charged), parameters):
-        found[kind].append(tuple(columns))
+    found = _by_kind(cost_sql.spending(query, charged), parameters)
+    if any(line_item not in charged for _, _, line_item, *_ in found["whole"]):  # it came in meanwhile
+        found = _by_kind(cost_sql.spending(query), parameters)
     named = _without_nothing([_part_cost(columns) for columns in found["part"]])
     rest = _rest([_part_cost(columns) for columns in found["whole"]], named) if num_parts > len(table) else []
     amount = sum((amount for _, part, _, _, amount, _ in found["slot"] if part is None), start=ZERO)
@@ -139,6 +139,13 @@ def spending_of(
         values=Counted(Decimal(num_values), amount - beside) if num_values else Counted(),
         saved=saved or ZERO,
     )
+
+
+def _by_kind(sql: str, parameters: dict[str, Any]) -> dict[str, list[tuple[Any, ...]]]:
+    found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for kind, *columns in fetch(sql, parameters):
+        found[kind].append(tuple(columns))
+    return found
 
 
 def _counted(rows: Sequence[Sequence[Any]]) -> Counted:

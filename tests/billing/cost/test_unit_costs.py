@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -10,11 +11,13 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.periods import month_of
+from billing.cost import queries
 from billing.cost.queries import Counted, spending
 from billing.display import small_dollars
 from billing.models import LineItem
 from metering.models import Sku
 from metering.usage.declared import declared_in
+from metering.usage.groupings import USER
 from metering.usage.queries import UsageQuery
 from tests.engine import make_event, make_key, make_token, roll_up, send
 from tests.metering.pages.test_activity_page import page_of
@@ -54,6 +57,17 @@ def test_other_units_are_no_part_of_what_tokens_cost(query: UsageQuery, world: W
     add_cost((world.acme, DAY, Sku.objects.get(model__name="m")), LineItem.REQUEST, 4, "1")
     found = spending(query)
     assert (found.requests.amount, found.tokens.amount) == (Decimal("4.0008"), Decimal("0.0008"))
+
+
+def test_a_line_item_that_comes_in_while_a_page_is_made_is_in_its_parts(
+    query: UsageQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_user = replace(query, group=USER)
+    before = spending(by_user)
+    monkeypatch.setattr(queries, "charged_for", lambda _query: (LineItem.INPUT,))
+    found = spending(by_user)
+    assert found == before
+    assert sum(row.amount for row in found.parts) == found.amount
 
 
 def test_a_page_says_them(query: UsageQuery, world: World, client_of: SignIn) -> None:
